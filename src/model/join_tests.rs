@@ -12,7 +12,7 @@ use crate::dbt;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
 use crate::ir::{IrId, Program};
-use crate::plan::{StepOutput, StepPlan};
+use crate::plan::{StepOutput, StepPlan, unused_name};
 use crate::span::Span;
 use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
@@ -124,9 +124,11 @@ impl SpecCompilation<'_> {
         }
         let tree = emitter.tree();
         let filter = tree.add_conjunction(conditions);
+        let in_use = program.columns.iter().map(|column| &*column.name);
+        let count_name = unused_name("match_count", in_use, options.dialect.max_bytes());
         let body = Select::scan(source)
             .filter(filter)
-            .select_duplicate_keys(keys, "match_count", tree);
+            .select_duplicate_keys(keys, count_name, tree);
         Some(self.with_ctes(Vec::new(), body))
     }
 
@@ -198,7 +200,9 @@ mod tests {
         };
         let schema = Schema::new()
             .with(columns("orders", &["id", "customer_id", "amount"]))
-            .with(columns("customers", &["customer_id", "region"]));
+            .with(columns("customers", &["customer_id", "region"]))
+            .with(columns("games", &["id", "match_count"]))
+            .with(columns("bonuses", &["match_count", "bonus"]));
         let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
         assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
         let tests = compiled.model_tests().iter();
@@ -224,6 +228,15 @@ mod tests {
         ] {
             assert!(test.sql().contains(part), "{part}: {}", test.sql());
         }
+    }
+
+    #[test]
+    fn the_number_of_matches_has_a_name_that_no_column_has() {
+        let spec = "model: m\nfrom: games\njoins: [{to: bonuses, using: match_count}]\ndefinitions: n = bonus\n";
+        let tests = tests_of_joins(spec);
+        let [test] = tests.as_slice() else { panic!("{tests:?}") };
+        let select = "    match_count,\n    count(*) as match_count_value\n";
+        assert!(test.sql().contains(select), "{}", test.sql());
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::dbt::{ColumnDoc, ModelDoc, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
-use crate::span::Span;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
@@ -135,9 +134,8 @@ impl SpecCompilation<'_> {
                         properties.insert(name.text.to_lowercase(), (*name, *keys));
                     }
                     StepDefinitions::Block(block) => {
-                        let is_in_block =
-                            |span: Span| block.node.span.start <= span.start && span.end <= block.node.span.end;
-                        for definition in self.definitions.iter().filter(|d| is_in_block(d.span)) {
+                        let block = block.node.span;
+                        for definition in self.definitions.iter().filter(|d| block.contains(d.span)) {
                             properties.remove(&definition.name.to_lowercase());
                         }
                     }

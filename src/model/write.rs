@@ -1,8 +1,10 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
+use formulac_syntax::text::one_line;
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
+use super::described_formulas::FormulaTrace;
 use super::formulas::StepFormulas;
 use super::incremental::IncrementalPlan;
 use super::join_tests::SingleMatchTest;
@@ -38,18 +40,19 @@ impl SpecCompilation<'_> {
     /// Collects the descriptions and formulas of a step for the generated files.
     pub(super) fn collect_descriptions(
         &mut self,
-        step: &Step<'_>,
+        (index, step): (usize, &Step<'_>),
         program: &Program,
         ast: &Ast,
         formulas: &StepFormulas<'_>,
     ) {
+        let step_name = step.name.map(|name| name.text.to_owned());
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
             if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
                 // The text of a timeframe in `group_by` serves as its description.
                 let text = definition.span.text(&formulas.text);
-                let step_name = step.name.map(|name| name.text.to_owned());
-                self.written_keys.push((key_name(text), text.to_owned(), step_name));
+                let of_steps = self.formulas.entry(key_name(text).to_ascii_lowercase()).or_default();
+                of_steps.entry(index).or_insert_with(|| one_line(text));
             }
             let Some(name) = definition
                 .name
@@ -76,10 +79,14 @@ impl SpecCompilation<'_> {
             } else {
                 self.descriptions.insert(key, description.clone());
             }
+            let place = (step_name.clone().unwrap_or_default(), name.to_lowercase());
+            let as_written = self.origins.formulas.get(&place).unwrap_or(&formula);
+            let of_steps = self.formulas.entry(name.to_ascii_lowercase()).or_default();
+            of_steps.insert(index, one_line(as_written));
             let meta = program.meta(definition.root);
             self.definitions.push(SpecDefinition {
                 name: name.to_owned(),
-                step: step.name.map(|n| n.text.to_owned()),
+                step: step_name.clone(),
                 formula,
                 ty: meta.ty,
                 level: meta.level,
@@ -108,7 +115,8 @@ impl SpecCompilation<'_> {
                 .iter()
                 .filter_map(|c| Some((c.name.text, c.description.as_deref()?))),
         );
-        let formulas = self.formulas_by_name();
+        let formulas = FormulaTrace::new(self);
+        let last_step = self.spec.steps.len().saturating_sub(1);
         let lineages = self.lineage.column_lineages();
         let made_of = lineage_texts(&lineages);
         let origins = unchanged_columns(&lineages);
@@ -123,7 +131,7 @@ impl SpecCompilation<'_> {
                         .filter(|(name, _)| origin.is_none_or(|origin| name == origin));
                     matching_sources.find_map(|(_, r)| r.column(column.name())?.description_text().map(str::to_owned))
                 })
-                .or_else(|| formulas.get(&key).cloned())
+                .or_else(|| formulas.formula(last_step, column.name()))
                 .or_else(|| made_of.get(&key).cloned())
         };
         let with = |column: &Column| match describe(column) {

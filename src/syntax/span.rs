@@ -27,6 +27,12 @@ impl Span {
         }
     }
 
+    /// Returns `true` if all bytes of the other span are in this span.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// Returns `true` if the span contains no bytes and therefore marks a position between two bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -155,7 +155,7 @@ fn is_unwieldy(value: &Value) -> bool {
         Value::Text(text) => text.len() > 400,
         Value::Number(n) => !n.is_finite(),
         Value::Date(_) | Value::Time(_) => {
-            let year = crate::calendar::civil_date(value.seconds().unwrap_or(0).div_euclid(crate::value::DAY)).0;
+            let year = crate::calendar::civil_date(value.seconds().unwrap_or(0).div_euclid(crate::value::SECONDS_PER_DAY)).0;
             !(1..=9999).contains(&year)
         }
         _ => false,

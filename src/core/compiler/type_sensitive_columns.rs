@@ -51,7 +51,7 @@ impl Compiler {
         if columns.peek().is_none() {
             return Vec::new();
         }
-        let keys = self.keys(text);
+        let keys = self.append_keys(text);
         self.pool.with_compile_memory(|memory| {
             self.parse(memory, text, keys.as_ref(), &mut Vec::new());
             self.find_type_sensitive_columns(columns, |compiler| {

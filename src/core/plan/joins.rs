@@ -165,16 +165,6 @@ impl<'p> Planner<'p> {
         self.emitter.dialect.name_text(name, known_column.is_none())
     }
 
-    /// Emits a kept column of a stratum that reads a single relation.
-    pub(super) fn emit_passthrough_column(&mut self, name: &str) -> SqlId {
-        let sql_name = self.passthrough_column_name(&InputColumn {
-            relations: Vec::new(),
-            name: name.to_owned(),
-        });
-        let column_sql = self.emitter.tree().add_raw_text(&sql_name);
-        self.emitter.qualify_if_shadowed(column_sql, Span::default())
-    }
-
     pub(super) fn is_input_nullable(&self, column: &InputColumn) -> bool {
         match self.input.joined {
             Some(joined) => joined.is_nullable(column),

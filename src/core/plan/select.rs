@@ -190,7 +190,12 @@ impl Planner<'_> {
             }
         };
         let item = |name: String| {
-            let expr = self.emit_passthrough_column(&name);
+            let sql_name = self.passthrough_column_name(&InputColumn {
+                relations: Vec::new(),
+                name: name.clone(),
+            });
+            let column_sql = self.emitter.tree().add_raw_text(&sql_name);
+            let expr = self.emitter.qualify_if_shadowed(column_sql, Span::default());
             (name, Item::unnamed(expr))
         };
         Some(names.into_iter().filter(|name| !is_replaced(name)).map(item).collect())

@@ -23,6 +23,7 @@ use crate::additivity::StepColumns;
 use crate::check::{self, Today};
 use crate::compiler::{Compiler, column_path, remove_silenced_warnings};
 use crate::dbt_tests::SpecTests;
+use crate::described_formulas::FormulasByName;
 use crate::diag;
 use crate::file::SpecFile;
 use crate::ir::ColumnUse;
@@ -221,8 +222,8 @@ pub(crate) struct SpecCompilation<'r> {
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) origins: GeneratedSpecOrigins,
-    /// Name of each grouping key, its text in the spec, and the name of its step.
-    pub(crate) written_keys: Vec<(String, String, Option<String>)>,
+    /// Formulas of definitions and grouping keys as written.
+    pub(crate) formulas: FormulasByName,
     pub(crate) sources: SpecSources,
     /// Access level and group that the inputs require, once computed.
     pub(crate) inherited: OnceCell<InheritedAccess>,
@@ -280,7 +281,7 @@ impl<'r> SpecCompilation<'r> {
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
             origins: GeneratedSpecOrigins::default(),
-            written_keys: Vec::new(),
+            formulas: FormulasByName::default(),
             sources: SpecSources::default(),
             inherited: OnceCell::new(),
             joins_sound: true,

@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
             return None;
         }
         if self.computed_definitions.is_none() && !self.is_query_only {
-            self.collect_descriptions(work.step, program, ast, &formulas);
+            self.collect_descriptions((work.index, work.step), program, ast, &formulas);
         }
         let checked = CheckedStep {
             work,

@@ -7,16 +7,12 @@ use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
-use crate::plan::CteNames;
+use crate::plan::{CteNames, unused_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Item, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{SharedColumn, is_tolerance_applicable};
 
-/// Name of the column that marks existing rows if no key column can serve this purpose.
-const PRESENCE_COLUMN: &str = "is_present";
-/// Name of the column with the number of rows that have the same keys.
-const KEY_COUNT_COLUMN: &str = "rows_of_key";
 /// Span of generated nodes, which are not part of a formula.
 const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
 
@@ -44,6 +40,10 @@ pub(super) struct ComparedPair<'c> {
 pub(super) struct ComparedColumns<'c> {
     pub keys: Vec<ComparedPair<'c>>,
     pub columns: Vec<ComparedPair<'c>>,
+    /// Name of the column that marks existing rows if no key column can serve this purpose.
+    row_mark: String,
+    /// Name of the column with the number of rows that have the same keys.
+    rows_of_key: String,
 }
 
 impl SpecCompilation<'_> {
@@ -113,7 +113,19 @@ impl SpecCompilation<'_> {
             );
         }
         let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);
-        (!is_faulty).then_some(ComparedColumns { keys, columns })
+        let helper_name = |preferred_name: &str| {
+            let relations = [Some(&tested.relation), other].into_iter().flatten();
+            let names = relations.flat_map(Relation::columns).map(Column::name);
+            let in_use = names.chain(keys.iter().chain(&columns).map(|pair| pair.name_in_spec.text));
+            unused_name(preferred_name, in_use, self.compiler.options.dialect.max_bytes())
+        };
+        let (row_mark, rows_of_key) = (helper_name("is_present"), helper_name("rows_of_key"));
+        (!is_faulty).then_some(ComparedColumns {
+            keys,
+            columns,
+            row_mark,
+            rows_of_key,
+        })
     }
 
     fn compared_pair<'c>(
@@ -181,17 +193,15 @@ impl ComparedColumns<'_> {
         is_counted: bool,
         tree: &mut SqlTree,
     ) -> Vec<Item> {
-        let present = is_marked.then(|| Item::named(tree.add_word("true", EMPTY_SPAN), PRESENCE_COLUMN));
-        let mut items: Vec<Item> = present.into_iter().collect();
+        let row_mark = is_marked.then(|| Item::named(tree.add_word("true", EMPTY_SPAN), &*self.row_mark));
+        let mut items: Vec<Item> = row_mark.into_iter().collect();
         if is_counted {
             let names = self.keys.iter().filter_map(|key| key.names.get(side));
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
             let star = tree.add_raw_text("*");
             let x = tree.add_call("count", &[star], EMPTY_SPAN);
-            items.push(Item::named(
-                tree.add_window(x, &keys, &[], EMPTY_SPAN),
-                KEY_COUNT_COLUMN,
-            ));
+            let count = tree.add_window(x, &keys, &[], EMPTY_SPAN);
+            items.push(Item::named(count, &*self.rows_of_key));
         }
         items
     }
@@ -251,12 +261,13 @@ impl ComparedColumns<'_> {
         let mut filter = None;
         for (index, side) in sides.iter().enumerate() {
             let key = self.never_null_key().and_then(|key| key.names.get(index));
-            let x = tree.add_field(&side.name, key.map_or(PRESENCE_COLUMN, String::as_str));
+            let x = tree.add_field(&side.name, key.unwrap_or(&self.row_mark));
             let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
             filter = combine_conditions(tree, Op::Or, filter, missing);
         }
         for side in sides.iter().filter(|side| side.is_counted) {
-            let (rows, literal_one) = (tree.add_field(&side.name, KEY_COUNT_COLUMN), tree.add_raw_text("1"));
+            let rows = tree.add_field(&side.name, &self.rows_of_key);
+            let literal_one = tree.add_raw_text("1");
             let several = tree.add_binary(Op::Greater, rows, literal_one, EMPTY_SPAN);
             filter = combine_conditions(tree, Op::Or, filter, several);
         }
@@ -354,4 +365,36 @@ impl ComparedPair<'_> {
 /// Combines a condition with the previous conditions, if any.
 fn combine_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.add_binary(op, before, next, EMPTY_SPAN)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::{Column, Relation, Schema};
+    use crate::{Compiler, Type};
+
+    #[test]
+    fn helper_columns_of_a_comparison_have_names_that_no_column_has() {
+        let with_columns = |relation: &str, names: &[&str]| {
+            let columns = names.iter().map(|name| Column::new(*name, Type::Integer));
+            columns.fold(Relation::new(relation), Relation::with)
+        };
+        let schema = Schema::new()
+            .with(with_columns("orders", &["id", "is_present"]))
+            .with(with_columns("old_orders", &["id", "is_present", "rows_of_key"]));
+        let spec = "model: m\nfrom: orders\nkeep: [id, is_present]\ncompare:\n  - {with: old_orders, keys: id}\n";
+        let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let mut tests = compiled.model_tests().iter();
+        let test = tests.find(|test| test.name().contains("matches_old_orders"));
+        let sql = test.expect("a test of the comparison").sql();
+        for part in [
+            "true as is_present_value,\n",
+            "as rows_of_key_value\n",
+            "m_rows.is_present_value is null\n",
+            "old_orders_rows.rows_of_key_value > 1\n",
+            "m_rows.is_present is distinct from old_orders_rows.is_present",
+        ] {
+            assert!(sql.contains(part), "{part}: {sql}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::column_sql::ColumnSql;
 use crate::dbt::{TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{CteNames, key_name};
+use crate::plan::{key_name, unused_name};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -154,10 +154,8 @@ impl SpecCompilation<'_> {
             relation: Some(&tested.relation),
         };
         let tree = &mut memory.emit.tree;
-        let mut names = CteNames::new(dialect.max_bytes());
         let mut keys: Vec<SqlId> = Vec::new();
         for key in grain {
-            names.reserve(key);
             let key_sql = column_sql.column(key);
             keys.push(if shadows {
                 tree.add_field(import, &key_sql)
@@ -165,7 +163,7 @@ impl SpecCompilation<'_> {
                 tree.add_raw_text(&key_sql)
             });
         }
-        let count_name = names.choose_name("row_count");
+        let count_name = unused_name("row_count", grain.iter().map(String::as_str), dialect.max_bytes());
         let body = Select::scan(SelectSource::Input(0)).select_duplicate_keys(keys, count_name, tree);
         let name_part = match grain {
             [first_key] => first_key.clone(),

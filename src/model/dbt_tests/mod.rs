@@ -259,10 +259,7 @@ impl SpecCompilation<'_> {
 
     /// Returns whether a span is in a formula that YAML truncated. Errors in such formulas are not reported.
     pub(super) fn is_truncated_formula(&self, span: Span) -> bool {
-        self.spec
-            .truncated_formulas
-            .iter()
-            .any(|cut| cut.start <= span.start && span.end <= cut.end)
+        self.spec.truncated_formulas.iter().any(|cut| cut.contains(span))
     }
 
     /// Returns the model as the source of its own tests, and a list of reserved names, so that computed columns get

@@ -127,7 +127,7 @@ impl<'y> SpecLoader<'y, '_> {
     fn has_error_in(&self, span: Span, since: usize) -> bool {
         let later = self.diagnostics.iter().skip(since);
         let mut faults = later.filter(|d| d.is_error()).map(Diagnostic::span);
-        faults.any(|fault| span.start <= fault.start && fault.end <= span.end)
+        faults.any(|fault| span.contains(fault))
     }
 
     /// Checks a name that is used in SQL. Names that are empty or contain control characters are invalid even in

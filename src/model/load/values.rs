@@ -200,7 +200,7 @@ impl<'y> SpecLoader<'y, '_> {
         let mut complete_pairs = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let (key, value) = pair;
-            if cut.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end) {
+            if cut.is_some_and(|cut| cut.contains(key.span)) {
                 continue;
             }
             if is_formula(key, value) {

@@ -235,7 +235,7 @@ impl<'m> ColumnBuilder<'m> {
                 "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
             );
-            let column = self.keys.named_as_periods.first();
+            let column = self.keys.columns_with_period_name.first();
             let column = column.filter(|_| self.model.sets.len() == 1);
             let help = match (&self.model.sets[id.0].time, column) {
                 (Some(time), Some(key)) => {

@@ -358,8 +358,7 @@ impl Compiler {
 /// aggregates, the step seems to mix row-level and aggregated values. In a formula of the metric set, only a name that
 /// the metric set does not define can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
-    let is_in_formula =
-        |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
+    let is_in_formula = |formula: &MetricFormula| formula.span.contains(fault.span());
     if is_level_error(fault) {
         return set.aggregates_other_sets() || !set.definitions.iter().any(is_in_formula);
     }

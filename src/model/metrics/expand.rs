@@ -397,20 +397,15 @@ impl ModelOnMetricSets<'_> {
         };
         let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
         let set_keys = &keys.set_keys[*set];
-        let mut base = self.grouped_rows_step(
-            compiler,
-            *set,
-            (&formulas, rule.as_ref()),
-            (set_keys, bounds(*set)),
-            Vec::new(),
-        );
+        let mut base = self.grouped_rows_step(compiler, *set, (&formulas, rule.as_ref()), (set_keys, bounds(*set)));
         let name = self.unused_step_name(&grouped_step_name(&[&self.sets[*set].name], keys));
         let mut steps = Vec::new();
         if let Some(rule) = rule {
-            let [rows, of_rule] =
-                self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, set_keys, base);
+            let rule = (*set, rule, "");
+            let [rows, grouped] =
+                self.split_by_non_additive_rule(compiler, rule, &formulas, set_keys, (base, Vec::new()));
             steps.push(rows);
-            base = of_rule;
+            base = grouped;
         }
         base.copied = self.fill_and_until_entries(builder, &base.group_by);
         steps.append(&mut StepBuilder::new(builder).steps(base, &name));
@@ -436,13 +431,7 @@ impl ModelOnMetricSets<'_> {
                 .filter(|id| self.row_group(**id) == builder.groups[index]);
             let formulas: Vec<&MetricFormula> = group_metrics.map(|id| self.formula(*id)).collect();
             let aggregates = aggregate_definitions(&builder.columns, index);
-            let mut step = self.grouped_rows_step(
-                compiler,
-                *set,
-                (&formulas, rule.as_ref()),
-                (set_keys, bounds(*set)),
-                aggregates,
-            );
+            let mut step = self.grouped_rows_step(compiler, *set, (&formulas, rule.as_ref()), (set_keys, bounds(*set)));
             let mut name = self.unused_step_name(&grouped_step_name(&[&self.sets[*set].name], keys));
             let end_of_name = row_group_suffix(&builder.groups[index], builder.groups.as_slice());
             if let Some(rule) = rule {
@@ -455,9 +444,13 @@ impl ModelOnMetricSets<'_> {
             step.name.clone_from(&name);
             names.push(name);
             match rule {
-                None => steps.push(step),
+                None => {
+                    step.definitions.extend(aggregates);
+                    steps.push(step);
+                }
                 Some(rule) => {
                     let rule = (*set, rule, end_of_name.as_str());
+                    let step = (step, aggregates);
                     steps.extend(self.split_by_non_additive_rule(compiler, rule, &formulas, set_keys, step));
                 }
             }

@@ -104,13 +104,10 @@ impl ExpandedModel {
         let head = formula.start.saturating_sub(1);
         let (file, span) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
-        let metric_formula = set
-            .definitions
-            .iter()
-            .find(|candidate| candidate.span.start <= span.start && span.end <= candidate.span.end)?;
+        let metric_formula = set.definitions.iter().find(|candidate| candidate.span.contains(span))?;
         let formula_span = metric_formula.file_span(&(0..metric_formula.text.len()));
         let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
-        let is_copied = formula_span.start <= first.start && first.end <= formula_span.end && first != span;
+        let is_copied = formula_span.contains(first) && first != span;
         let part = match span == metric_formula.span {
             true => 0..metric_formula.text.len(),
             false => metric_formula.text_range(span),
@@ -136,7 +133,7 @@ impl ExpandedModel {
                 .and_then(|set| self.expansion.sets.get(set));
             let is_copied = |inner: &&MetricFormula| {
                 let formula_span = inner.file_span(&(0..inner.text.len()));
-                span.end == span.start + 1 && formula_span.start <= span.start && span.end <= formula_span.end
+                span.end == span.start + 1 && formula_span.contains(span)
             };
             let Some((set, inner)) = set.and_then(|set| Some((set, set.definitions.iter().find(is_copied)?))) else {
                 continue;

@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 use formulac_syntax::lex::quote_formula_name;
 
 use super::formulas::NameUse;
-use super::keys::{MetricSetKey, joined_relation};
-use super::metric_set::MetricSet;
+use super::keys::MetricSetKey;
 use super::model_on_metric_sets::ModelOnMetricSets;
+use super::metric_set::MetricSet;
 use super::step_text::DefinitionText;
 use crate::arena::Arena;
-use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
-use crate::dbt::RelationReference;
-use crate::plan::split_timeframe;
+use crate::plan::{split_timeframe, unused_name};
+use crate::schema::{Column, Relation};
 
 /// Text that replaces a name in a filter.
 pub struct FilterReplacement {
@@ -81,23 +80,16 @@ impl ModelOnMetricSets<'_> {
     /// Returns the second name of a dimension, which differs from all other names of the model and its set.
     fn dimension_alias(&self, compiler: &Compiler, set: usize, index: usize) -> String {
         let metric_set = &self.sets[set];
-        let listed_names = || self.listed_metrics.iter().map(|metric| &metric.name);
-        let own_names = || self.definitions.iter().map(|formula| &formula.name);
-        let is_taken = |name: &str| {
-            let mut names = listed_names().chain(own_names());
-            metric_set.position_by_any_name(name).is_some()
-                || metric_set.has_known_column(compiler, name)
-                || names.any(|other| other.eq_ignore_ascii_case(name))
-                || self
-                    .possible_key_names()
-                    .iter()
-                    .any(|key| key.eq_ignore_ascii_case(name))
-        };
-        let mut name = format!("{}_dimension", metric_set.definitions[index].name);
-        while is_taken(&name) {
-            name.push('_');
-        }
-        name
+        let name = format!("{}_dimension", metric_set.definitions[index].name);
+        let columns = metric_set.relations(compiler).flatten().flat_map(Relation::columns);
+        let definitions = metric_set.definitions.iter().chain(&self.definitions);
+        let keys = self.possible_key_names();
+        let in_use = columns
+            .map(Column::name)
+            .chain(definitions.map(|formula| formula.name.as_str()));
+        let in_use = in_use.chain(metric_set.renamed.keys().map(String::as_str));
+        let in_use = in_use.chain(self.listed_metrics.iter().map(|metric| metric.name.as_str()));
+        unused_name(&name, in_use.chain(keys.iter().map(String::as_str)), 0)
     }
 }
 
@@ -110,18 +102,8 @@ impl MetricSet {
         let mut names = formula.names.iter();
         let reads_column =
             names.any(|other| other.qualifier.is_none() && other.name.eq_ignore_ascii_case(&formula.name));
-        let is_hidden = !self.is_metric(formula) && (reads_column || self.has_known_column(compiler, name));
-        is_hidden.then_some(index)
-    }
-
-    /// Returns whether a relation that the metric set reads or joins is known to have a column.
-    fn has_known_column(&self, compiler: &Compiler, name: &str) -> bool {
-        let joins = self.root.items_at("joins").iter();
-        let joined = joins.filter_map(|join| {
-            let (_, to) = joined_relation(join)?;
-            schema_relation(&compiler.options, &RelationReference::read(to)?)
-        });
-        let mut relations = self.relation(compiler).into_iter().chain(joined);
-        relations.any(|relation| relation.position(name).is_some())
+        let mut relations = self.relations(compiler).flatten();
+        let is_hidden = reads_column || relations.any(|relation| relation.position(name).is_some());
+        (is_hidden && !self.is_metric(formula)).then_some(index)
     }
 }

@@ -286,8 +286,7 @@ fn formula_range(text: &str, span: Span) -> Range<usize> {
 
 /// Returns the names that are defined by LET calls in a part of the text. The last argument of LET is its result.
 pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
-    let is_within = |name: Span| within.start <= name.start && name.end <= within.end;
-    let calls = ast.calls.iter().filter(|call| is_within(call.name));
+    let calls = ast.calls.iter().filter(|call| within.contains(call.name));
     let calls = calls.filter(|call| call.name.text(text).eq_ignore_ascii_case("let"));
     let pairs = calls.filter_map(|call| Some(ast.arguments(*call).split_last()?.1));
     let names = pairs.flat_map(|pairs| pairs.iter().step_by(2));

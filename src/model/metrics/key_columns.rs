@@ -5,11 +5,9 @@ use super::keys::{joined_relation, period_unit};
 use super::metric_set::MetricSet;
 use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use crate::Type;
-use crate::catalog_lookup::schema_relation;
 use crate::check::{describe_columns, timeframes};
 use crate::checks::is_identifier;
 use crate::compiler::Compiler;
-use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarPeriod;
 use crate::load::SpecOrigin;
@@ -145,11 +143,7 @@ impl MetricSet {
         if self.position_by_any_name(name).is_some() {
             return None;
         }
-        let mut relations = vec![self.relation(compiler)?];
-        for join in self.root.items_at("joins") {
-            let to = join.text_at("to")?;
-            relations.push(schema_relation(&compiler.options, &RelationReference::read(to)?)?);
-        }
+        let relations: Vec<&Relation> = self.relations(compiler).collect::<Option<_>>()?;
         let may_have = |relation: &&Relation| relation.may_have_unlisted_columns() || relation.position(name).is_some();
         (!relations.iter().any(may_have)).then_some(relations)
     }

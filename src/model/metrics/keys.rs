@@ -103,8 +103,8 @@ pub struct ModelKeys {
     pub set_keys: Arena<Arena<MetricSetKey>>,
     /// Index of the key with the shortest period, among the keys that are periods of the metric sets' `time`.
     pub time: Option<usize>,
-    /// Keys that are columns with the name of a period.
-    pub named_as_periods: Vec<usize>,
+    /// Indexes of the keys that are columns with the name of a period.
+    pub columns_with_period_name: Vec<usize>,
 }
 
 impl ModelKeys {
@@ -138,8 +138,8 @@ impl ModelOnMetricSets<'_> {
                 faults.push(fault);
             } else if let Some(fault) = self.different_columns_error(compiler, key, set_indexes) {
                 faults.push(fault);
-            } else if let Some(warning) = self.column_named_as_period_warning(compiler, key, set_indexes) {
-                keys.named_as_periods.push(index);
+            } else if let Some(warning) = self.column_with_period_name_warning(compiler, key, set_indexes) {
+                keys.columns_with_period_name.push(index);
                 faults.push(warning);
             }
             let is_named = self.is_referenced_key(&key.text, &name);

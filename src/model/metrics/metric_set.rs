@@ -115,24 +115,26 @@ impl MetricSet {
 
     /// Returns the relation of the rows. `None` if the relation is unknown.
     pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
-        let from = self.root.text_at("from")?;
-        schema_relation(&compiler.options, &RelationReference::read(from)?)
+        self.relations(compiler).next().flatten()
+    }
+
+    /// Returns the relation of the rows and the joined relations. `None` for each unknown relation.
+    pub fn relations<'c>(&self, compiler: &'c Compiler) -> impl Iterator<Item = Option<&'c Relation>> {
+        let joined = self.root.items_at("joins").iter().map(|join| join.text_at("to"));
+        let names = std::iter::once(self.root.text_at("from")).chain(joined);
+        names.map(|name| schema_relation(&compiler.options, &RelationReference::read(name?)?))
     }
 
     /// Returns a column that a key of the metric set names, such as `time`. The column is qualified with the name of
     /// the metric set's relation if a join makes it ambiguous: not all columns of the relations are known, and no
     /// relation is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
-        let joins = self.root.items_at("joins").iter();
-        let find_relation = |text: &str| schema_relation(&compiler.options, &RelationReference::read(text)?);
-        let joined: Vec<Option<&Relation>> = joins.map(|join| find_relation(join.text_at("to")?)).collect();
-        let from = self.relation(compiler);
         let is_plain = !name.contains('.') && self.position(name).is_none();
-        let may_be_of_from = from.is_none_or(Relation::may_have_unlisted_columns);
-        let mut relations = joined.iter().copied().chain([from]).flatten();
-        let is_ambiguous = relations.clone().next().is_some()
-            && !joined.is_empty()
-            && !relations.any(|relation| relation.position(name).is_some());
+        let may_be_of_from = self.relation(compiler).is_none_or(Relation::may_have_unlisted_columns);
+        let known: Vec<&Relation> = self.relations(compiler).flatten().collect();
+        let is_ambiguous = !known.is_empty()
+            && !self.root.items_at("joins").is_empty()
+            && !known.iter().any(|relation| relation.position(name).is_some());
         match is_plain && may_be_of_from && is_ambiguous {
             true => format!("{}.{name}", self.input_name()),
             false => name.to_owned(),

@@ -2,7 +2,6 @@
 //! group are aggregated.
 
 use formulac_syntax::lex::quote_formula_name;
-use rustc_hash::FxHashSet;
 
 use super::columns::FormulaReplacement;
 use super::formulas::{MetricFormula, NameUse};
@@ -52,26 +51,21 @@ impl RuleColumn {
         }
     }
 
-    /// Returns the name of the output column, with a suffix if a definition of the metric set, a column in `columns` or
-    /// another key has this name.
-    fn unused_output_name(
-        &self,
-        column: &NameUse,
-        set: &MetricSet,
-        keys: &Arena<MetricSetKey>,
-        columns: &[String],
-    ) -> String {
+    /// Returns the name of the output column. A timeframe has a similar name if a definition of the metric set, a column
+    /// in `columns` or another key has the preferred name.
+    fn unused_name(&self, column: &NameUse, set: &MetricSet, keys: &Arena<MetricSetKey>, columns: &[String]) -> String {
         let name = self.output_name(column);
-        let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
-        let is_timeframe = |key: &MetricSetKey| {
+        if !self.name.contains('[') {
+            return name;
+        }
+        let is_this = |key: &&MetricSetKey| {
             self.name.eq_ignore_ascii_case(&key.column) || set.is_same_period(&key.column, &self.name)
         };
-        let mut keys = keys.iter().filter(|key| is_name(&key_name(&key.entry.text)));
-        let is_other = self.name.contains('[')
-            && (set.position(&name).is_some()
-                || columns.iter().any(|column| is_name(column))
-                || keys.any(|key| !is_timeframe(key)));
-        if is_other { format!("{name}_of_rule") } else { name }
+        let other_keys = keys.iter().filter(|key| !is_this(key));
+        let other_keys: Vec<String> = other_keys.map(|key| key_name(&key.entry.text)).collect();
+        let definitions = set.definitions.iter().map(|formula| &formula.name);
+        let in_use = definitions.chain(columns).chain(&other_keys);
+        unused_name(&name, in_use.map(String::as_str), 0)
     }
 
     /// Returns the name of the column or timeframe after the relations of the metric set are joined. `name` is the
@@ -170,14 +164,14 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Splits a grouped step that reads the rows of a metric set into two steps: one finds the last or first rows of
-    /// each group, and one aggregates these rows. `end_of_name` distinguishes the steps of similar rules.
+    /// each group, and one computes `aggregates` from these rows. `end_of_name` distinguishes the steps of similar rules.
     pub fn split_by_non_additive_rule(
         &self,
         compiler: &Compiler,
         (set, rule, end_of_name): (usize, &NonAdditiveRule, &str),
         formulas: &[&MetricFormula],
         keys: &Arena<MetricSetKey>,
-        grouped: StepText,
+        (grouped, aggregates): (StepText, Vec<DefinitionText>),
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
         let span = rule.time.span;
@@ -187,6 +181,7 @@ impl ModelOnMetricSets<'_> {
         } else {
             ("first", "MIN")
         };
+        let name = grouped.name.clone();
         let mut rows = StepText {
             name: self.unused_step_name(&format!(
                 "{}_with_{first}_{}{end_of_name}",
@@ -195,11 +190,9 @@ impl ModelOnMetricSets<'_> {
                     .output_name(&parse_name_use(split_timeframe(&rule.time.name).0))
             )),
             finds_last_rows: true,
-            ..grouped.clone()
+            group_by: Vec::new(),
+            ..grouped
         };
-        rows.group_by = Vec::new();
-        let row_level = self.row_level_names(compiler, set, keys);
-        rows.definitions.retain(|text| row_level.contains(&text.name));
         let mut column_names: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
@@ -220,7 +213,7 @@ impl ModelOnMetricSets<'_> {
                 flatten(&column, formula.file_span(&name.range), &mut rows);
             }
         }
-        let column_of_rule = |column: &RuleColumn| {
+        let column_in_set = |column: &RuleColumn| {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_name_distinct_from_keys(set, "", &parse_name_use(&name), keys)
         };
@@ -228,7 +221,7 @@ impl ModelOnMetricSets<'_> {
             .chain(&rule.per)
             .partition(|column| column.name.contains('['));
         for column in columns {
-            let name = column_of_rule(column);
+            let name = column_in_set(column);
             if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, column.span, &mut rows);
             }
@@ -245,22 +238,22 @@ impl ModelOnMetricSets<'_> {
             }
             key_names.push(name);
         }
-        let name_of_rule = |column: &RuleColumn| {
-            column.unused_output_name(&column_of_rule(column), &self.sets[set], keys, &column_names)
-        };
+        let output_name =
+            |column: &RuleColumn| column.unused_name(&column_in_set(column), &self.sets[set], keys, &column_names);
         // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
-            column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
+            column.add_timeframe(&mut rows, &output_name(column), &column_in_set(column), file);
         }
-        let over = quote_formula_name(&name_of_rule(&rule.time));
-        let columns = column_names.iter().chain(&key_names);
-        let bound_name = unused_bound_name(&format!("{first}_{over}"), [&rows, &grouped], columns);
+        let over = quote_formula_name(&output_name(&rule.time));
+        let definitions = rows.definitions.iter().chain(&aggregates).map(|text| &text.name);
+        let in_use = definitions.chain(&column_names).chain(&key_names).map(String::as_str);
+        let bound_name = unused_name(&remove_special_characters(&format!("{first}_{over}")), in_use, 0);
         let bound = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&bound_name, &bound, file, span));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
-            let name = quote_formula_name(&name_of_rule(column));
+            let name = quote_formula_name(&output_name(column));
             if !partition.iter().any(|key| key.text.eq_ignore_ascii_case(&name)) {
                 partition.push(TextWithPosition::new(name, file, column.span));
             }
@@ -268,54 +261,15 @@ impl ModelOnMetricSets<'_> {
         rows.partition_by = Some(partition);
         rows.keep = (!column_names.is_empty()).then_some(StepTextProjection::Columns(column_names));
         let filter = TextWithOrigins::generated(&format!("{over} = {bound_name}"), file, span);
-        let names: Vec<String> = rows.definitions.iter().map(|text| text.name.to_lowercase()).collect();
         let step = StepText {
-            name: grouped.name.clone(),
+            name,
             filter: Some(filter),
             group_by: key_names.iter().map(generated).collect(),
-            definitions: grouped
-                .definitions
-                .into_iter()
-                .filter(|definition| !names.contains(&definition.name.to_lowercase()))
-                .collect(),
+            definitions: aggregates,
             ..StepText::default()
         };
         [rows, step]
     }
-
-    /// Returns the names of keys and dimensions that a step may define if it reads the rows of a metric set.
-    fn row_level_names(&self, compiler: &Compiler, set: usize, keys: &Arena<MetricSetKey>) -> FxHashSet<String> {
-        let keys_with_definitions = keys.iter().filter_map(|key| key.definition.as_ref());
-        let metric_set = &self.sets[set];
-        let dimensions = metric_set
-            .definitions
-            .iter()
-            .filter(|formula| !metric_set.is_metric(formula));
-        let names = keys_with_definitions.map(|key| key.name.clone());
-        names
-            .chain(dimensions.map(|formula| formula.name.clone()))
-            .chain(
-                self.alias_hidden_dimensions(compiler, set, keys)
-                    .into_iter()
-                    .map(|definition| definition.name),
-            )
-            .collect()
-    }
-}
-
-/// Returns the preferred name for the bound of a rule, or a similar name if a column of the steps has the name.
-fn unused_bound_name<'n>(
-    preferred_name: &str,
-    steps: [&'n StepText; 2],
-    columns: impl Iterator<Item = &'n String>,
-) -> String {
-    let definitions = steps.into_iter().flat_map(|step| &step.definitions);
-    let in_use = definitions.map(|definition| &definition.name).chain(columns);
-    unused_name(
-        &remove_special_characters(preferred_name),
-        in_use.map(String::as_str),
-        0,
-    )
 }
 
 /// Returns the name of a column after the relations of a metric set are joined.

@@ -12,7 +12,7 @@ use crate::load::SpecOrigin;
 
 impl ModelOnMetricSets<'_> {
     /// Warns about a key that is a column, although it has the name of a period of the set's `time`.
-    pub fn column_named_as_period_warning(
+    pub fn column_with_period_name_warning(
         &self,
         compiler: &Compiler,
         key: &ModelKey,
@@ -58,7 +58,7 @@ impl ModelOnMetricSets<'_> {
         periods
     }
 
-    /// Returns the sets with a `time` of which a key is a period, if no column has the name of the key.
+    /// Returns the sets in which a key is a period of `time`, unless their relation has a column with the key's name.
     fn sets_with_period<'s>(
         &'s self,
         key: &'s ModelKey,
@@ -67,8 +67,8 @@ impl ModelOnMetricSets<'_> {
         let is_word = self.kind == SpecOrigin::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
         let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
         sets.filter(move |set| {
-            let has_no_name = !set.is_time(&key.text) && set.position_by_any_name(&key.text).is_none();
-            is_word && has_no_name && set.time.is_some()
+            let is_defined = set.is_time(&key.text) || set.position_by_any_name(&key.text).is_some();
+            is_word && !is_defined && set.time.is_some()
         })
     }
 }

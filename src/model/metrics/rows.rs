@@ -32,15 +32,14 @@ struct MetricSetReads {
 }
 
 impl ModelOnMetricSets<'_> {
-    /// Returns a grouped step that computes `columns` from the rows of a metric set. `formulas` contains the formulas
-    /// of the metric set that these columns use, and `rule` is the rule that selects the rows.
+    /// Returns a grouped step that reads the rows of a metric set, without its aggregates. `formulas` contains the
+    /// formulas of the metric set that the aggregates use, and `rule` is the rule that selects the rows.
     pub fn grouped_rows_step(
         &self,
         compiler: &Compiler,
         set: usize,
         (formulas, rule): (&[&MetricFormula], Option<&NonAdditiveRule>),
         (keys, bounds): (&Arena<MetricSetKey>, Vec<TextWithOrigins>),
-        columns: Vec<DefinitionText>,
     ) -> StepText {
         let metric_set = &self.sets[set];
         let file = self.file_number_of_set(set);
@@ -84,8 +83,7 @@ impl ModelOnMetricSets<'_> {
             .iter()
             .filter_map(|key| key.definition.clone())
             .chain(dimensions)
-            .chain(self.alias_hidden_dimensions(compiler, set, keys))
-            .chain(columns);
+            .chain(self.alias_hidden_dimensions(compiler, set, keys));
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
             union: metric_set.root.texts_at("union"),

@@ -124,9 +124,8 @@ impl SpecCompilation<'_> {
 /// steps.
 fn unknown_union_columns_error(step: &SpannedText<'_>, source: &str) -> Diagnostic {
     let name = step.text;
-    let message =
-        format!("`union` needs the columns of `{name}`, which has `keep: all`, but no schema lists its columns");
-    let help = format!("provide a schema with `--schema`, or list the columns in `keep` of `{name}`");
+    let message = format!("`union` cannot combine `{name}`, because the columns of `{name}` are unknown");
+    let help = format!("list the columns in `keep` of `{name}`, or provide a schema with `--schema`");
     Diagnostic::new(Code::ColumnsNotKnown, step.span(source), message).with_help(help)
 }
 

@@ -8,6 +8,7 @@ use crate::Level;
 use crate::column_sql::ColumnSql;
 use crate::compile::{SpecCompilation, StepToCompile};
 use crate::compiler::split_sort_key;
+use crate::described_formulas::FormulaTrace;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
@@ -66,7 +67,7 @@ impl SpecCompilation<'_> {
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let key = keys.first().map(|key| column_sql.column(key)).unwrap_or_default();
         let mut form = WideForm::new(step, output.relation.name(), options.dialect);
-        let formulas = self.formulas_by_name();
+        let formulas = FormulaTrace::new(self);
         let mut descriptions = Vec::new();
         for (column, node) in columns.iter().zip(nodes) {
             let name = column.name();
@@ -81,8 +82,9 @@ impl SpecCompilation<'_> {
                 form.add_row_column(&cell, !has_column(&rows, name), &mut emitter);
                 continue;
             }
-            let described = self.descriptions.get(&lower).or_else(|| formulas.get(&lower));
-            let description = described.map_or(name, String::as_str);
+            let described = self.descriptions.get(&lower).cloned();
+            let described = described.or_else(|| formulas.formula(work.index, name));
+            let description = described.as_deref().unwrap_or(name);
             for value in &cells.values {
                 let alias = form.add_pivot_column(&cell, value, &key, &mut emitter);
                 let about = format!("{description} ({}: {})", keys.join(", "), value.text);

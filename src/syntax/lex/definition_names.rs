@@ -79,8 +79,7 @@ impl LayoutPass<'_, '_> {
         }
         // Remove earlier diagnostics about unexpected characters in the name.
         if self.diagnostics.len() <= MAX_EXAMINED_DIAGNOSTICS {
-            let is_inside = |other: Span| span.start <= other.start && other.end <= span.end;
-            self.diagnostics.retain(|diagnostic| !is_inside(diagnostic.span()));
+            self.diagnostics.retain(|diagnostic| !span.contains(diagnostic.span()));
         }
         self.diagnostics.push(
             Diagnostic::new(

@@ -18,7 +18,6 @@ impl Lowerer<'_> {
     /// other errors about these factors.
     #[cold]
     pub(in crate::check) fn suggest_conditional_sum(&mut self, call: Call, span: Span) {
-        let is_within = |fault_span: Span| span.start <= fault_span.start && fault_span.end <= span.end;
         let factors = self.factors(call);
         let is_about_condition = |fault_span: Span| {
             let mut conditions = factors.conditions.iter();
@@ -34,7 +33,7 @@ impl Lowerer<'_> {
         // The arguments were lowered just before the call, so their diagnostics are the last ones.
         let places = self.diagnostics.iter().enumerate().rev();
         let indices: Vec<usize> = places
-            .take_while(|(_, fault)| is_within(fault.span()))
+            .take_while(|(_, fault)| span.contains(fault.span()))
             .filter(|(_, fault)| about_factors(fault.kind(), fault.span()))
             .map(|(index, _)| index)
             .collect();

@@ -24,6 +24,12 @@ impl Lowerer<'_> {
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));
+        let (left_type, right_type) = (a.ty.describe(), b.ty.describe());
+        // A range of several columns may contain several types.
+        let types_text = match left == right {
+            true => format!("`{left}` contains {left_type} and {right_type}"),
+            false => format!("`{left}` is {left_type}, `{right}` is {right_type}"),
+        };
         let help = match (a.ty, b.ty) {
             (Type::Text, x) | (x, Type::Text) if x.is_number() => {
                 let (number, text) = if a.ty == Type::Text {
@@ -74,27 +80,10 @@ impl Lowerer<'_> {
             // Suggest no fix in a formula with a syntax error, because its operands may not be the ones that the author
             // intended.
             .filter(|_| !self.has_syntax_error);
-        let diagnostic = Diagnostic::new(
-            Code::TypeMismatch,
-            b.span,
-            // A range of several columns may contain several types.
-            if left == right {
-                format!(
-                    "{rule_text}: `{left}` contains {} and {}",
-                    a.ty.describe(),
-                    b.ty.describe()
-                )
-            } else {
-                format!(
-                    "{rule_text}: `{left}` is {}, `{right}` is {}",
-                    a.ty.describe(),
-                    b.ty.describe()
-                )
-            },
-        )
-        .with_secondary_label(a.span, a.ty.describe())
-        .with_label(b.ty.describe())
-        .with_help(help);
+        let diagnostic = Diagnostic::new(Code::TypeMismatch, b.span, format!("{rule_text}: {types_text}"))
+            .with_secondary_label(a.span, left_type)
+            .with_label(right_type)
+            .with_help(help);
         self.report(match fix {
             Some((span, text)) => diagnostic.with_fix(span, text),
             None => diagnostic,

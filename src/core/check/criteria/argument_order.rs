@@ -34,10 +34,7 @@ impl Lowerer<'_> {
         before: usize,
     ) {
         for (part, warning) in self.find_misplaced_arguments(lowering, call) {
-            let is_consequence = |fault: &Diagnostic| {
-                let fault_span = fault.span();
-                fault.is_error() && part.start <= fault_span.start && fault_span.end <= part.end
-            };
+            let is_consequence = |fault: &Diagnostic| fault.is_error() && part.contains(fault.span());
             let before = before.min(self.diagnostics.len());
             let (consequences, mut faults): (Vec<_>, Vec<_>) =
                 self.diagnostics.drain(before..).partition(is_consequence);

@@ -190,7 +190,7 @@ impl Lowerer<'_> {
             "the condition `{text}` of `{}` is computed after grouping",
             function.name
         );
-        if meta.span.start <= late_span.start && late_span.end <= meta.span.end {
+        if meta.span.contains(late_span) {
             late_span = meta.span;
         } else {
             // The condition is a criterion, and its range is the value that is computed after grouping.

@@ -7,6 +7,7 @@ use crate::Type;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::check::names::{NameTarget, ResolvedNames};
+use crate::check::sheet::integer_literal;
 use crate::check::sheet::tabs::TabRange;
 
 /// Returns the arguments of all lookup calls.
@@ -84,8 +85,8 @@ impl TypeInference<'_> {
 
     /// Returns the type of the column that a lookup returns, by the literal number of the column in the range.
     pub(super) fn numbered_column_type(&mut self, range: ExprId, number: ExprId) -> InferTerm {
-        let number = matches!(self.ast.expr(number), Expr::Number).then(|| self.ast.span(number).text(self.source));
-        let position = number.and_then(|number| number.parse::<u32>().ok()?.checked_sub(1));
+        let number = integer_literal(self.ast, self.source, number).and_then(|number| u32::try_from(number).ok());
+        let position = number.and_then(|number| number.checked_sub(1));
         match (self.names.targets[range.index()], position) {
             (NameTarget::TabRange(range), Some(position)) => self.tab_range_type(range, position),
             (NameTarget::CellRange(range), Some(position)) => {

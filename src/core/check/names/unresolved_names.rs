@@ -472,7 +472,7 @@ impl Resolver<'_> {
         self.diagnostics.retain(|diagnostic| {
             let span = diagnostic.span();
             let text = span.text(source);
-            let is_inside = whole.start <= span.start && span.end <= whole.end;
+            let is_inside = whole.contains(span);
             let follows = match diagnostic.kind() {
                 Code::UnknownName => foreign_calls::is_date_part(text),
                 Code::SingleQuotes => true,

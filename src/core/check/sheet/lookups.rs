@@ -69,10 +69,8 @@ impl Lowerer<'_> {
         let mut computed: Vec<Span> = Vec::new();
         for span in columns.rev().map(|arg| self.ast.span(*arg)) {
             let reported = self.diagnostics.len();
-            while self.diagnostics.last().is_some_and(|last| {
-                let read = last.span();
-                last.kind() == Code::TabNotLookedUp && span.start <= read.start && read.end <= span.end
-            }) {
+            let is_inside = |last: &Diagnostic| last.kind() == Code::TabNotLookedUp && span.contains(last.span());
+            while self.diagnostics.last().is_some_and(is_inside) {
                 self.diagnostics.pop();
             }
             if self.diagnostics.len() < reported {

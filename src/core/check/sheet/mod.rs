@@ -585,7 +585,7 @@ impl Resolver<'_> {
 }
 
 /// Returns the value of an integer literal, with an optional sign.
-fn integer_literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
+pub(in crate::check) fn integer_literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
     let mut id = id;
     let mut negative = false;
     for _ in 0..MAX_CANDIDATES {

@@ -128,6 +128,22 @@ fn descriptions_of_unions_show_the_formulas_of_the_last_steps_that_compute_the_c
 ",
             "UPPER(status) or kind",
         ),
+        (
+            "\
+- {name: base, keep: all, definitions: s = UPPER(status)}
+- {name: a, keep: s}
+- {name: b, from: refunds, group_by: s, definitions: s = kind}
+- {name: c, union: [a, b], group_by: s, definitions: n = COUNT()}
+",
+            "UPPER(status) or kind",
+        ),
+        (
+            "\
+- {name: firsts, group_by: customer_id, definitions: day = MIN(ordered_on)}
+- {name: c, from: orders, joins: [{to: firsts, using: customer_id}], group_by: day}
+",
+            "MIN(ordered_on)",
+        ),
     ] {
         let compiled = compile_last(&[&format!("model: m\nfrom: orders\nsteps:\n{steps}")]);
         assert!(!compiled.has_errors(), "{steps}{:#?}", compiled.diagnostics());

@@ -80,9 +80,18 @@ fn a_name_in_a_filter_means_the_dimension_even_if_it_is_a_column() {
 #[test]
 fn the_second_name_of_a_dimension_is_free() {
     let set = SHOP.replace("  size = ", "  region_dimension = \"a\"\n  size = ");
-    let model = "model: m\nmetrics: [{region_dimension_: shop.revenue}]\ngroup_by: region\nwhere: region = \"X\"\n";
-    let compiled = compile_last_with(&compiler(), &[&set, model]);
-    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
-    let expanded = compiled.expanded().expect("a model built on a set");
-    assert!(expanded.contains("region_dimension__ = region\n"), "{expanded}");
+    for (column, dimension_alias) in [
+        ("revenue", "region_dimension_value"),
+        ("region_dimension_value", "region_dimension_kmhsru"),
+    ] {
+        let metrics = format!("metrics: [{{{column}: shop.revenue}}]");
+        let model = format!("model: m\n{metrics}\ngroup_by: region\nwhere: region = \"X\"\n");
+        let compiled = compile_last_with(&compiler(), &[&set, &model]);
+        assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+        let expanded = compiled.expanded().expect("a model built on a set");
+        assert!(
+            expanded.contains(&format!("{dimension_alias} = region\n")),
+            "{expanded}"
+        );
+    }
 }
