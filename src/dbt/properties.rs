@@ -73,7 +73,7 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
         .semantic
         .into_iter()
         .for_each(|(key, value)| say(&key, Some(value)));
-    let beside: Vec<(String, YamlOutput)> = model
+    let other_lists: Vec<(String, YamlOutput)> = model
         .other_lists
         .into_iter()
         .filter_map(|(key, items)| Some((key, non_empty_list(items)?)))
@@ -88,7 +88,7 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
             )],
             0,
         );
-        for pair in &beside {
+        for pair in &other_lists {
             out.push('\n');
             write_pairs(&mut out, std::slice::from_ref(pair), 0);
         }

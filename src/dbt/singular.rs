@@ -33,7 +33,7 @@ pub fn sql_comment(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
-    pub has_severity_warn: bool,
+    pub is_warning: bool,
     /// Group of the test. In dbt, only tests in the same group can read a private model.
     pub group: Option<String>,
 }
@@ -42,7 +42,7 @@ impl TestConfig {
     /// Returns the `config` call, or an empty string if there is nothing to configure.
     pub fn config_call(&self) -> String {
         let options = [
-            ("severity", self.has_severity_warn.then_some("warn")),
+            ("severity", self.is_warning.then_some("warn")),
             ("group", self.group.as_deref()),
         ];
         let settings = options
@@ -58,9 +58,9 @@ mod tests {
 
     #[test]
     fn unset_options_are_omitted() {
-        let config_text = |only_warns, group: Option<&str>| {
+        let config_text = |is_warning, group: Option<&str>| {
             TestConfig {
-                has_severity_warn: only_warns,
+                is_warning,
                 group: group.map(str::to_owned),
             }
             .config_call()

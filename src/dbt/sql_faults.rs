@@ -28,41 +28,41 @@ pub struct SqlFault {
 /// ```
 #[must_use]
 pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
-    let at = |offset: usize, reason: String| {
-        let before = source.get(..offset).unwrap_or_default();
-        let line = 1 + before.matches('\n').count();
-        Some(SqlFault { line, reason })
+    let (offset, reason) = match conflict_marker_span(source) {
+        Some(marker) => (marker.start as usize, CONFLICT_MARKER.to_owned()),
+        None => token_fault(source, dialect).filter(|_| is_certain(source))?,
     };
-    if let Some(marker) = conflict_marker_span(source) {
-        return at(marker.start as usize, CONFLICT_MARKER.to_owned());
-    }
-    if !is_certain(source) {
-        return None;
-    }
+    let before = source.get(..offset).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    Some(SqlFault { line, reason })
+}
+
+/// Returns the first unclosed or unmatched token or the semicolon after the query: its offset, and the reason.
+fn token_fault(source: &str, dialect: Dialect) -> Option<(usize, String)> {
     let (tokens, unclosed) = tokenize_with_unclosed(source, dialect);
     if let Some(start) = unclosed {
         let text = source.get(start..).unwrap_or_default();
         let length = if text.starts_with(['\'', '"', '`']) { 1 } else { 2 };
-        return at(
-            start,
-            format!("`{}` is never closed", text.get(..length).unwrap_or_default()),
-        );
+        return Some((start, never_closed(text.get(..length).unwrap_or_default())));
     }
-    if let Some((token, reason)) = bracket_fault(&tokens, source) {
-        return at(token.start, reason);
-    }
-    let last = tokens.last().filter(|token| token.text(source) == ";")?;
-    at(last.start, "dbt does not accept `;` after the query".to_owned())
+    bracket_fault(&tokens, source).or_else(|| {
+        let last = tokens.last().filter(|token| token.text(source) == ";")?;
+        Some((last.start, "dbt does not accept `;` after the query".to_owned()))
+    })
+}
+
+fn never_closed(text: &str) -> String {
+    format!("`{text}` is never closed")
 }
 
 /// Returns whether it is certain where quotes and comments end. Some engines have other comments and quotes, such as
 /// `//`, `#`, `'''` and `$tag$`. The text in `{% raw %}` and `{% set x %}` blocks may not be part of the SQL that dbt
 /// writes.
 fn is_certain(source: &str) -> bool {
-    let is_uncertain_block = |part: JinjaPart<'_>| {
-        let keyword = part.code.split_whitespace().next();
-        part.kind == JinjaKind::Statement
-            && (keyword == Some("raw") || keyword == Some("set") && !part.code.contains('='))
+    let is_uncertain_block = |part: JinjaPart<'_>| match statement_keyword(part) {
+        "raw" => true,
+        "set" => !part.code.contains('='),
+        _ => false,
     };
     let has_hash_comment = || {
         source.match_indices('#').any(|(at, _)| {
@@ -84,22 +84,22 @@ fn is_certain(source: &str) -> bool {
 
 /// Returns the first unmatched bracket, with the reason. Returns `None` if a branch of an `{% if %}` or another Jinja
 /// block contains only one bracket of a pair, because only dbt can determine which brackets the rendered SQL contains.
-fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)> {
-    let mut open: Vec<(SqlToken, &str)> = Vec::new();
+fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(usize, String)> {
+    let mut open: Vec<SqlToken> = Vec::new();
+    let unclosed = |opened: SqlToken| Some((opened.start, never_closed(opened.text(source))));
     // Number of open brackets at the start of each open Jinja block.
     let mut blocks: Vec<usize> = Vec::new();
     for token in tokens {
         let text = token.text(source);
         match (token.kind, text) {
-            (SqlTokenKind::Sign, "(") => open.push((*token, ")")),
-            (SqlTokenKind::Sign, "[") => open.push((*token, "]")),
+            (SqlTokenKind::Sign, "(" | "[") => open.push(*token),
             (SqlTokenKind::Sign, ")" | "]") if blocks.last() == Some(&open.len()) => return None,
             (SqlTokenKind::Sign, ")" | "]") => match open.pop() {
-                Some((_, close)) if close == text => {}
-                Some((opened, _)) => return Some((opened, format!("`{}` is never closed", opened.text(source)))),
-                None => return Some((*token, format!("`{text}` closes no bracket"))),
+                Some(opened) if matches!((opened.text(source), text), ("(", ")") | ("[", "]")) => {}
+                Some(opened) => return unclosed(opened),
+                None => return Some((token.start, format!("`{text}` closes no bracket"))),
             },
-            (SqlTokenKind::Jinja, tag) => match jinja_keyword(tag) {
+            (SqlTokenKind::Jinja, tag) => match jinja_parts(tag).next().map_or("", statement_keyword) {
                 "if" | "for" | "call" | "macro" | "filter" => blocks.push(open.len()),
                 "elif" | "else" if blocks.last() != Some(&open.len()) => return None,
                 keyword if keyword.starts_with("end") => {
@@ -113,16 +113,16 @@ fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)
             _ => {}
         }
     }
-    let (opened, _) = open.pop()?;
-    Some((opened, format!("`{}` is never closed", opened.text(source))))
+    unclosed(open.pop()?)
 }
 
-/// Returns the first word of a `{% … %}` tag.
-fn jinja_keyword(tag: &str) -> &str {
-    let statement = jinja_parts(tag).next().filter(|part| part.kind == JinjaKind::Statement);
-    statement
-        .and_then(|part| part.code.split_whitespace().next())
-        .unwrap_or_default()
+/// Returns the first word of a `{% … %}` tag. Empty for other Jinja.
+fn statement_keyword(part: JinjaPart<'_>) -> &str {
+    let code = match part.kind {
+        JinjaKind::Statement => part.code,
+        _ => "",
+    };
+    code.split_whitespace().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,13 +15,17 @@ use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 /// Words that may follow a position in `order by`.
 const SORT_WORDS: [&str; 3] = ["asc", "desc", "nulls"];
 
+/// Token that is the position of a column, and the tokens of the column: the expression in `group by`, and the name in
+/// `order by`.
+pub(super) type LineageNodeId = (usize, Range<usize>);
+
 /// Kinds and comparison keys of tokens.
 type TokenKeys<'a> = Vec<(SqlTokenKind, Cow<'a, str>)>;
 
 impl SqlFile<'_> {
-    /// Returns the positions of columns in a `group by` or an `order by`. Each position is a token, and is returned
-    /// with the tokens of its column: the expression in `group by`, and the name in `order by`. Empty for other parts.
-    pub fn column_positions(&self, tokens: &Range<usize>) -> Vec<(usize, Range<usize>)> {
+    /// Returns the positions of columns in a `group by` or an `order by`, in the order of the tokens. Empty for other
+    /// parts.
+    pub fn column_positions(&self, tokens: &Range<usize>) -> Vec<LineageNodeId> {
         let Some((index, part)) = self.clause_at(tokens) else {
             return Vec::new();
         };
@@ -95,7 +99,7 @@ impl SqlFile<'_> {
     fn comparison_keys(
         &self,
         tokens: &Range<usize>,
-        positions: &[(usize, Range<usize>)],
+        positions: &[LineageNodeId],
         trees: &mut SqlTrees,
     ) -> (TokenKeys<'_>, Option<Vec<SqlNodeId>>) {
         let tokens = self.without_optional_words(tokens, positions);
@@ -150,4 +154,11 @@ impl SqlFile<'_> {
         columns.reverse();
         Some(columns)
     }
+}
+
+/// Returns the tokens of the column whose position a token is. `None` if the token is not a position.
+pub(super) fn column_at(positions: &[LineageNodeId], token: usize) -> Option<Range<usize>> {
+    let found = positions.binary_search_by_key(&token, |(position, _)| *position);
+    let (_, column) = positions.get(found.ok()?)?;
+    Some(column.clone())
 }

@@ -4,6 +4,7 @@
 use std::cell::LazyCell;
 use std::ops::Range;
 
+use super::column_positions::{LineageNodeId, column_at};
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, are_equivalent_tokens, token_name};
 use super::parse::{parse, parse_list};
@@ -111,7 +112,7 @@ impl SqlFile<'_> {
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
     /// of their positions.
-    pub fn without_optional_words(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
+    pub fn without_optional_words(&self, tokens: &Range<usize>, positions: &[LineageNodeId]) -> Vec<SqlToken> {
         let mut depth = 0usize;
         let is_required = |token_index: &usize| {
             match self.key(*token_index).as_str() {
@@ -123,12 +124,8 @@ impl SqlFile<'_> {
             }
             true
         };
-        let with_column = |token_index: usize| {
-            // The positions are in the order of the tokens.
-            let found = positions.binary_search_by_key(&token_index, |(position, _)| *position);
-            let column = found.ok().and_then(|found| positions.get(found));
-            column.map_or(token_index..token_index + 1, |(_, column)| column.clone())
-        };
+        let with_column =
+            |token_index: usize| column_at(positions, token_index).unwrap_or(token_index..token_index + 1);
         let tokens = tokens.clone().flat_map(with_column);
         tokens
             .filter(is_required)

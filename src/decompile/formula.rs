@@ -327,11 +327,11 @@ impl Decompiler {
                 }
                 let compiled = get_or_insert_with(&self.compiled, settings_key, OnceLock::new);
                 compiled.get_or_init(|| {
-                    let tried = get_or_insert_with(&self.probes_by_dialect, key, || {
+                    let probes = get_or_insert_with(&self.probes_by_dialect, key, || {
                         let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
                         ProbeGroup::all().map(group).collect()
                     });
-                    CompiledProbes::new(compiler.clone(), tried.to_vec())
+                    CompiledProbes::new(compiler.clone(), probes.to_vec())
                 });
                 group_probes.push(compiled);
             }
@@ -350,15 +350,15 @@ fn patterns_of_literals(
 ) -> Option<Arc<Patterns>> {
     let mut words = find_constants(trees, part);
     words.functions = functions_with_same_calls(patterns, trees, part);
-    let mut tried = literal_probes(trees, patterns, part);
+    let mut probes = literal_probes(trees, patterns, part);
     if !words.is_empty() {
-        tried.extend(words.build_probes());
+        probes.extend(words.build_probes());
     }
-    if tried.is_empty() {
+    if probes.is_empty() {
         return None;
     }
-    let tried = Arc::new(ProbesWithCachedSql::new(tried));
-    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.editable_spec), vec![tried]);
+    let probes = Arc::new(ProbesWithCachedSql::new(probes));
+    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.editable_spec), vec![probes]);
     Some(compiled.patterns_for(trees, part))
 }
 

@@ -3,6 +3,7 @@
 use formulac_syntax::text::one_line;
 
 use super::file::{FilePartKind, SqlFile, is_same_name};
+use super::guard_positions::is_aggregate;
 use super::guarded_formula::RewrittenSql;
 use super::guards::{GuardRecognizer, GuardSet};
 use super::parse::parse;
@@ -160,18 +161,33 @@ impl Grouping {
                 _ => {}
             }
         }
-        let ranges = file.split_at_commas(clause.clone());
-        let items: Vec<SqlNodeId> = ranges.iter().map(&mut parse_tokens).collect::<Option<_>>()?;
-        let items: Option<Vec<SqlNodeId>> = items
-            .into_iter()
-            .map(|item| grouped_expression(item, &columns, trees))
-            .collect();
+        let items = match file.is_group_by_all(&clause) {
+            true => {
+                let trees_of_columns = columns.iter().map(|(.., tree)| *tree);
+                trees_of_columns.filter(|tree| !has_aggregate(trees, *tree)).collect()
+            }
+            false => {
+                let ranges = file.split_at_commas(clause.clone());
+                let items: Vec<SqlNodeId> = ranges.iter().map(&mut parse_tokens).collect::<Option<_>>()?;
+                let expressions = items.into_iter().map(|item| grouped_expression(item, &columns, trees));
+                expressions.collect::<Option<_>>()?
+            }
+        };
         Some(Self {
             sql: one_line(file.text(&clause)),
-            items: items?,
+            items,
             columns,
         })
     }
+}
+
+/// Returns whether an expression contains an aggregate.
+fn has_aggregate(trees: &SqlTrees, expression: SqlNodeId) -> bool {
+    let is_call_of_aggregate = |part: SqlNodeId| match (trees.label(part), trees.children(part)) {
+        (SqlLabel::Call, [name, ..]) => matches!(trees.label(*name), SqlLabel::Word(name) if is_aggregate(name)),
+        _ => false,
+    };
+    trees.descendants(expression).into_iter().any(is_call_of_aggregate)
 }
 
 /// Returns the expression of an item. The item may be the position or the name of a column. `None` if the name may also

@@ -4,14 +4,13 @@ use super::guards::Guard;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Prefixes of the names of aggregates.
-const AGGREGATE_PREFIXES: [&str; 25] = [
+const AGGREGATE_PREFIXES: [&str; 24] = [
     "any_value",
     "approx",
     "array_agg",
     "avg",
     "bit_",
     "bool_",
-    "concat_ws",
     "corr",
     "count",
     "covar",
@@ -31,6 +30,9 @@ const AGGREGATE_PREFIXES: [&str; 25] = [
     "sum",
     "var",
 ];
+
+/// Functions and types whose names begin like those of aggregates.
+const ROW_FUNCTIONS: [&str; 4] = ["bit_length", "last_day", "minute", "varchar"];
 
 /// Position of an expression in its enclosing expression. The position determines which guards are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +123,11 @@ pub(super) fn accepts_guards_in_child(trees: &SqlTrees, parent: SqlNodeId, child
     guards.iter().all(|guard| inside.accepts_guard(*guard))
 }
 
+/// Returns whether a function of SQL is an aggregate.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    !ROW_FUNCTIONS.contains(&name) && AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Returns how an expression treats NULL in one of its children. `None` if NULL results in NULL.
 fn null_context(trees: &SqlTrees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
@@ -130,8 +137,8 @@ fn null_context(trees: &SqlTrees, parent: SqlNodeId, part_index: usize) -> Optio
                 return None;
             };
             let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
-            let is_aggregate = AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            match (tests_null && part_index + 1 < args.len().max(2), is_aggregate) {
+            let skips_null = is_aggregate(name) || name == "concat_ws";
+            match (tests_null && part_index + 1 < args.len().max(2), skips_null) {
                 (true, _) => Some(NullContext::Tested),
                 (_, true) if name == "sum" => Some(NullContext::Summed),
                 (_, true) => Some(NullContext::Skipped),

@@ -61,9 +61,9 @@ impl RewrittenSql {
     /// Describes the differences between the generated SQL and the edited SQL.
     #[must_use]
     pub fn describe(&self) -> String {
-        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the syntax");
+        let syntax = (self.has_other_spelling || self.guards.is_empty()).then_some("the syntax");
         let guards = self.guards.iter().map(|guard| guard.describe());
-        join_words(&spelling.into_iter().chain(guards).collect::<Vec<_>>(), "and")
+        join_words(&syntax.into_iter().chain(guards).collect::<Vec<_>>(), "and")
     }
 }
 
@@ -210,12 +210,12 @@ fn prefer_distinct_functions(forms: Vec<ExpressionText>, count: usize) -> Vec<Ex
 /// Returns the reason why an edit that removes guards from the SQL of a formula cannot be expressed as another formula.
 fn refuse_guard_removal(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
-    let spelling = match removed.has_other_spelling {
+    let syntax = match removed.has_other_spelling {
         true => "; the rest differs only in syntax",
         false => "",
     };
     refuse_formula(format!(
-        "the SQL of `{formula}` always has {}, which the edit removes{spelling}",
+        "the SQL of `{formula}` always has {}, which the edit removes{syntax}",
         join_words(&guards, "and")
     ))
 }

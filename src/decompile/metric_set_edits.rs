@@ -95,30 +95,29 @@ impl EditedModel<'_> {
                 let item = sites.and_then(|(generated_site, edited)| {
                     GroupByItem::find((generated_file, generated_site), (file, edited), name)
                 });
-                let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
+                let is_edited = item.as_ref().is_some_and(GroupByItem::is_edited);
                 let is_same = generated_parts.expression == edited.expression && !is_edited;
                 // The removal of a column does not count as an edit to its formula.
                 if generated_parts.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
                 let item = item.filter(|_| position.clause() == Some("group by"));
-                let hunks: Vec<Hunk> = match item {
+                let in_both_files = item.as_ref().and_then(|item| Some((item, item.edited_tokens()?)));
+                let hunks: Vec<Hunk> = match in_both_files {
                     // Other items may have been added next to the item.
-                    Some(item) if item.edited.is_some() => {
+                    Some((item, edited_item)) => {
                         let Some(tokens) = generated_file.part_tokens(position).zip(file.part_tokens(position)) else {
                             continue;
                         };
                         let is_within =
                             |item: &Range<usize>, part: &Range<usize>| part.start <= item.start && item.end <= part.end;
-                        let is_here = is_within(&item.generated, &tokens.0)
-                            && item.edited.iter().all(|edited| is_within(edited, &tokens.1));
-                        if is_here {
+                        if is_within(&item.generated, &tokens.0) && is_within(edited_item, &tokens.1) {
                             item.hunks(generated_file, file)
                         } else {
                             Vec::new()
                         }
                     }
-                    item => {
+                    None => {
                         generated_parts.tokens.extend(item.map(|item| item.generated));
                         let of_definition =
                             |hunk: &&Hunk| hunk.is_within_ranges(&generated_parts.tokens, &edited.tokens);

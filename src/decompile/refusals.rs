@@ -25,13 +25,18 @@ fn find_advice(names: &[String]) -> Option<String> {
     Some((*advice).to_owned())
 }
 
-/// Returns the reason why no formula was found for a subexpression. Jinja in it is the reason, because a formula cannot
-/// contain Jinja.
+/// Returns the reason why no formula was found for a subexpression. Jinja in the subexpression is the reason, because a
+/// formula cannot contain Jinja. But the reason for a subquery is the subquery, even if it reads a `ref`.
 pub(super) fn refuse_unknown_sql(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
     let construct_node = enclosing_construct(trees, expression, part);
     let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
-    let jinja = trees.descendants(construct_node).into_iter().find(is_jinja);
-    let named_node = jinja.unwrap_or(construct_node);
+    let named_node = match is_subquery(trees, construct_node) {
+        true => construct_node,
+        false => {
+            let jinja = trees.descendants(construct_node).into_iter().find(is_jinja);
+            jinja.unwrap_or(construct_node)
+        }
+    };
     let names = construct_names(trees, named_node);
     let advice = find_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
     let advice = advice.unwrap_or_else(|| DBT_MODEL_ADVICE.to_owned());
@@ -60,12 +65,15 @@ pub(super) fn refuse_other_cte(formula: &str, cte: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `value` is
-/// the value of the formula, and `edited_value` is the value of the edited SQL.
-pub(super) fn refuse_added_periods(formula: &str, value: &str, edited_value: &str) -> NotAFormula {
+/// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `values`
+/// are the value of the formula and the value of the edited SQL, if they are known.
+pub(super) fn refuse_added_periods(formula: &str, values: [Option<String>; 2]) -> NotAFormula {
+    let difference = match values {
+        [Some(value), Some(edited)] => format!("{value}, but the edited SQL returns {edited}"),
+        _ => "a different value than the edited SQL".to_owned(),
+    };
     refuse_formula(format!(
-        "in periods that `fill` adds, the formula `{formula}` would return {value}, but the edited SQL returns \
-         {edited_value}"
+        "in periods that `fill` adds, the formula `{formula}` would return {difference}"
     ))
 }
 
@@ -93,9 +101,9 @@ pub(super) fn refuse_changed_part(formula: &str, part: &str, sql: Option<&str>) 
         None => format!("the formula `{formula}` also changes {part}"),
         Some("") => format!("the formula `{formula}` also removes {part}"),
         Some(sql) if part == format!("the column `{sql}`") => {
-            format!("with the formula `{formula}`, {part} is computed in an earlier CTE")
+            format!("the formula `{formula}` also moves {part} to an earlier CTE")
         }
-        Some(sql) => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
+        Some(sql) => format!("the formula `{formula}` also changes {part} to `{sql}`"),
     })
 }
 
@@ -273,14 +281,12 @@ impl FilePartPosition {
                 );
             }
             FilePartKind::Config => return Some("a spec has the key `config` for the settings of dbt"),
-            FilePartKind::Other => return Some("a spec generates one query"),
+            FilePartKind::Other => return Some("a spec generates only a query"),
             FilePartKind::Clause(clause) => clause,
         };
         Some(match clause.as_str() {
             "where" | "having" => "no condition of the spec generates this SQL",
-            "group by" => {
-                "an edit of `group by` is copied to `group_by` only if the column of the key is edited as well"
-            }
+            "group by" => "`push` adds a key to `group_by` only if the edit also adds the column of the key",
             "from" => "a spec joins relations with `joins`",
             "qualify" => "a spec filters the result of a window with `where` in the next step",
             "order by" => "a model has no order; `order_by` with `limit` selects the first rows",

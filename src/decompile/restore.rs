@@ -1,8 +1,8 @@
 //! Restores the parts of a model's SQL that users edited.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
+use super::column_positions::column_at;
 use super::columns::ColumnExpression;
 use super::file::{FilePartKind, FilePartPosition, SqlFile, is_same_name};
 use super::from_clause::from_clause_relations;
@@ -214,13 +214,19 @@ pub(super) fn diff_tokens(
 pub(super) struct GroupByItem {
     /// Item in the generated SQL.
     pub generated: Range<usize>,
-    /// Item in the edited SQL. `None` if no item exists.
-    pub edited: Option<Range<usize>>,
-    /// Whether the edited SQL groups by a different expression.
-    pub is_edited: bool,
-    /// Whether the edited SQL groups by the position of the column, or by all columns. If the column is restored, then
-    /// the item is too.
-    is_position: bool,
+    edited: EditedGroupItem,
+}
+
+/// The `group by` item for a column in the edited SQL.
+enum EditedGroupItem {
+    /// No item groups by the column.
+    Missing,
+    /// The item at the same position groups by a different expression.
+    Changed(Range<usize>),
+    /// The item is the expression or the name of the column.
+    Same(Range<usize>),
+    /// The item is the position of the column, or `all`. If the column is restored, then the item is too.
+    Position(Range<usize>),
 }
 
 impl GroupByItem {
@@ -250,24 +256,45 @@ impl GroupByItem {
         };
         let moved = after.get(index).filter(|item| !is_known(item));
         let (_, generated) = before.get(index)?;
+        let edited = match (current, moved) {
+            (Some((item, expression)), _) if item == expression => EditedGroupItem::Same(item.clone()),
+            (Some((item, _)), _) => EditedGroupItem::Position(item.clone()),
+            (None, Some((item, _))) => EditedGroupItem::Changed(item.clone()),
+            (None, None) => EditedGroupItem::Missing,
+        };
         Some(Self {
             generated: generated.clone(),
-            edited: current.or(moved).map(|(item, _)| item.clone()),
-            is_edited: current.is_none(),
-            is_position: current.is_some_and(|(item, expression)| item != expression),
+            edited,
         })
+    }
+
+    /// Returns whether the edited SQL does not group by the column.
+    pub fn is_edited(&self) -> bool {
+        matches!(self.edited, EditedGroupItem::Missing | EditedGroupItem::Changed(_))
+    }
+
+    /// Returns the tokens of the item in the edited SQL.
+    pub fn edited_tokens(&self) -> Option<&Range<usize>> {
+        match &self.edited {
+            EditedGroupItem::Missing => None,
+            EditedGroupItem::Changed(tokens) | EditedGroupItem::Same(tokens) | EditedGroupItem::Position(tokens) => {
+                Some(tokens)
+            }
+        }
     }
 
     /// Returns the pieces that restore the item. A position needs no change, but has an empty piece, because the edit
     /// of the column also changes what the position refers to.
-    pub fn hunks(self, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
-        match self.edited {
-            Some(edited) if self.is_position => vec![Hunk {
+    pub fn hunks(&self, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
+        match &self.edited {
+            EditedGroupItem::Missing => Vec::new(),
+            EditedGroupItem::Position(edited) => vec![Hunk {
                 generated: self.generated.start..self.generated.start,
                 edited: edited.start..edited.start,
             }],
-            Some(edited) => diff_tokens((generated_file, self.generated), (sql_file, edited)),
-            None => Vec::new(),
+            EditedGroupItem::Changed(edited) | EditedGroupItem::Same(edited) => {
+                diff_tokens((generated_file, self.generated.clone()), (sql_file, edited.clone()))
+            }
         }
     }
 }
@@ -283,10 +310,10 @@ fn group_by_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupByIte
     if file.is_group_by_all(&tokens) {
         return vec![(tokens, site.tokens.clone())];
     }
-    let positions: HashMap<usize, Range<usize>> = file.column_positions(&tokens).into_iter().collect();
+    let positions = file.column_positions(&tokens);
     let items = file.split_at_commas(tokens).into_iter();
     let with_expression = |item: Range<usize>| {
-        let expression = positions.get(&item.start).unwrap_or(&item).clone();
+        let expression = column_at(&positions, item.start).unwrap_or_else(|| item.clone());
         (item, expression)
     };
     items.map(with_expression).collect()

@@ -104,11 +104,8 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Also finds the formulas of a part that is converted to the type of the column.
-    pub fn with_value(self, value: SqlNodeId) -> Self {
-        Self {
-            value: Some(value),
-            ..self
-        }
+    pub fn with_value(self, value: Option<SqlNodeId>) -> Self {
+        Self { value, ..self }
     }
 
     /// Returns the formulas that were found for a subexpression.
@@ -151,8 +148,7 @@ impl<'s> FormulaSearch<'s> {
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
-        let value = self.value.filter(|value| *value != id);
-        let wholes = [Some(id), value].into_iter().flatten();
+        let wholes = [Some(id), self.value].into_iter().flatten();
         wholes.flat_map(|part| self.found_formulas(part)).cloned().collect()
     }
 

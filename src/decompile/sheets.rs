@@ -152,8 +152,8 @@ impl SheetLookup {
                 .iter()
                 .any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op))
         };
-        let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
-        looked.match_modes = ways
+        let match_modes = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
+        looked.match_modes = match_modes
             .into_iter()
             .filter(|(is_there, _)| *is_there)
             .map(|(_, match_mode)| match_mode)

@@ -130,8 +130,8 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     };
     let new = |kind: ChangeKind| vec![PullChange::new(view, subject, kind)];
     let (before, after) = match (
-        before.filter(|pull_record| !pull_record.gone),
-        after.filter(|pull_record| !pull_record.gone),
+        before.filter(|pull_record| !pull_record.is_removed_from_dbt),
+        after.filter(|pull_record| !pull_record.is_removed_from_dbt),
     ) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return new(ChangeKind::New),

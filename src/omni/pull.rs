@@ -123,7 +123,7 @@ impl Pull {
 
     /// Plans the changes that make the files match dbt's current artifacts.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), pull_options: PullOptions) -> Self {
+    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), options: PullOptions) -> Self {
         let handwritten_record = files.read_record(handwritten::HANDWRITTEN_RECORD);
         let mut pull = Self {
             handwritten: HandwrittenParts::from_text(handwritten_record.as_deref()),
@@ -135,7 +135,7 @@ impl Pull {
         let rules = Rules::new()
             .with_mark("dimensions.*", mark)
             .atomic("dimensions.*.timeframes")
-            .prune(pull_options.prune);
+            .prune(options.prune);
         let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model
             .views
@@ -166,11 +166,11 @@ impl Pull {
                 ..Self::default()
             };
             let Some((old, text)) = renamed.record_of_view(facts.path) else {
-                file_plan.plan_view_or_topic(name, facts, files.read_record(name), files, &rules, pull_options);
+                file_plan.plan_view_or_topic(name, facts, files.read_record(name), files, &rules, options);
                 return Some(file_plan);
             };
             file_plan.files_to_remove.push(PulledFileLocation::Record(old.clone()));
-            file_plan.plan_view_or_topic(name, facts, Some(text.clone()), files, &rules, pull_options);
+            file_plan.plan_view_or_topic(name, facts, Some(text.clone()), files, &rules, options);
             let record = PulledFileLocation::Record(name.clone());
             if !file_plan.files_to_write.iter().any(|(index, _)| *index == record) {
                 file_plan.files_to_write.push((record, text.clone()));
@@ -182,7 +182,7 @@ impl Pull {
             pull.merge_plan(file_plan);
         }
         for name in renamed.gone {
-            pull.plan_removal(&name, files, &rules, pull_options);
+            pull.plan_removal(&name, files, &rules, options);
         }
         pull.plan_relationships(model.relationships.as_deref(), files);
         pull.plan_grants(model.model.as_deref(), files);
@@ -202,24 +202,24 @@ impl Pull {
     /// Merges another plan into this plan.
     fn merge_plan(&mut self, other: Self) {
         let Self {
-            files_to_write: writes,
-            files_to_remove: removes,
+            files_to_write,
+            files_to_remove,
             changes,
             kept_edits,
-            files_left_out: left_out,
-            refused_files: refused,
-            marked_items: marked,
+            files_left_out,
+            refused_files,
+            marked_items,
             removed_dimensions: _,
             excluded_views: _,
             handwritten,
         } = other;
-        self.files_to_write.extend(writes);
-        self.files_to_remove.extend(removes);
+        self.files_to_write.extend(files_to_write);
+        self.files_to_remove.extend(files_to_remove);
         self.changes.extend(changes);
         self.kept_edits.extend(kept_edits);
-        self.files_left_out.extend(left_out);
-        self.refused_files.extend(refused);
-        self.marked_items.extend(marked);
+        self.files_left_out.extend(files_left_out);
+        self.refused_files.extend(refused_files);
+        self.marked_items.extend(marked_items);
         self.handwritten.replace_file_parts(handwritten);
     }
 
@@ -231,12 +231,12 @@ impl Pull {
         before: Option<String>,
         files: &impl OmniFiles,
         rules: &Rules,
-        pull_options: PullOptions,
+        options: PullOptions,
     ) {
         let mut text = facts.text();
         // Most views and topics are unchanged and need no further processing.
         let is_same = before.as_deref() == Some(text.as_str());
-        if is_same && !pull_options.prune {
+        if is_same && !options.prune {
             return;
         }
         let mut record = facts.to_record();
@@ -267,7 +267,7 @@ impl Pull {
         }
         if before.as_deref() == Some(text.as_str()) {
             // The first pull with `prune` removes items that earlier pulls marked.
-            if pull_options.prune
+            if options.prune
                 && let Some(file) = files
                     .read_omni_file(&record.path)
                     .filter(|file| file.contains(REMOVED_TAG))
@@ -347,15 +347,15 @@ impl Pull {
     }
 
     /// Plans the removal of a view or topic that no longer exists in dbt.
-    fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, pull_options: PullOptions) {
+    fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, options: PullOptions) {
         let Some(record) = files.read_record(name).as_deref().and_then(PullRecord::from_text) else {
             return;
         };
-        if !record.gone {
+        if !record.is_removed_from_dbt {
             self.changes.extend(changes::view_changes(name, Some(&record), None));
         }
         let file = files.read_omni_file(&record.path);
-        if pull_options.prune {
+        if options.prune {
             match file {
                 Some(file) if file != record.view || self.handwritten.has_parts(&record.path) => {
                     self.files_left_out.push(record.path.clone());
@@ -367,7 +367,7 @@ impl Pull {
             self.files_to_remove.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
-        if record.gone {
+        if record.is_removed_from_dbt {
             return;
         }
         let after = vec!["description".to_owned(), "label".to_owned(), "table_name".to_owned()];
@@ -397,7 +397,7 @@ impl Pull {
         self.plan_update(&record.path, Some(&record), &marked, files, rules);
         self.marked_items.push((record.path.clone(), String::new()));
         let record = PullRecord {
-            gone: true,
+            is_removed_from_dbt: true,
             view: marked,
             ..record
         };

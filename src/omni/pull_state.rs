@@ -20,7 +20,7 @@ pub struct PullRecord {
     /// Path of the file, relative to the folder of the Omni model.
     pub path: String,
     /// Whether the table no longer exists in dbt.
-    pub gone: bool,
+    pub is_removed_from_dbt: bool,
     /// Columns, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
     /// Names of the tests.
@@ -181,22 +181,22 @@ impl PullRecord {
         let Self {
             node,
             path,
-            gone,
+            is_removed_from_dbt,
             columns,
             tests,
             key,
             view,
-            removed_columns: vanished,
+            removed_columns,
         } = self;
         BorrowedPullRecord {
             node,
             path,
-            is_removed_from_dbt: *gone,
+            is_removed_from_dbt: *is_removed_from_dbt,
             columns,
             tests,
             key,
             view,
-            vanished,
+            removed_columns,
         }
         .text()
     }
@@ -236,7 +236,7 @@ impl PullRecord {
         Some(Self {
             node: root.string_at("node")?,
             path: root.string_at("path")?,
-            gone: root.is_true_at("gone"),
+            is_removed_from_dbt: root.is_true_at("gone"),
             columns: columns.collect(),
             tests: root.texts_at("tests"),
             key: root.texts_at("key"),
@@ -256,7 +256,7 @@ pub(super) struct BorrowedPullRecord<'r> {
     tests: &'r [String],
     key: &'r [String],
     view: &'r str,
-    vanished: &'r [(String, Fields)],
+    removed_columns: &'r [(String, Fields)],
 }
 
 impl<'r> BorrowedPullRecord<'r> {
@@ -280,7 +280,7 @@ impl<'r> BorrowedPullRecord<'r> {
             tests,
             key,
             view: text,
-            vanished: &[],
+            removed_columns: &[],
         }
     }
 
@@ -295,7 +295,7 @@ impl<'r> BorrowedPullRecord<'r> {
             tests: &[],
             key: &[],
             view: text,
-            vanished: &[],
+            removed_columns: &[],
         }
     }
 
@@ -304,22 +304,22 @@ impl<'r> BorrowedPullRecord<'r> {
         let Self {
             node,
             path,
-            is_removed_from_dbt: gone,
+            is_removed_from_dbt,
             columns,
             tests,
             key,
             view,
-            vanished,
+            removed_columns,
         } = self;
         PullRecord {
             node: node.to_owned(),
             path: path.to_owned(),
-            gone,
+            is_removed_from_dbt,
             columns: columns.to_vec(),
             tests: tests.to_vec(),
             key: key.to_vec(),
             view: view.to_owned(),
-            removed_columns: vanished.to_vec(),
+            removed_columns: removed_columns.to_vec(),
         }
     }
 
@@ -351,7 +351,7 @@ impl<'r> BorrowedPullRecord<'r> {
             0,
         );
         write_text(&mut out, "view", self.view.trim_end(), 0);
-        if !self.vanished.is_empty() {
+        if !self.removed_columns.is_empty() {
             let set = |(name, value): &(String, Fields)| {
                 let path = Path::root().key(name.clone());
                 Edit::Set {
@@ -360,7 +360,7 @@ impl<'r> BorrowedPullRecord<'r> {
                     after: Vec::new(),
                 }
             };
-            let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
+            let edits: Vec<Edit> = self.removed_columns.iter().map(set).collect();
             if let Ok(text) = yaml_edit::apply_edits("", &edits) {
                 write_text(&mut out, "vanished", text.trim_end(), 0);
             }

@@ -106,7 +106,7 @@ pub fn changed_descriptions(
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
     // Change all descriptions in a file together, because the file may describe many nodes.
     let mut files: BTreeMap<String, DescriptionFile<'_>> = BTreeMap::new();
-    for view in views.iter().filter(|view| !view.record.gone) {
+    for view in views.iter().filter(|view| !view.record.is_removed_from_dbt) {
         let omni_descriptions = omni_descriptions(view);
         if omni_descriptions.is_empty() {
             continue;

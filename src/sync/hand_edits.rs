@@ -209,8 +209,8 @@ impl HandEdit {
 
     /// Returns the reason why the edit to a column that is not a definition remains in the file.
     pub(super) fn reason_without_definition(&self, dialect: Dialect) -> &'static str {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        match adds_hint(&text(&self.before), &text(&self.after), dialect) {
+        let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
+        match adds_hint(before, after, dialect) {
             true => HINT_REASON,
             false => "the column is not a definition of the spec",
         }
@@ -409,7 +409,8 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         .filter(|rest| adds_hint(&rest.before, &rest.after, dialect))
         .map(|rest| rest.after.clone())
         .collect();
-    // A hint before a column also makes the column itself seem to be removed.
+    // The comparison reads a hint and the column after it as a new column without a name. The column itself then seems
+    // to be removed.
     let is_caused_by_hint = |rest: &OtherEdit| {
         with_hint.contains(&rest.after)
             || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))
@@ -418,7 +419,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
     let rest = |rest: OtherEdit| HandEdit {
         why: hint_reason(&rest).or_else(|| {
             let input = rest.new_input.as_ref()?;
-            Some(format!("its `from` reads {input}, which only the edited file has"))
+            Some(format!("this select reads {input}, which only the edited file has"))
         }),
         cte: rest.cte,
         detail: rest.description,

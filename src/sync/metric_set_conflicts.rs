@@ -14,8 +14,8 @@ use crate::decompile::{
     Decompiler, EditMatch, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,
     RewrittenSql, Substitution, with_formula,
 };
-use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::is_identifier;
+use crate::model::{MetricChange, MetricSetFormula, MetricSetRelation};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
@@ -46,6 +46,9 @@ pub struct MetricSetConflict {
     pub to_model: Result<String, String>,
     /// SQL of the definition in the model, if it differs from the edited SQL.
     pub to_model_sql: Option<RewrittenSql>,
+    /// Whether the `where` of the metric set has changed since the last push, so that a new formula reads other rows
+    /// than the edited SQL.
+    has_changed_filter: bool,
 }
 
 /// Part of a metric set.
@@ -76,20 +79,39 @@ impl MetricSetConflict {
         let (set, name) = (edit.definition.set_position().set(), edit.definition.name());
         let now = ours.compiled.metric_set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
+        let full_name = format!("{set}.{name}");
         let no_formula = || edit.refusal().map(ToString::to_string);
         let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
         let file = now.set_position().path().unwrap_or_default();
+        let changes = column.metric_changes(ours);
+        let changed = definitions_read(&ours.compiled, set, name);
+        let changed = changed
+            .iter()
+            .filter(|name| changes.iter().any(|change| change.metric.eq_ignore_ascii_case(name)));
+        // In the new formula, the name of a changed definition has another value than in the edit.
+        let find_in_current_sql = |compiled: &CompiledSpec,
+                                   changed: Option<&String>,
+                                   formula: &str,
+                                   found: EditMatch| {
+            let Some(changed) = changed else { return Ok(found) };
+            let sql = compiled.model_sql();
+            sql.and_then(|sql| column.find_edit_in_sql(sql)).ok_or_else(|| {
+                format!("`{changed}` has changed since the last push, so `{formula}` would not produce the edited SQL")
+            })
+        };
         let to_set = first_valid_formula(&edit.for_set, |formula| {
             let base = edit.definition.set_position().set_text();
-            let edit_match = column.find_edit_in_recompiled_sql(
-                &column
-                    .compiler
-                    .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
-                None,
-            )?;
+            let text = with_metric_set_formula(base, name, formula)?;
+            let compiler = column.compiler.with_metric_sets([(file, text.as_str())]);
+            let found = column.find_edit_in_recompiled_sql(&compiler, &column.base.source)?;
             let text = with_metric_set_formula(now.set_position().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
-            first_error(&compiler, ours, &ours.source).map(|()| edit_match)
+            let compiled = compile_without_errors(&compiler, &ours.spec, &ours.source)?;
+            // The new formula replaces the formula of the definition itself.
+            let changed = changed
+                .clone()
+                .find(|changed| !changed.eq_ignore_ascii_case(&full_name));
+            find_in_current_sql(&compiled, changed, formula, found)
         });
         let to_model = match &edit.listed_as {
             None if !edit.definition.is_metric() => Err(Some(format!(
@@ -98,21 +120,10 @@ impl MetricSetConflict {
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
             Some(listed) => first_valid_formula(&edit.for_model, |formula| {
                 let base = with_override(&column.base.source, listed, formula)?;
-                let shown = column.find_edit_in_recompiled_sql(column.compiler, Some(&base))?;
+                let found = column.find_edit_in_recompiled_sql(column.compiler, &base)?;
                 let text = with_override(&ours.source, listed, formula)?;
-                let compiled = tools.compiler.compile_spec_at(&text, Some(&ours.spec));
-                if let Some(error) = first_error_message(&compiled) {
-                    return Err(error);
-                }
-                // If the set's formula has changed, its name in the new formula has another value than in the edit.
-                if one_line(now.text()) == one_line(edit.definition.text()) {
-                    return Ok(shown);
-                }
-                compiled.model_sql().and_then(|sql| column.find_edit_in_sql(sql)).ok_or_else(|| {
-                    format!(
-                        "`{set}.{name}` has changed since the last push, so `{formula}` would not produce the edited SQL"
-                    )
-                })
+                let compiled = compile_without_errors(tools.compiler, &ours.spec, &text)?;
+                find_in_current_sql(&compiled, changed.clone().next(), formula, found)
             }),
         };
         let (to_set, to_set_sql) = split_resolution(to_set);
@@ -129,6 +140,9 @@ impl MetricSetConflict {
             listed_as: edit.listed_as.clone(),
             to_model: to_model.map_err(refusal),
             to_model_sql,
+            has_changed_filter: changes
+                .iter()
+                .any(|change| change.metric.eq_ignore_ascii_case(&format!("{set}.where"))),
         }
     }
 
@@ -178,6 +192,7 @@ impl MetricSetConflict {
             listed_as: None,
             to_model: Err("a model cannot override the `where` of a set".to_owned()),
             to_model_sql: None,
+            has_changed_filter: false,
         };
         if let Some(formula) = &edit.formula
             && let Ok(text) = conflict.metric_set_with_formula(edit.filter.set_position().set_text(), formula)
@@ -203,7 +218,20 @@ impl MetricSetConflict {
             listed_as: None,
             to_model: Err(format!("a model cannot override the `{key}` of a set")),
             to_model_sql: None,
+            has_changed_filter: false,
         }
+    }
+
+    /// Returns a note on the rows that a new formula reads, if they are not the rows of the edited SQL.
+    #[must_use]
+    pub fn note_on_rows(&self) -> Option<String> {
+        let note = || {
+            format!(
+                "the `where` of `{}` has changed since the last push, so the new formula reads other rows than the edited SQL",
+                self.set
+            )
+        };
+        self.has_changed_filter.then(note)
     }
 
     /// Returns the text of the metric set with the new formula.
@@ -360,13 +388,18 @@ impl ModelReconciler<'_> {
 const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
-    /// Compiles the base with other metric sets or another spec, and finds the edit in the resulting SQL.
-    fn find_edit_in_recompiled_sql(&self, compiler: &Compiler, spec: Option<&str>) -> Result<EditMatch, String> {
-        let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
-        let sql = compiled
-            .model_sql()
-            .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
-        self.find_edit_in_sql(sql).ok_or_else(|| NO_FORMULA.to_owned())
+    /// Compiles a version of the base's spec, and finds the edit in the resulting SQL.
+    fn find_edit_in_recompiled_sql(&self, compiler: &Compiler, spec: &str) -> Result<EditMatch, String> {
+        let compiled = compile_without_errors(compiler, &self.base.spec, spec)?;
+        let sql = compiled.model_sql();
+        sql.and_then(|sql| self.find_edit_in_sql(sql))
+            .ok_or_else(|| NO_FORMULA.to_owned())
+    }
+
+    /// Returns the changes to the metric sets since the last push.
+    fn metric_changes(&self, ours: &CurrentSpec) -> Vec<MetricChange> {
+        let base = self.compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
+        ours.compiled.metric_changes_since(&base)
     }
 
     /// Finds the edit in a version of the model's SQL.
@@ -406,13 +439,35 @@ fn split_resolution(valid: FormulaResolution) -> (Result<String, Option<String>>
     }
 }
 
-fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<(), String> {
-    first_error_message(&compiler.compile_spec_at(source, Some(&ours.spec))).map_or(Ok(()), Err)
+/// Compiles a spec, or returns the message of its first error.
+fn compile_without_errors(compiler: &Compiler, path: &str, source: &str) -> Result<CompiledSpec, String> {
+    let compiled = compiler.compile_spec_at(source, Some(path));
+    match compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error()) {
+        Some(error) => Err(error.message().to_owned()),
+        None => Ok(compiled),
+    }
 }
 
-fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
-    let error = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
-    error.map(|error| error.message().to_owned())
+/// Returns the full names of a definition in a metric set and of all definitions that it reads, directly or through
+/// other definitions.
+fn definitions_read(compiled: &CompiledSpec, set: &str, name: &str) -> Vec<String> {
+    let mut pairs = vec![(set.to_owned(), name.to_owned())];
+    let mut at = 0;
+    while let Some((set, name)) = pairs.get(at) {
+        let definition = compiled.metric_set_definition(set, name);
+        let used = definition.iter().flat_map(MetricSetFormula::used_names);
+        let is_new = |(set, name): &(&str, &str)| {
+            let is_definition = compiled.metric_set_definition(set, name).is_some();
+            let is_same =
+                |pair: &(String, String)| pair.0.eq_ignore_ascii_case(set) && pair.1.eq_ignore_ascii_case(name);
+            is_definition && !pairs.iter().any(is_same)
+        };
+        let new = used.filter(is_new).map(|(set, name)| (set.to_owned(), name.to_owned()));
+        let new: Vec<(String, String)> = new.collect();
+        pairs.extend(new);
+        at += 1;
+    }
+    pairs.into_iter().map(|(set, name)| format!("{set}.{name}")).collect()
 }
 
 /// Returns the text of a metric set in which a definition has a different formula.

@@ -267,7 +267,15 @@ fn reasons_name_their_cause() {
     let largest = added.replace("SUM(quantity) + 7", "MAX(quantity)");
     let sum = "coalesce(sum(quantity), 0) as value";
     let jinja = "no formula expresses the Jinja `{{x}}`; a dbt model that the spec reads can compute it";
+    let subquery =
+        "no formula expresses a subquery; join the table with `joins`, or compute the value in another model";
     for (spec, from, to, expected) in [
+        (
+            &grouped,
+            summed,
+            "sum(amount) / (select max(x) from {{ ref('other') }}) as value",
+            subquery,
+        ),
         (&grouped, summed, "sum({{ x }}) as value", jinja),
         (&grouped, summed, "coalesce(sum(amount * {{ x }}), 0) as value", jinja),
         (
@@ -288,6 +296,13 @@ fn reasons_name_their_cause() {
             "min(amount) as value",
             summed,
             "in periods that `fill` adds, the formula `SUM(amount)` would return `0`, but the edited SQL returns NULL",
+        ),
+        (
+            &by_month("MIN(name)"),
+            "min(name) as value",
+            "coalesce(min(name), 'x') as value",
+            "in periods that `fill` adds, the formula `IFNA(MIN(name), \"x\")` would return a different value than the \
+             edited SQL",
         ),
         (
             &shared.to_owned(),

@@ -67,6 +67,22 @@ const CASES: &[Case] = &[
         &["group_by: country, region\n"],
     ),
     (
+        GROUPED,
+        &[SELECT, ("group by country", "group by all")],
+        &["group_by: country, region\n"],
+    ),
+    (
+        GROUPED,
+        &[
+            (
+                "    country,\n",
+                "    country,\n    upper(region) as big_region,\n    min(amount) as smallest,\n",
+            ),
+            ("group by country", "group by all"),
+        ],
+        &["group_by: country, big_region\n", "  smallest = MIN(amount)\n"],
+    ),
+    (
         LISTED,
         &[SELECT, ("group by country", "group by country, region")],
         &["group_by: [country, region]\n"],

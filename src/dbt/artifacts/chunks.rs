@@ -35,7 +35,7 @@ pub(super) struct ManifestChunk<'t> {
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
     pub text: Cow<'t, str>,
-    pub print: ChunkFingerprint,
+    pub fingerprint: ChunkFingerprint,
 }
 
 /// Fingerprint of a chunk's text.
@@ -160,7 +160,7 @@ fn decode_complete_characters(bytes: &[u8]) -> Option<&str> {
 impl ManifestChunk<'_> {
     /// Returns the chunk without its text if the outline contains the text's fingerprint.
     fn without_unchanged_text<'o>(self, outline: &ManifestOutline) -> ManifestChunk<'o> {
-        let is_known = outline.node_fingerprint(&self.id).is_equal(self.print);
+        let is_known = outline.node_fingerprint(&self.id).is_equal(self.fingerprint);
         ManifestChunk {
             kind: self.kind,
             text: if is_known {
@@ -169,7 +169,7 @@ impl ManifestChunk<'_> {
                 Cow::Owned(self.text.into_owned())
             },
             id: Cow::Owned(self.id.into_owned()),
-            print: self.print,
+            fingerprint: self.fingerprint,
         }
     }
 }
@@ -248,7 +248,7 @@ impl<'o> ChunkSplitter<'o> {
     fn split_node<'t>(&mut self, kind: ResourceType, walk: &mut JsonCursor<'t>) -> Option<ManifestChunk<'t>> {
         let (_, id) = walk.read_key()?;
         let known = self.outline.node_fingerprint(&id);
-        let (text, print) = match walk
+        let (text, fingerprint) = match walk
             .peek_bytes(known.length)
             .filter(|text| ChunkFingerprint::new(kind, text).is_equal(known))
         {
@@ -263,7 +263,12 @@ impl<'o> ChunkSplitter<'o> {
         };
         self.end_entry(walk)?;
         let text = Cow::Borrowed(text);
-        Some(ManifestChunk { kind, id, text, print })
+        Some(ManifestChunk {
+            kind,
+            id,
+            text,
+            fingerprint,
+        })
     }
 
     /// Opens a section with nodes, or copies another section.

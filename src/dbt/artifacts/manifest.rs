@@ -263,7 +263,7 @@ impl Manifest {
             && self
                 .nodes
                 .get(index)
-                .is_some_and(|node| node.fingerprint.is_equal(piece.print))
+                .is_some_and(|node| node.fingerprint.is_equal(piece.fingerprint))
         {
             return Some(ParsedChunk::Known(index));
         }
@@ -278,7 +278,7 @@ impl Manifest {
         .ok()?;
         json.end().ok()?;
         if let [node] = nodes.as_mut_slice() {
-            node.fingerprint = piece.print;
+            node.fingerprint = piece.fingerprint;
         }
         Some(ParsedChunk::Read(nodes))
     }

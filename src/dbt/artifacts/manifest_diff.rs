@@ -81,14 +81,11 @@ impl Manifest {
     /// Applies the difference to the earlier manifest and returns the later manifest.
     #[must_use]
     pub fn with_difference(self, difference: NodeDifference) -> Self {
-        let NodeDifference {
-            dropped_ids: left,
-            manifest,
-        } = difference;
-        let left: FxHashSet<Arc<str>> = left.into_iter().collect();
+        let NodeDifference { dropped_ids, manifest } = difference;
+        let dropped_ids: FxHashSet<Arc<str>> = dropped_ids.into_iter().collect();
         let mut nodes = self.nodes;
-        if !left.is_empty() {
-            nodes.retain(|node| !left.contains(&node.unique_id));
+        if !dropped_ids.is_empty() {
+            nodes.retain(|node| !dropped_ids.contains(&node.unique_id));
         }
         let new = manifest.nodes;
         Self { nodes, ..manifest }.with_nodes(new)

@@ -45,16 +45,16 @@ impl<'a> CandidateCheck<'a, '_> {
     }
 
     /// Returns the value that a contract converts to the type of the definition's column. The conversion is not part of
-    /// the formula. Returns the expression itself if no contract converts it.
-    pub fn without_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> SqlNodeId {
+    /// the formula. `None` if no contract converts the expression.
+    pub fn without_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
         // Only the columns of the last select are converted.
         let is_converted =
             self.cte.is_none() && !self.is_exact && self.editable_spec.outline.enforces_contract(self.compiler);
         match (trees.label(expression), trees.children(expression)) {
             (SqlLabel::Call, [_, conversion]) if is_converted && is_conversion(trees, *conversion) => {
-                trees.children(*conversion).first().copied().unwrap_or(expression)
+                trees.children(*conversion).first().copied()
             }
-            _ => expression,
+            _ => None,
         }
     }
 

@@ -73,7 +73,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
         position: &'a EditableSpec<'s>,
-        (definition_index, definition): (usize, &'a DefinitionWithPosition),
+        (step_index, definition): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
         (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
@@ -81,12 +81,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             compiler,
             editable_spec: position,
             definition,
-            step_index: definition_index,
+            step_index,
             path,
             generated_file,
             edited_file,
             edits,
-            cte: position.step_cte(definition_index),
+            cte: position.step_cte(step_index),
             definition_part: DefinitionSqlPart::Column(&definition.name),
             is_exact: false,
             compares_file: true,
@@ -98,8 +98,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns a new check for the same definition, with its own limits and without the formulas that were already
-    /// tried.
+    /// Returns a new check for the same definition, with its own limits and without the rejected formulas.
     pub fn with_fresh_limits(&self) -> Self {
         let definition = (self.step_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
@@ -139,12 +138,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     ) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
-        let mut tried = self.rejected_formulas.borrow_mut();
-        forms.retain(|form| !tried.contains(&form.text));
+        let mut rejected = self.rejected_formulas.borrow_mut();
+        forms.retain(|form| !rejected.contains(&form.text));
         let least_count = self.edits_of_other_definitions().unwrap_or_default();
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
-        let mut more = MAX_COMPILED_FORMULAS.saturating_sub(tried.len());
+        let mut more = MAX_COMPILED_FORMULAS.saturating_sub(rejected.len());
         let mut forms = forms.into_iter();
         while let Some(form) = forms.next() {
             let Some(left) = more.checked_sub(1) else { break };
@@ -167,7 +166,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                     }
                 }
                 None => {
-                    tried.insert(form.text);
+                    rejected.insert(form.text);
                 }
             }
         }

@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use formulac_syntax::text::one_line;
 
-use super::CandidateCheck;
+use super::{CandidateCheck, expression_columns};
 use crate::column_readers::{column_readers, has_name};
 use crate::edits::{ColumnEdit, Edits, compare_files};
 use crate::expression_text::ExpressionText;
 use crate::file::{FilePartPosition, SqlFile, is_same_name};
 use crate::formula::NotAFormula;
+use crate::parse::parse;
 use crate::refusals;
+use crate::search::FormulaSearch;
 use crate::tree::{SqlNodeId, SqlTrees};
 
 /// Maximum number of formulas to compile in order to explain why an edit cannot be expressed as a formula.
@@ -42,10 +44,9 @@ impl CandidateCheck<'_, '_> {
             let file = SqlFile::read(sql, self.edited_file.dialect);
             let edits = compare_files(&file, self.edited_file);
             if let Some(item) = self.difference_in_added_periods(&edits) {
-                let [value, edited_value] =
-                    [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
-                if value != edited_value {
-                    return Some(refusals::refuse_added_periods(&form.text, &value, &edited_value));
+                let values = [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
+                if !matches!(&values, [Some(value), Some(edited)] if value == edited) {
+                    return Some(refusals::refuse_added_periods(&form.text, values));
                 }
             }
             let columns = self.column_resolver(&file);
@@ -135,27 +136,35 @@ impl CandidateCheck<'_, '_> {
     }
 }
 
-/// Describes the value that a column has in the periods that `fill` adds: the default in `coalesce(max(x), default)`,
-/// and NULL in `max(x)`. A column that only passes on a name has the value of this name in an earlier CTE.
-fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> String {
+/// Returns the value that a column has in the periods that `fill` adds: the default in `coalesce(max(x), default)`, as
+/// a formula, and NULL in `max(x)`. A column that only passes on a name has the value of this name in an earlier CTE.
+/// `None` if the column has another form.
+fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> Option<String> {
     let value = |tokens: &Range<usize>| {
         let keys: Vec<String> = tokens.clone().map(|token| file.key(token)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         match keys.as_slice() {
             ["max", "(", _, ")"] => Some("NULL".to_owned()),
             ["coalesce", "(", "max", "(", _, ")", ",", _, .., ")"] => {
-                let default = one_line(file.text(&(tokens.start + 7..tokens.end - 1)));
+                let default = constant_formula(file, tokens.start + 7..tokens.end - 1)?;
                 Some(format!("`{default}`"))
             }
             _ => None,
         }
     };
-    let tokens = file.part_tokens(position).unwrap_or_default();
+    let tokens = file.part_tokens(position)?;
     let in_cte = |name: String| {
         let mut ctes = file.ctes.iter().rev();
         ctes.find_map(|cte| value(&file.column(Some(cte), &name)?))
     };
-    value(&tokens)
-        .or_else(|| in_cte(file.column_name(&tokens)?))
-        .unwrap_or_else(|| format!("`{}`", one_line(file.text(&tokens))))
+    value(&tokens).or_else(|| in_cte(file.column_name(&tokens)?))
+}
+
+/// Returns the formula of a literal. `None` if the SQL contains a column.
+fn constant_formula(file: &SqlFile<'_>, tokens: Range<usize>) -> Option<String> {
+    let mut trees = SqlTrees::default();
+    let expression = parse(file.source, file.tokens.get(tokens)?, file.dialect, &mut trees).ok()?;
+    let formulas = FormulaSearch::new(&[], &trees).candidates(expression);
+    let formula = formulas.into_iter().next()?.text;
+    expression_columns(&trees, expression).is_empty().then_some(formula)
 }

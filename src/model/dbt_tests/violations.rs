@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
         Some(SingularTest {
             name: self.test_name(rule.name.text),
             config: TestConfig {
-                has_severity_warn: rule.only_warns,
+                is_warning: rule.only_warns,
                 group: self.group_of_private_model(),
             },
             explanation: rule.message.unwrap_or_default().to_owned(),

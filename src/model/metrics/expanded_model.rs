@@ -369,4 +369,11 @@ impl<'e> MetricSetFormula<'e> {
             (!is_own).then_some((definition.name.as_str(), definition.text.as_str()))
         })
     }
+
+    /// Returns the names in the formula, each with its qualifier. A name without a qualifier has the name of the metric
+    /// set.
+    pub fn used_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.formula.names.iter();
+        names.map(|name| (name.qualifier.as_deref().unwrap_or(&self.set.name), name.name.as_str()))
+    }
 }

@@ -96,7 +96,7 @@ impl DayStart {
 
     /// Returns the date that is later by a duration, such as `30 days` or `1 year`.
     pub fn add_length(self, length: &str) -> Result<Self, String> {
-        let words: Vec<String> = split_words(length);
+        let words: Vec<String> = lowercase_words(length);
         let words: Vec<&str> = words
             .iter()
             .map(String::as_str)
@@ -156,7 +156,7 @@ impl RelativePeriod {
                 unit,
             ));
         }
-        let words = split_words(text);
+        let words = lowercase_words(text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (unit, back) = match words.as_slice() {
             ["today"] => (RelativeUnit::Day, 0),
@@ -225,7 +225,7 @@ fn parse_absolute_date(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     Some((origin, unit))
 }
 
-fn split_words(text: &str) -> Vec<String> {
+fn lowercase_words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use formulac_syntax::text::split_words;
+
 use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::arena::Arena;
@@ -77,7 +79,7 @@ impl MetricSetDraft {
     /// Returns the names of added definitions that occur in a spec, which may conflict with the names of the spec.
     /// Empty if the spec names none of them or, with `orders.*`, reads all of them. `text` is in lower case.
     pub fn added_names_in(&self, text: &str) -> HashSet<&String> {
-        let words: HashSet<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+        let words: HashSet<&str> = split_words(text).collect();
         let is_named = |name: &String| match is_identifier(name) {
             true => words.contains(name.to_lowercase().as_str()),
             false => text.contains(&name.to_lowercase()),

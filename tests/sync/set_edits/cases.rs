@@ -345,7 +345,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "amount > 100 as is_large",
         "amount > 200 as is_large",
         "orders.is_large",
-        "[with the formula `amount > 200`, `group by` is also generated as `amount > 200`]",
+        "[the formula `amount > 200` also changes `group by` to `amount > 200`]",
         "[]",
     ),
     // dbt relations.

@@ -288,6 +288,12 @@ fn write_metric_set_resolutions(
         to_model.map(|formula| format!("{}: {name} = {formula}; overrides the metric", model.spec)),
         &set.to_model_sql,
     );
+    if let Some(note) = set
+        .note_on_rows()
+        .filter(|_| set.to_set.is_ok() || set.to_model.is_ok())
+    {
+        let _ = writeln!(out, "          {:10}  {note}", "note");
+    }
     out.push('\n');
 }
 

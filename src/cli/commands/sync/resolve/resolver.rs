@@ -199,6 +199,7 @@ impl<'w> ConflictResolver<'w> {
                     self.notes.push(note);
                 }
                 self.notes.extend(set.to_set_sql.as_ref().map(describe_rewritten_sql));
+                self.notes.extend(set.note_on_rows());
             }
             ConflictSide::ToModel => {
                 let formula = set
@@ -210,6 +211,7 @@ impl<'w> ConflictResolver<'w> {
                 let text = with_override(&text, name, formula).map_err(|why| refused("--to-model", &why))?;
                 self.set_text(&model.spec, text);
                 self.notes.extend(set.to_model_sql.as_ref().map(describe_rewritten_sql));
+                self.notes.extend(set.note_on_rows());
             }
             ConflictSide::Theirs | ConflictSide::Edit | ConflictSide::Base => {
                 let message = format!("the metric set `{}` defines the edited SQL", set.set);
