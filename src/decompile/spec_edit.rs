@@ -1,5 +1,6 @@
 //! Replaces a definition's formula in the text of its spec and leaves everything else unchanged.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -204,18 +205,13 @@ impl<'s> EditableSpec<'s> {
         if formula.trim().is_empty() || formula.chars().any(char::is_control) {
             return Err(refuse("the new formula has more than one line"));
         }
-        let (formula_span, scalar) = (definition.formula_span, definition.scalar);
-        let inside = |text: String| vec![(formula_span.start..formula_span.end, text)];
-        let single = formula.replace('\'', "''");
-        let double = formula.replace('\\', "\\\\").replace('"', "\\\"");
-        Ok(match (definition.style, definition.alone) {
-            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => inside(formula.to_owned()),
-            (YamlStyle::Plain, true) => [formula.to_owned(), format!("'{single}'"), format!("\"{double}\"")]
-                .map(|text| (scalar.start..scalar.end, text))
-                .to_vec(),
-            (YamlStyle::Single, _) => inside(single),
-            (YamlStyle::Double, _) => inside(double),
-        })
+        let (quoted, scalar) = (formula_substitution(definition, formula), definition.scalar);
+        if definition.style != YamlStyle::Plain || !definition.alone {
+            return Ok(vec![quoted]);
+        }
+        let first = [formula.to_owned(), yaml::quote_with_style(formula, YamlStyle::Single)];
+        let first = first.map(|text| (scalar.start..scalar.end, text));
+        Ok(first.into_iter().chain([quoted]).collect())
     }
 
     /// Returns the spec after replacing the formulas of several definitions. `None` if one of the formulas cannot be
@@ -298,13 +294,13 @@ impl<'s> EditableSpec<'s> {
 /// Returns the range of a definition's formula and the new text of this range. The text is always valid YAML.
 fn formula_substitution(definition: &DefinitionWithPosition, formula: &str) -> (Range<u32>, String) {
     let (formula_span, scalar) = (definition.formula_span, definition.scalar);
-    let inside = |text: String| (formula_span.start..formula_span.end, text);
-    let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
     match (definition.style, definition.alone) {
-        (YamlStyle::Plain, true) => (scalar.start..scalar.end, format!("\"{}\"", double())),
-        (YamlStyle::Block, _) | (YamlStyle::Plain, false) => inside(formula.to_owned()),
-        (YamlStyle::Single, _) => inside(formula.replace('\'', "''")),
-        (YamlStyle::Double, _) => inside(double()),
+        (YamlStyle::Plain, true) => (scalar.start..scalar.end, yaml::quote_with_style(formula, YamlStyle::Double)),
+        (style, _) => {
+            let escaped = yaml::escape_for_style(formula, style, false);
+            let text = escaped.map_or_else(|| formula.to_owned(), Cow::into_owned);
+            (formula_span.start..formula_span.end, text)
+        }
     }
 }
 

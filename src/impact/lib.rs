@@ -59,4 +59,4 @@ use formulac_dbt::{self as dbt, artifacts};
 use formulac_lineage as lineage;
 use formulac_model as model;
 use formulac_runtime::{codec, parallel};
-use formulac_syntax::{diag, markdown, span, yaml};
+use formulac_syntax::{diag, markdown, yaml};

@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::role::Role;
-use crate::yaml::{Node, NodeKind};
+use crate::yaml::{self, Node};
 
 /// Placeholder for the current user in `schema`, `branch` and `vars`.
 pub const USER: &str = "${user}";
@@ -183,31 +183,7 @@ fn yaml_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();
     // The span of a block ends before the next key of the file.
-    let mut text = node.span.text(source).trim_end();
-    let content = last_scalar_end(node, source).saturating_sub(node.span.start) as usize;
-    while let Some((rest, line)) = text.rsplit_once('\n') {
-        if rest.len() < content || !line.trim_start().starts_with('#') {
-            break;
-        }
-        text = rest.trim_end();
-    }
-    format!("{}{text}", " ".repeat(indent))
-}
-
-/// Returns the position after the last scalar in a node. Anchored scalars may be outside of the node.
-fn last_scalar_end(node: &Node, source: &str) -> u32 {
-    let (mut end, mut waiting) = (node.span.start, vec![node]);
-    while let Some(part) = waiting.pop() {
-        match &part.kind {
-            NodeKind::Mapping(pairs) => waiting.extend(pairs.iter().flat_map(|(key, value)| [key, value])),
-            NodeKind::Sequence(items) => waiting.extend(items),
-            // Ignore empty values, because their spans may be anywhere. Omit the blank lines at the end of block
-            // scalars.
-            NodeKind::Scalar { .. } => match part.span.text(source).trim_end().len() as u32 {
-                length if length > 0 && part.span.end <= node.span.end => end = end.max(part.span.start + length),
-                _ => {}
-            },
-        }
-    }
-    end
+    let end = yaml::lines::line_end(source, node.end()).min(node.span.end as usize);
+    let text = source.get(node.span.start as usize..end).unwrap_or_default();
+    format!("{}{}", " ".repeat(indent), text.trim_end())
 }

@@ -1,8 +1,8 @@
 //! Managed blocks: generated comments between two markers. Each block is replaced as a whole.
 
 use super::YamlRefusal;
-use super::lines;
 use super::tree::{YamlTree, read};
+use crate::yaml::lines;
 
 const START_MARKER: &str = "# >>> formulac";
 const END_MARKER: &str = "# <<< formulac";
@@ -128,7 +128,7 @@ pub(super) fn merge(
         }
     }
     let after = read(&out)?;
-    let means = |tree: &YamlTree<'_>| tree.root.map(|root| tree.value(root));
+    let means = |tree: &YamlTree<'_>| tree.root().map(|root| tree.value(root));
     match (means(&tree), means(&after)) {
         (Some(before), Some(after)) if before.is_same_value(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),

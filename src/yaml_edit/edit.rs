@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::changes::{AddedNode, YamlChanges, parents};
+use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
-use super::tree::{ChildNode, MAX_NESTING, YamlKind, YamlNodeId, YamlTree, read};
+use super::tree::{NodeRef, YamlTree, read};
 use super::value::YamlValue;
 use super::{YamlRefusal, splice, without_byte_order_mark};
+use crate::yaml::{ChildNode, MAX_NESTING, Node};
 
 /// Edit to a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +70,12 @@ type ItemIndex = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
     tree: &'t YamlTree<'s>,
-    changes: YamlChanges,
-    keys: HashMap<YamlNodeId, HashMap<&'t str, usize>>,
-    items: HashMap<(YamlNodeId, Vec<String>), ItemIndex>,
+    changes: YamlChanges<'t>,
+    keys: HashMap<NodeRef<'t>, HashMap<&'t str, usize>>,
+    items: HashMap<(NodeRef<'t>, Vec<String>), ItemIndex>,
     /// Children to add to keys that have no value.
-    empty: BTreeMap<YamlNodeId, Vec<(Option<String>, YamlValue)>>,
-    new_keys: HashSet<(YamlNodeId, String)>,
+    empty: BTreeMap<NodeRef<'t>, Vec<(Option<String>, YamlValue)>>,
+    new_keys: HashSet<(NodeRef<'t>, String)>,
 }
 
 impl<'t> Editor<'t, '_> {
@@ -89,7 +90,7 @@ impl<'t> Editor<'t, '_> {
     fn record_set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
         self.check_writable(at, value)?;
         let Some((last, above)) = at.steps().split_last() else {
-            return match self.tree.root {
+            return match self.tree.root() {
                 None => {
                     self.changes.new_contents = Some(value.clone());
                     Ok(())
@@ -97,24 +98,25 @@ impl<'t> Editor<'t, '_> {
                 Some(_) => Err(self.tree.new_refusal(0, "the complete file would be replaced")),
             };
         };
-        if self.tree.root.is_none() && above.is_empty() {
+        if self.tree.root().is_none() && above.is_empty() {
             return self.set_first_key(last, value);
         }
         let parent = self.find(above, at)?;
         match (self.find_child(parent, last), last) {
             (Some(number), _) => {
-                let Some(child) = self.children(parent).get(number) else {
+                let Some(child) = parent.0.child(number) else {
                     return Ok(());
                 };
-                if !self.tree.value(child.value).is_same_value(value)
-                    && self.changes.replacements.insert(child.value, value.clone()).is_some()
+                let node = NodeRef(child.value);
+                if !self.tree.value(&node).is_same_value(value)
+                    && self.changes.replacements.insert(node, value.clone()).is_some()
                 {
                     return Err(self.overlap_refusal(child.start, at));
                 }
                 Ok(())
             }
             (None, PathSegment::Key(key)) => self.add_new_key(parent, at, key, value, after),
-            (None, _) => Err(self.missing_refusal(parent, at)),
+            (None, _) => Err(self.missing_refusal(&parent, at)),
         }
     }
 
@@ -135,35 +137,34 @@ impl<'t> Editor<'t, '_> {
 
     fn add_new_key(
         &mut self,
-        parent: YamlNodeId,
+        parent: NodeRef<'t>,
         at: &Path,
         key: &str,
         value: &YamlValue,
         after: &[String],
     ) -> Result<(), YamlRefusal> {
         let tree = self.tree;
-        let node = tree.node(parent);
         if !self.new_keys.insert((parent, key.to_owned())) {
-            return Err(self.overlap_refusal(node.start, at));
+            return Err(self.overlap_refusal(parent.start(), at));
         }
-        if self.is_untagged_empty(parent) {
+        if parent.is_nothing() {
             self.empty
                 .entry(parent)
                 .or_default()
                 .push((Some(key.to_owned()), value.clone()));
             return Ok(());
         }
-        if !node.is_map() {
-            return Err(self.missing_refusal(parent, at));
+        if !parent.is_map() {
+            return Err(self.missing_refusal(&parent, at));
         }
         // A key of the mapping itself takes precedence over a key from a merge key (`<<`), and does not affect other
         // mappings.
-        let inherited = tree.merged_value(parent, key);
+        let inherited = tree.merged_value(parent.0, key);
         if inherited.is_some_and(|inherited| tree.value(inherited).is_same_value(value)) {
             return Ok(());
         }
         let behind = after.iter().find_map(|key| self.find_key(parent, key));
-        let slot = behind.map_or(node.children().len(), |number| number + 1);
+        let slot = behind.map_or(parent.child_count(), |number| number + 1);
         self.changes.add_child(
             parent,
             slot,
@@ -178,7 +179,7 @@ impl<'t> Editor<'t, '_> {
 
     fn record_add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         self.check_writable(to, value)?;
-        if self.tree.root.is_none() && to.steps().is_empty() {
+        if self.tree.root().is_none() && to.steps().is_empty() {
             match self
                 .changes
                 .new_contents
@@ -190,21 +191,19 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         let list = self.find(to.steps(), to)?;
-        if self.is_untagged_empty(list) {
+        if list.is_nothing() {
             self.empty.entry(list).or_default().push((None, value.clone()));
             return Ok(());
         }
-        if !self.tree.node(list).is_list() {
-            return Err(self
-                .tree
-                .new_refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
+        if !list.is_list() {
+            return Err(self.tree.new_refusal(list.start(), format!("`{to}` is not a list")));
         }
         let has = match value.as_text() {
             Some(text) => self.find_child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
             None => false,
         };
         if !has {
-            let end = self.children(list).len();
+            let end = list.child_count();
             self.changes.add_child(
                 list,
                 end,
@@ -224,118 +223,90 @@ impl<'t> Editor<'t, '_> {
         };
         let parent = self.find(above, at)?;
         let number = self.find_child(parent, last).ok_or_else(|| match last {
-            PathSegment::Key(key) if self.tree.merged_value(parent, key).is_some() => {
-                let start = self.tree.node(parent).start;
-                self.tree
-                    .new_refusal(start, format!("`{key}` comes from a merge key (`<<`)"))
+            PathSegment::Key(key) if parent.is_map() && self.tree.merged_value(parent.0, key).is_some() => {
+                let reason = format!("`{key}` comes from a merge key (`<<`)");
+                self.tree.new_refusal(parent.start(), reason)
             }
-            _ => self.missing_refusal(parent, at),
+            _ => self.missing_refusal(&parent, at),
         })?;
         if !self.changes.removed_children.insert((parent, number)) {
-            return Err(self.overlap_refusal(self.tree.node(parent).start, at));
+            return Err(self.overlap_refusal(parent.start(), at));
         }
         Ok(())
     }
 
     /// Checks that no edit changes a part of a value that another edit replaces or removes.
-    fn finish(mut self) -> Result<YamlChanges, YamlRefusal> {
-        for (id, added) in std::mem::take(&mut self.empty) {
+    fn finish(mut self) -> Result<YamlChanges<'t>, YamlRefusal> {
+        let overlap = |node: NodeRef<'_>| self.tree.new_refusal(node.start(), "two edits overlap here");
+        for (node, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
                 YamlValue::list(added.into_iter().map(|(_, value)| value).collect())
             } else {
                 YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
-            if self.changes.replacements.insert(id, value).is_some() {
-                return Err(self
-                    .tree
-                    .new_refusal(self.tree.node(id).start, "two edits overlap here"));
+            if self.changes.replacements.insert(node, value).is_some() {
+                return Err(overlap(node));
             }
         }
-        let parents = parents(self.tree);
+        let parents = self.tree.parents();
         let changes = self.changes;
         let collections = changes.collections();
-        for id in changes.replacements.keys().chain(&collections).copied() {
-            let mut inner = id;
-            let mut meets = changes.replacements.contains_key(&id) && collections.binary_search(&id).is_ok();
-            while let Some(parent) = parents.get(&inner) {
+        for node in changes.replacements.keys().chain(&collections).copied() {
+            let mut inner = node;
+            let mut meets = changes.replacements.contains_key(&node) && collections.binary_search(&node).is_ok();
+            while let Some(parent) = parents.get(inner.id as usize).and_then(Option::as_ref) {
                 meets |= changes.removed_children.contains(parent) || changes.replacements.contains_key(&parent.0);
                 inner = parent.0;
             }
             if meets {
-                return Err(self
-                    .tree
-                    .new_refusal(self.tree.node(id).start, "two edits overlap here"));
+                return Err(overlap(node));
             }
         }
         Ok(changes)
     }
 
-    fn children(&self, id: YamlNodeId) -> &'t [ChildNode] {
-        self.tree.node(id).children()
-    }
-
-    /// Returns `true` if the node is empty and has no tag or anchor.
-    fn is_untagged_empty(&self, id: YamlNodeId) -> bool {
-        self.tree.is_empty_node(id)
-    }
-
-    fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<YamlNodeId, YamlRefusal> {
-        let mut id = self
-            .tree
-            .root
-            .ok_or_else(|| self.tree.new_refusal(0, format!("there is no `{path}`")))?;
+    fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<NodeRef<'t>, YamlRefusal> {
+        let root = self.tree.root();
+        let mut node = root.ok_or_else(|| self.tree.new_refusal(0, format!("there is no `{path}`")))?;
         for step in steps {
-            let number = self.find_child(id, step);
-            let child = number.and_then(|number| self.children(id).get(number));
-            id = child.ok_or_else(|| self.missing_refusal(id, path))?.value;
+            let number = self.find_child(NodeRef(node), step);
+            let child = number.and_then(|number| node.child(number));
+            node = child.ok_or_else(|| self.missing_refusal(node, path))?.value;
         }
-        Ok(id)
+        Ok(NodeRef(node))
     }
 
-    fn find_child(&mut self, id: YamlNodeId, step: &PathSegment) -> Option<usize> {
+    fn find_child(&mut self, node: NodeRef<'t>, step: &PathSegment) -> Option<usize> {
         match step {
-            PathSegment::Key(key) => self.find_key(id, key),
+            PathSegment::Key(key) => self.find_key(node, key),
             PathSegment::Position(position) => {
-                let node = self.tree.node(id);
-                Some(*position).filter(|position| node.is_list() && *position < node.children().len())
+                Some(*position).filter(|position| node.is_list() && *position < node.child_count())
             }
-            PathSegment::Scalar(text) => self.find_item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
+            PathSegment::Scalar(text) => self.find_item(node, &[], vec![text.trim_end_matches('\n').to_owned()]),
             PathSegment::Item(keys) => {
                 let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
-                self.find_item(id, &keys, texts)
+                self.find_item(node, &keys, texts)
             }
         }
     }
 
-    fn find_key(&mut self, id: YamlNodeId, key: &str) -> Option<usize> {
-        let node = self.tree.node(id);
+    fn find_key(&mut self, node: NodeRef<'t>, key: &str) -> Option<usize> {
         if !node.is_map() {
             return None;
         }
-        let read = || {
-            node.children()
-                .iter()
-                .enumerate()
-                .map(|(n, pair)| (pair.key.as_str(), n))
-                .collect()
-        };
-        self.keys.entry(id).or_insert_with(read).get(key).copied()
+        let number = |(number, pair): (usize, ChildNode<'t>)| (pair.name(self.tree.source), number);
+        let read = || node.0.children().enumerate().map(number).collect();
+        self.keys.entry(node).or_insert_with(read).get(key).copied()
     }
 
-    fn find_item(&mut self, id: YamlNodeId, keys: &[String], texts: Vec<String>) -> Option<usize> {
-        let tree = self.tree;
-        let node = tree.node(id);
+    fn find_item(&mut self, node: NodeRef<'t>, keys: &[String], texts: Vec<String>) -> Option<usize> {
         if !node.is_list() {
             return None;
         }
         let read = || {
             let mut items = ItemIndex::new();
-            for (number, item) in node.children().iter().enumerate() {
-                let value = match tree.node(item.value).kind {
-                    YamlKind::Alias(target) => target,
-                    _ => item.value,
-                };
-                let Some(texts) = tree.item_identity(value, keys) else {
+            for (number, item) in node.children().enumerate() {
+                let Some(texts) = self.tree.item_identity(item.value, keys) else {
                     continue;
                 };
                 items
@@ -346,7 +317,7 @@ impl<'t> Editor<'t, '_> {
             items
         };
         self.items
-            .entry((id, keys.to_vec()))
+            .entry((node, keys.to_vec()))
             .or_insert_with(read)
             .get(&texts)
             .copied()
@@ -367,13 +338,12 @@ impl<'t> Editor<'t, '_> {
         }
     }
 
-    fn missing_refusal(&self, id: YamlNodeId, path: &Path) -> YamlRefusal {
-        let node = self.tree.node(id);
-        if matches!(node.kind, YamlKind::Alias(_)) {
-            return self.tree.new_refusal(node.start, "an alias would be changed");
-        }
-        self.tree
-            .new_refusal(node.start, format!("there is no `{path}`, or more than one"))
+    fn missing_refusal(&self, node: &Node, path: &Path) -> YamlRefusal {
+        let reason = match node.is_alias {
+            true => "an alias would be changed".to_owned(),
+            false => format!("there is no `{path}`, or more than one"),
+        };
+        self.tree.new_refusal(node.start(), reason)
     }
 
     fn overlap_refusal(&self, at: usize, path: &Path) -> YamlRefusal {

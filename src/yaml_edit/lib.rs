@@ -31,7 +31,6 @@
 mod blocks;
 mod changes;
 mod edit;
-mod lines;
 mod merge;
 mod path;
 mod render;
@@ -40,6 +39,7 @@ mod splice;
 mod tree;
 mod value;
 
+use formulac_syntax::span::LineIndex;
 use formulac_syntax::yaml;
 
 use std::fmt;
@@ -60,10 +60,10 @@ pub struct YamlRefusal {
 
 impl YamlRefusal {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
-        let (line, column) = lines::position(source, at);
+        let place = LineIndex::new(source).position(at as u32);
         Self {
-            line,
-            column,
+            line: place.line as usize,
+            column: place.column as usize,
             reason: reason.into(),
         }
     }
@@ -104,7 +104,7 @@ pub fn refusal(text: &str) -> Option<YamlRefusal> {
 /// Parses the value of a file. `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(without_byte_order_mark(text).1).ok()?;
-    tree.root.map(|root| tree.value(root))
+    tree.root().map(|root| tree.value(root))
 }
 
 /// Separates a byte order mark from the text.

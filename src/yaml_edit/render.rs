@@ -1,9 +1,8 @@
 //! Formats values as YAML, with the indentation of the surrounding file.
 
-use super::lines;
-use super::tree::{YamlLayout, YamlTree};
+use super::tree::YamlTree;
 use super::value::{CollectionStyle, YamlValue};
-use crate::yaml::{format_flow_scalar, format_scalar, key_text};
+use crate::yaml::{Layout, Node, format_flow_scalar, format_scalar, key_text, lines};
 
 /// Formats a value on one line.
 pub(super) fn format_flow(value: &YamlValue) -> String {
@@ -47,14 +46,11 @@ impl RenderStyle {
     /// Derives the style from the majority of the file's lines.
     pub fn from_tree(tree: &YamlTree<'_>) -> Self {
         let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
-        for node in tree
-            .nodes
-            .iter()
-            .filter(|node| node.is_map() && node.layout() == YamlLayout::Block)
-        {
+        let is_block = |node: &&Node| node.is_map() && node.layout == Layout::Block;
+        for node in tree.nodes().into_iter().filter(is_block) {
             for pair in node.children() {
-                let value = tree.node(pair.value);
-                let Some(first) = value.children().first().filter(|_| value.layout() == YamlLayout::Block) else {
+                let value = pair.value;
+                let Some(first) = value.child(0).filter(|_| value.layout == Layout::Block) else {
                     continue;
                 };
                 let inner = lines::column_at(tree.source, first.start);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::yaml::non_text_type;
+use crate::yaml::{Layout, Node, NodeKind, YamlStyle, non_text_type};
 
 /// Style in which a new list or mapping is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum CollectionStyle {
     Block,
     /// Written on one line, between brackets.
     Flow,
+}
+
+impl From<Layout> for CollectionStyle {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Block => Self::Block,
+            Layout::Flow | Layout::Implied => Self::Flow,
+        }
+    }
 }
 
 /// Value in a YAML file.
@@ -58,12 +67,24 @@ impl YamlValue {
         )
     }
 
-    /// Parses a scalar without quotes.
-    pub(super) fn plain_scalar(text: &str) -> Self {
-        if non_text_type(text).is_some() {
-            Self::Bare(text.to_owned())
-        } else {
-            Self::Text(text.to_owned())
+    /// Returns the value of a node. The recursion is bounded because the parser limits the nesting depth.
+    pub(super) fn from_node(node: &Node, source: &str) -> Self {
+        match &node.kind {
+            _ if node.is_opaque() => Self::Verbatim(node.written.text(source).to_owned()),
+            NodeKind::Scalar {
+                value,
+                style: YamlStyle::Plain,
+            } if non_text_type(value).is_some() => Self::Bare(value.clone()),
+            NodeKind::Scalar { value, .. } => Self::Text(value.clone()),
+            NodeKind::Sequence(items) => Self::List(
+                items.iter().map(|item| Self::from_node(item, source)).collect(),
+                node.layout.into(),
+            ),
+            NodeKind::Mapping(pairs) => {
+                let pair =
+                    |(key, value): &(Node, Node)| (key.key_name(source).to_owned(), Self::from_node(value, source));
+                Self::Map(pairs.iter().map(pair).collect(), node.layout.into())
+            }
         }
     }
 

@@ -164,7 +164,7 @@ fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> Op
 fn constant_formula(file: &SqlFile<'_>, tokens: Range<usize>) -> Option<String> {
     let mut trees = SqlTrees::default();
     let expression = parse(file.source, file.tokens.get(tokens)?, file.dialect, &mut trees).ok()?;
-    let formulas = FormulaSearch::new(&[], &trees).candidates(expression);
+    let formulas = FormulaSearch::new(&[], &trees).candidate_formulas(expression);
     let formula = formulas.into_iter().next()?.text;
     expression_columns(&trees, expression).is_empty().then_some(formula)
 }

@@ -4,8 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::schema::OmniFile;
-use crate::span::Span;
-use crate::yaml::{Node, NodeKind, YamlStyle};
+use crate::yaml::{Node, NodeKind};
 
 /// View or topic that is merged with all files that it extends.
 pub(super) struct MergedFile {
@@ -64,16 +63,13 @@ pub(super) fn merge_extended<'n>(
         if is_table && number > 0 && !is_template(node) {
             merge_nodes(
                 &mut pairs,
-                [&(scalar_node("table_name"), scalar_node(name))].into_iter(),
+                [&(Node::plain_scalar("table_name"), Node::plain_scalar(name))].into_iter(),
                 0,
             );
         }
     }
     MergedFile {
-        root: Node {
-            kind: NodeKind::Mapping(pairs),
-            span: root.span,
-        },
+        root: Node::new(NodeKind::Mapping(pairs), root.span),
         missing,
     }
 }
@@ -81,16 +77,6 @@ pub(super) fn merge_extended<'n>(
 /// Returns whether the file is a template, which exists only to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
     node.is_true_at("template")
-}
-
-fn scalar_node(text: &str) -> Node {
-    Node {
-        kind: NodeKind::Scalar {
-            value: text.to_owned(),
-            style: YamlStyle::Plain,
-        },
-        span: Span::new(0, 0),
-    }
 }
 
 /// Merges values by key. Fields are merged by name and then by key, so the recursion is at most two levels deep.

@@ -118,7 +118,7 @@ impl<'y> SpecLoader<'y, '_> {
             self.cut.push(node.span);
             let full_formula = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
-            let corrected = format!("'{}'", full_formula.replace('\'', "''"));
+            let corrected = yaml::quote_with_style(&full_formula, yaml::YamlStyle::Single);
             self.report(
                 Diagnostic::new(
                     Code::FormulaCut,
@@ -170,7 +170,7 @@ impl<'y> SpecLoader<'y, '_> {
         let (end, _) = rest.char_indices().find(ends)?;
         let full_formula = rest.get(..end)?.trim_end();
         let whole_span = Span::new(value.span.start, value.span.start + full_formula.len() as u32);
-        let corrected = format!("'{}'", full_formula.replace('\'', "''"));
+        let corrected = yaml::quote_with_style(full_formula, yaml::YamlStyle::Single);
         let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
         self.report(
             Diagnostic::new(

@@ -21,7 +21,7 @@ use crate::span::Span;
 use crate::time_range::TimeLength;
 use crate::time_tracer::{calendar_range_lengths, shift_lengths};
 use crate::window_reach::WindowReach;
-use crate::yaml::{Node, NodeKind, YamlStyle};
+use crate::yaml::Node;
 use crate::{Level, Type};
 
 /// Name in a formula.
@@ -139,13 +139,7 @@ pub fn analyze_in_scope(
     } else {
         "TODAY()"
     };
-    let date = Node {
-        kind: NodeKind::Scalar {
-            value: date.to_owned(),
-            style: YamlStyle::Plain,
-        },
-        span: Span::default(),
-    };
+    let date = Node::plain_scalar(date);
     let has_order = !step.order_by.is_empty();
     let text = date.text().filter(|_| !has_order);
     let mut dated: Step<'_> = step.clone();

@@ -139,10 +139,7 @@ fn step_as_metric_set(name: String, pairs: Vec<(Node, Node)>, span: Span) -> Met
         name_span: span,
         path: None,
         text: String::new(),
-        root: Node {
-            kind: NodeKind::Mapping(pairs),
-            span,
-        },
+        root: Node::new(NodeKind::Mapping(pairs), span),
         sets: Vec::new(),
         time: None,
         filter: None,

@@ -1,6 +1,7 @@
 //! Keeps the YAML comments of a spec whose parts move to a metric set.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
 use crate::lex;
 use crate::yaml::{self, Node, NodeKind};
@@ -14,8 +15,7 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     let (Some(before), Some(after)) = (yaml::parse_root(old), yaml::parse_root(&new)) else {
         return new;
     };
-    let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
-    let mut lost = missing_comments(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
+    let mut lost = missing_comments(comments(old).into_iter(), comments(&new).into_iter());
     let of_set = yaml::parse_root(set)
         .iter()
         .flat_map(formula_comments)
@@ -98,43 +98,11 @@ fn comments_of_formula(formula: &str) -> Vec<String> {
 }
 
 /// Returns the comments of a file in order, each starting at its `#`.
-fn comments<'t>(root: &Node, text: &'t str) -> Vec<&'t str> {
-    let mut scalars: Vec<(usize, usize)> = Vec::new();
-    let mut next = vec![root];
-    while let Some(node) = next.pop() {
-        match &node.kind {
-            NodeKind::Scalar { .. } => {
-                // The span of a quoted scalar also includes the comment after it.
-                let value_end = yaml::source_offsets(node, text).last().map(|end| end + 1);
-                let end = value_end.filter(|_| node.is_quoted()).unwrap_or(node.span.end);
-                scalars.push((node.span.start as usize, end as usize));
-            }
-            NodeKind::Sequence(items) => next.extend(items),
-            NodeKind::Mapping(pairs) => next.extend(pairs.iter().flat_map(|(key, value)| [key, value])),
-        }
-    }
-    scalars.sort_unstable();
-    let mut file_comments = Vec::new();
-    let mut gap_start = 0;
-    for (start, end) in scalars.into_iter().chain([(text.len(), text.len())]) {
-        while let Some(gap) = text.get(gap_start..start.max(gap_start)) {
-            let is_start = |offset: usize| {
-                let before = text
-                    .get(..gap_start + offset)
-                    .and_then(|before| before.chars().next_back());
-                before.is_none_or(char::is_whitespace)
-            };
-            let Some((hash, _)) = gap.match_indices('#').find(|(offset, _)| is_start(*offset)) else {
-                break;
-            };
-            let rest = text.get(gap_start + hash..).unwrap_or_default();
-            let comment = rest.lines().next().unwrap_or_default();
-            file_comments.push(comment.trim_end());
-            gap_start += hash + comment.len();
-        }
-        gap_start = gap_start.max(end);
-    }
-    file_comments
+fn comments(text: &str) -> Vec<String> {
+    let document = yaml::parse(text, |_, _| Ok::<(), Infallible>(()));
+    let comments = document.map(|document| document.comments).unwrap_or_default();
+    let comments = comments.into_iter().filter_map(|range| text.get(range));
+    comments.map(|comment| comment.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -145,8 +113,7 @@ mod tests {
     fn comments_are_distinguished_from_strings() {
         let text = "# a\nk: 1 # b\nq: \"x # y\"   # c\ns: 'x # y' # d\np: x#y # e\nb: |  # f\n  # no comment\n# g\nl:\n  - x # h\n\
                     m: {a: 1} # i\n# j";
-        let root = yaml::parse_root(text).unwrap();
-        let comment_text: String = comments(&root, text).concat().replace(['#', ' '], "");
+        let comment_text: String = comments(text).concat().replace(['#', ' '], "");
         assert_eq!(comment_text, "abcdefghij");
     }
 }

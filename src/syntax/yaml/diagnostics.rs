@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::{YamlStyle, quote_with_style};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::text::is_word_char;
@@ -114,9 +115,9 @@ pub(super) fn anchor_or_tag_diagnostic(source: &str, span: Span) -> Diagnostic {
     let diagnostic = Diagnostic::new(Code::FormulaCut, span, message);
     match line.key_pair() {
         Some(pair) => {
-            let quoted = pair.value.replace('\'', "''");
+            let quoted = quote_with_style(pair.value, YamlStyle::Single);
             diagnostic.with_help(format!(
-                "remove the anchor or tag, or put the value in quotes: `{}: '{quoted}'`",
+                "remove the anchor or tag, or put the value in quotes: `{}: {quoted}`",
                 pair.key
             ))
         }
@@ -276,7 +277,7 @@ impl<'s> YamlLine<'s> {
             ));
         }
         let formula = remove_outer_quotes(pair.value);
-        let corrected = format!("'{}'", formula.replace('\'', "''"));
+        let corrected = quote_with_style(formula, YamlStyle::Single);
         let diagnostic = diagnostic.with_help(format!("put the value in quotes: `{}: {corrected}`", pair.key));
         // Most of YAML's special characters cannot begin a formula, so the value may not be intended as a formula.
         // Offer a fix only if the value is a formula.
@@ -321,11 +322,11 @@ impl<'s> YamlLine<'s> {
         let (before, after) = (self.text.get(..value.start)?, self.text.get(value.end..)?);
         let start = value.start + (text.len() - text.trim_start().len());
         let text = text.trim();
-        let corrected = if text.contains('\'') && !text.contains(['"', '\\']) {
-            format!("\"{text}\"")
-        } else {
-            format!("'{}'", text.replace('\'', "''"))
+        let style = match text.contains('\'') && !text.contains(['"', '\\']) {
+            true => YamlStyle::Double,
+            false => YamlStyle::Single,
         };
+        let corrected = quote_with_style(text, style);
         let offset = |at: usize| self.start + at as u32;
         if before.ends_with("{{") && after.starts_with("}}") {
             let braces = Span::new(offset(value.start - 2), offset(value.end + 2));
@@ -397,9 +398,9 @@ impl<'s> YamlLine<'s> {
         };
         if pair.value.starts_with("{{") {
             return Some(diagnostic.with_help(format!(
-                "put the value in quotes: `{}: '{}'`; if it is a formula, write it without Jinja",
+                "put the value in quotes: `{}: {}`; if it is a formula, write it without Jinja",
                 pair.key,
-                pair.value.replace('\'', "''")
+                quote_with_style(pair.value, YamlStyle::Single)
             )));
         }
         Some(self.with_fix(diagnostic))

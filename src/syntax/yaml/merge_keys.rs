@@ -17,13 +17,12 @@ impl Node {
     #[must_use]
     pub fn with_merged_keys(self) -> Self {
         // This recursion is bounded because the reader limits the depth.
-        let Self { kind, span } = self;
-        let kind = match kind {
+        let kind = match self.kind {
             NodeKind::Sequence(items) => NodeKind::Sequence(items.into_iter().map(Self::with_merged_keys).collect()),
             NodeKind::Mapping(pairs) => NodeKind::Mapping(merge_pairs(pairs)),
             scalar @ NodeKind::Scalar { .. } => scalar,
         };
-        Self { kind, span }
+        Self { kind, ..self }
     }
 
     fn is_merge_key(&self) -> bool {

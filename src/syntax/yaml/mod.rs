@@ -1,20 +1,26 @@
-//! YAML with spans. Every node has a byte range, and positions in a scalar's formula can be mapped to positions in the
-//! file.
+//! YAML with the position of every byte. [`parse`] is the only parser: [`read`] turns its faults into diagnostics, and the
+//! crate `formulac-yaml-edit` edits and merges files on the same tree. Positions in a scalar's formula can be mapped to
+//! positions in the file.
 
-pub mod character_offsets;
+mod children;
 mod diagnostics;
+mod document;
+pub mod lines;
 mod map;
 mod merge_keys;
+mod character_offsets;
 mod read;
 pub mod scalar;
 mod words;
 
+pub use children::ChildNode;
 pub use diagnostics::{CONFLICT_MARKER, INVALID_YAML_HELP, call_in_flow_diagnostic, conflict_marker_span};
+pub use document::{Document, MAX_NESTING, YamlFault, parse};
 pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{parse_root, read};
 pub use scalar::{
-    escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar,
+    escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar, quote_with_style,
 };
 pub use words::{non_text_type, parse_boolean};
 
@@ -25,8 +31,37 @@ use crate::span::Span;
 pub struct Node {
     /// Content of the node.
     pub kind: NodeKind,
-    /// Byte range of the node in the file.
+    /// Byte range of the node in the file, without an anchor or a tag. A block scalar begins at its first line. An alias
+    /// of a scalar has the range of the scalar that it repeats.
     pub span: Span,
+    /// Byte range of the text that stands for the node, with an anchor `&a`, a tag `!t` or a block header `|-`, but
+    /// without the comments and line breaks that follow. For an empty node, the offset after the dash or the colon.
+    pub written: Span,
+    /// Offset after the dash or the colon before the node.
+    pub lead: u32,
+    /// Number of the node in its file. Children have lower numbers than their parents.
+    pub id: u32,
+    /// Layout of a list or a mapping.
+    pub layout: Layout,
+    /// Whether the node has an anchor.
+    pub is_anchored: bool,
+    /// Whether the node has a tag.
+    pub is_tagged: bool,
+    /// Whether the node is an alias. Its content is the content of the node with the anchor.
+    pub is_alias: bool,
+    /// Whether the node is a mapping in which a key is not a plain name: a list, a mapping, an alias, or a key after `?`.
+    pub has_complex_keys: bool,
+}
+
+/// Layout of a list or a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One child per line.
+    Block,
+    /// Children between brackets.
+    Flow,
+    /// Mapping without braces inside brackets: `q: r` in `[p, q: r]`.
+    Implied,
 }
 
 /// Style of a scalar.
@@ -59,10 +94,40 @@ pub enum NodeKind {
 }
 
 impl Node {
+    /// Creates a node whose text is exactly its span.
+    pub fn new(kind: NodeKind, span: Span) -> Self {
+        Self {
+            kind,
+            span,
+            written: span,
+            lead: span.start,
+            id: 0,
+            layout: Layout::Block,
+            is_anchored: false,
+            is_tagged: false,
+            is_alias: false,
+            has_complex_keys: false,
+        }
+    }
+
+    /// Creates a scalar without quotes that is not in a file.
+    pub fn plain_scalar(value: impl Into<String>) -> Self {
+        let (value, style) = (value.into(), YamlStyle::Plain);
+        Self::new(NodeKind::Scalar { value, style }, Span::default())
+    }
+
     /// Returns the text of a scalar. Returns `None` for the YAML null.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { value, style } if !is_null(value, *style) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a scalar, including the text of the YAML null.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar { value, .. } => Some(value),
             _ => None,
         }
     }

@@ -136,6 +136,13 @@ pub fn write_quoted(output: &mut String, clean: &str) {
     output.push('"');
 }
 
+/// Formats a string in single or double quotes, without a change of its line breaks.
+pub fn quote_with_style(text: &str, style: YamlStyle) -> String {
+    let escaped = escape_for_style(text, style, true).unwrap_or_default();
+    let quote = if style == YamlStyle::Single { '\'' } else { '"' };
+    format!("{quote}{escaped}{quote}")
+}
+
 /// Escapes a part of a scalar's value for the scalar's style. Returns `None` if a scalar without quotes would have a
 /// different value. `first` specifies whether the part is at the beginning of the scalar.
 pub fn escape_for_style(part: &str, style: YamlStyle, first: bool) -> Option<Cow<'_, str>> {

@@ -3,12 +3,13 @@
 use super::super::changes::AddedNode;
 use super::super::path::PathSegment;
 use super::super::rules::RuleMark;
-use super::super::tree::{YamlLayout, YamlNodeId};
+use super::super::tree::NodeRef;
 use super::super::value::{CollectionStyle, YamlValue};
 use super::{ChildIdentifiers, YamlMerger, child_range};
+use crate::yaml::{Layout, Node};
 
-impl YamlMerger<'_, '_> {
-    pub(super) fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
+impl<'t> YamlMerger<'t, '_> {
+    pub(super) fn is_marked(&self, mark: &RuleMark, file: &'t Node) -> bool {
         !mark.items.is_empty()
             && mark
                 .items
@@ -17,7 +18,7 @@ impl YamlMerger<'_, '_> {
     }
 
     /// Returns `true` if the generated value is already marked.
-    pub(super) fn was_marked(&self, base: YamlNodeId) -> bool {
+    pub(super) fn was_marked(&self, base: &'t Node) -> bool {
         let (Some(mark), Some(base)) = (self.rules.rule_mark(&self.path), self.base_value(Some(base))) else {
             return false;
         };
@@ -29,25 +30,23 @@ impl YamlMerger<'_, '_> {
     }
 
     /// Marks a mapping that is no longer generated.
-    pub(super) fn mark_mapping(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
+    pub(super) fn mark_mapping(&mut self, mark: &RuleMark, base: &'t Node, file: &'t Node) {
         if self.is_marked(mark, file) {
             return;
         }
-        let node = self.file.node(file);
         let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
-        let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
-        if !matches!(self.child_identifiers(self.file, file), Some(ChildIdentifiers::Keys)) || !is_fit {
+        let is_fit = lists.flatten().all(|(_, node)| node.is_list());
+        if !matches!(self.child_identifiers(file), Some(ChildIdentifiers::Keys)) || !is_fit {
             self.record_kept_edit(self.base_value(Some(base)), Some(self.file.value(file)), None);
             return;
         }
-        let end = node.children().len();
+        let end = file.child_count();
         for (key, item) in &mark.items {
             match self.find_pair(file, key) {
                 Some((_, list)) if self.find_list_item(file, key, item).is_none() => {
-                    let behind = self.file.node(list).children().len();
                     self.changes.add_child(
-                        list,
-                        behind,
+                        NodeRef(list),
+                        list.child_count(),
                         AddedNode {
                             key: None,
                             value: item.clone(),
@@ -59,7 +58,7 @@ impl YamlMerger<'_, '_> {
                 None => {
                     let value = YamlValue::List(vec![item.clone()], CollectionStyle::Flow);
                     self.changes.add_child(
-                        file,
+                        NodeRef(file),
                         end,
                         AddedNode {
                             key: Some(key.clone()),
@@ -74,9 +73,9 @@ impl YamlMerger<'_, '_> {
             if self.find_pair(file, key).is_some() {
                 continue;
             }
-            let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
+            let note = (file.layout == Layout::Block || file.child_count() == 0).then(|| mark.note.clone());
             self.changes.add_child(
-                file,
+                NodeRef(file),
                 end,
                 AddedNode {
                     key: Some(key.clone()),
@@ -90,7 +89,7 @@ impl YamlMerger<'_, '_> {
 
     /// Removes the mark from a mapping that is generated again. List items that are also in the base are removed, like
     /// other values that are no longer generated.
-    pub(super) fn unmark_mapping(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
+    pub(super) fn unmark_mapping(&mut self, file: &'t Node, new: &'t Node, is_in_base: bool) {
         let Some(mark) = self
             .rules
             .rule_mark(&self.path)
@@ -104,11 +103,15 @@ impl YamlMerger<'_, '_> {
             let Some((index, list, number)) = self.find_list_item(file, key, item) else {
                 continue;
             };
-            let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
-            removed.push(if is_last { (file, index) } else { (list, number) });
+            let is_last = list.child_count() == 1 && !is_new(key);
+            removed.push(if is_last {
+                (NodeRef(file), index)
+            } else {
+                (NodeRef(list), number)
+            });
         }
         for (key, value) in &mark.pairs {
-            let Some((index, id)) = self.find_pair(file, key) else {
+            let Some((index, node)) = self.find_pair(file, key) else {
                 continue;
             };
             let line = child_range(self.file, file, index);
@@ -116,9 +119,9 @@ impl YamlMerger<'_, '_> {
                 let text = self.file.source.get(comment.clone()).unwrap_or_default();
                 text.strip_prefix("# ").is_some_and(|text| text.trim() == mark.note)
             });
-            let theirs = self.file.value(id);
+            let theirs = self.file.value(node);
             if theirs.is_same_value(value) && is_noted {
-                removed.push((file, index));
+                removed.push((NodeRef(file), index));
             } else if theirs.is_same_value(value) && !is_new(key) {
                 // Keep the key, because a user may have set it.
                 self.path.push(PathSegment::Key(key.clone()));

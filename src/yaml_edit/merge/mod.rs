@@ -9,9 +9,10 @@ use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
 use super::rules::Rules;
 use super::splice::separate_lines;
-use super::tree::{ChildNode, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::tree::{NodeRef, YamlTree, read};
 use super::value::YamlValue;
-use super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
+use super::{YamlRefusal, blocks, splice, without_byte_order_mark};
+use crate::yaml::{ChildNode, Layout, Node, lines};
 
 /// Value for which the users' edit is kept, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,12 +118,13 @@ fn parse_generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRe
         ..fault
     };
     let tree = read(without_byte_order_mark(text).1).map_err(refusal)?;
-    let shared = tree.nodes.iter().find(|node| {
-        node.anchored || node.tagged || matches!(node.kind, YamlKind::Alias(_) | YamlKind::Map { complex: true, .. })
-    });
+    let shared = tree
+        .nodes()
+        .into_iter()
+        .find(|node| node.is_anchored || node.is_opaque());
     match shared {
         Some(node) => Err(refusal(
-            tree.new_refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"),
+            tree.new_refusal(node.start(), "there is an anchor, an alias, a tag or a `?` key"),
         )),
         None => Ok(tree),
     }
@@ -133,19 +135,19 @@ struct YamlMerger<'t, 's> {
     file: &'t YamlTree<'s>,
     new: &'t YamlTree<'s>,
     rules: &'t Rules,
-    changes: YamlChanges,
+    changes: YamlChanges<'t>,
     result: MergedText,
     path: Path,
 }
 
 /// Children of a list or mapping, keyed by the values that identify them.
 struct ChildrenByName<'t> {
-    children: Vec<(Option<PathSegment>, &'t ChildNode)>,
+    children: Vec<(Option<PathSegment>, ChildNode<'t>)>,
     places: HashMap<PathSegment, usize>,
 }
 
 impl<'t> ChildrenByName<'t> {
-    fn get(&self, step: &PathSegment) -> Option<(usize, &'t ChildNode)> {
+    fn get(&self, step: &PathSegment) -> Option<(usize, ChildNode<'t>)> {
         let number = *self.places.get(step)?;
         self.children.get(number).map(|(_, child)| (number, *child))
     }
@@ -170,21 +172,22 @@ enum ChildIdentifiers<'r> {
 /// list of scalars contains other values.
 fn children_by_name<'t>(
     tree: &'t YamlTree<'_>,
-    id: Option<YamlNodeId>,
+    node: Option<&'t Node>,
     names: ChildIdentifiers<'_>,
 ) -> Option<ChildrenByName<'t>> {
     let mut by_name = ChildrenByName::none();
-    let Some(id) = id else { return Some(by_name) };
-    for (number, child) in tree.node(id).children().iter().enumerate() {
+    let Some(node) = node else { return Some(by_name) };
+    for (number, child) in node.children().enumerate() {
         let step = match names {
-            ChildIdentifiers::Keys => Some(PathSegment::Key(child.key.clone())),
+            ChildIdentifiers::Keys => Some(PathSegment::Key(child.name(tree.source).to_owned())),
+            ChildIdentifiers::Identity(_) if child.value.is_alias => None,
             ChildIdentifiers::Identity(keys) => tree
                 .item_identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             ChildIdentifiers::Scalars => {
                 // A number and a string are different values, even if they consist of the same characters.
                 let value = tree.value(child.value);
-                let text = value.lookup_key().filter(|_| !tree.node(child.value).anchored)?;
+                let text = value.lookup_key().filter(|_| !child.value.is_anchored)?;
                 Some(PathSegment::Scalar(text))
             }
         };
@@ -200,8 +203,8 @@ fn children_by_name<'t>(
 
 impl<'t> YamlMerger<'t, '_> {
     fn merge_root(&mut self) {
-        let base = self.base.and_then(|tree| tree.root);
-        match (self.file.root, self.new.root) {
+        let base = self.base.and_then(|tree| tree.root());
+        match (self.file.root(), self.new.root()) {
             (Some(file), Some(new)) => self.merge_value(base, file, new),
             (Some(file), None) => drop(self.remove_generated_children(base, file)),
             (None, Some(new)) => self.fill_empty_file(base, new),
@@ -210,7 +213,7 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Fills an empty file with the values that are generated for the first time.
-    fn fill_empty_file(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
+    fn fill_empty_file(&mut self, base: Option<&'t Node>, new: &'t Node) {
         let value = self.new.value(new);
         let Some(old) = base else {
             if !value.is_empty() {
@@ -219,7 +222,7 @@ impl<'t> YamlMerger<'t, '_> {
             }
             return;
         };
-        let Some(names) = self.child_identifiers(self.new, new) else {
+        let Some(names) = self.child_identifiers(new) else {
             return;
         };
         let fresh = children_by_name(self.new, Some(new), names);
@@ -237,15 +240,14 @@ impl<'t> YamlMerger<'t, '_> {
                 Some((_, was)) => self.merge_user_deletion(was.value, child.value),
                 None => {
                     self.result.added.push(self.path.clone());
-                    added.push((child.key.clone(), self.new.value(child.value)));
+                    added.push((child.name(self.new.source).to_owned(), self.new.value(child.value)));
                 }
             }
             self.path.pop();
         }
         if !added.is_empty() {
             let items = || added.iter().map(|(_, value)| value.clone()).collect();
-            let is_list = self.new.node(new).is_list();
-            self.changes.new_contents = Some(if is_list {
+            self.changes.new_contents = Some(if new.is_list() {
                 YamlValue::list(items())
             } else {
                 YamlValue::map(added)
@@ -254,24 +256,20 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
-    fn child_identifiers(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
-        match &tree.node(id).kind {
-            _ if tree.node(id).tagged || self.rules.is_atomic(&self.path) => None,
-            YamlKind::Map { complex, .. } => (!complex).then_some(ChildIdentifiers::Keys),
-            YamlKind::List { .. } => Some(
-                self.rules
-                    .item_identity(&self.path)
-                    .map_or(ChildIdentifiers::Scalars, ChildIdentifiers::Identity),
-            ),
-            _ => None,
+    fn child_identifiers(&self, node: &Node) -> Option<ChildIdentifiers<'t>> {
+        if node.is_opaque() || self.rules.is_atomic(&self.path) {
+            return None;
         }
+        let keys = self.rules.item_identity(&self.path);
+        let of_list = || keys.map_or(ChildIdentifiers::Scalars, ChildIdentifiers::Identity);
+        let of_map = node.is_map().then_some(ChildIdentifiers::Keys);
+        of_map.or_else(|| node.is_list().then(of_list))
     }
 
     /// Merges a value that exists in both the file and the generated text.
-    fn merge_value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
-        let (theirs, ours) = (self.file.node(file), self.new.node(new));
-        let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
-        let names = self.child_identifiers(self.file, file).filter(|_| is_alike);
+    fn merge_value(&mut self, base: Option<&'t Node>, file: &'t Node, new: &'t Node) {
+        let is_alike = file.is_map() && new.is_map() || file.is_list() && new.is_list();
+        let names = self.child_identifiers(file).filter(|_| is_alike);
         let is_done = match names {
             None => false,
             Some(ChildIdentifiers::Scalars) if self.is_reordered(base, file, new) => false,
@@ -283,13 +281,12 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Returns the base node if it is of the same kind as the file's node: a list or a mapping.
-    fn base_of_same_kind(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
-        let (tree, file) = (self.base?, self.file.node(file));
-        base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
+    fn base_of_same_kind(&self, base: Option<&'t Node>, file: &'t Node) -> Option<&'t Node> {
+        base.filter(|base| base.is_list() == file.is_list() && base.is_map() == file.is_map())
     }
 
     /// Returns `true` if a list of scalars is unedited and only its generated order changed.
-    fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
+    fn is_reordered(&self, base: Option<&'t Node>, file: &'t Node, new: &'t Node) -> bool {
         let (Some(base), YamlValue::List(theirs, _)) = (self.base_value(base), self.file.value(file)) else {
             return false;
         };
@@ -311,12 +308,12 @@ impl<'t> YamlMerger<'t, '_> {
         is_same && common(&theirs, &ours) != common(&ours, &theirs)
     }
 
-    fn base_value(&self, base: Option<YamlNodeId>) -> Option<YamlValue> {
+    fn base_value(&self, base: Option<&'t Node>) -> Option<YamlValue> {
         Some(self.base?.value(base?))
     }
 
     /// Merges a node as a single value.
-    fn merge_leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
+    fn merge_leaf(&mut self, base: Option<&'t Node>, file: &'t Node, new: &'t Node) {
         let (old, theirs, ours) = (self.base_value(base), self.file.value(file), self.new.value(new));
         let is_same = YamlValue::is_same_except_final_blanks;
         if is_same(&theirs, &ours) || old.as_ref().is_some_and(|old| is_same(old, &ours)) {
@@ -324,13 +321,13 @@ impl<'t> YamlMerger<'t, '_> {
         }
         let is_untouched = match &old {
             Some(old) => {
-                let generated = self.base.zip(base).map(|(tree, id)| value_range(tree, id));
-                is_same(old, &theirs) && !self.is_commented(value_range(self.file, file), generated)
+                let generated = self.base.zip(base).map(|(tree, node)| value_range(tree.source, node));
+                is_same(old, &theirs) && !self.is_commented(value_range(self.file.source, file), generated)
             }
-            None => self.file.is_empty_node(file),
+            None => file.is_nothing(),
         };
         if is_untouched {
-            self.changes.replacements.insert(file, ours);
+            self.changes.replacements.insert(NodeRef(file), ours);
             self.unrecord_handwritten();
             self.result.updated.push(self.path.clone());
         } else {
@@ -349,7 +346,7 @@ impl<'t> YamlMerger<'t, '_> {
 
     /// Handles a value that is still generated although users removed it. The removal is recorded as a kept edit,
     /// unless the new value is only a part of the old value.
-    fn merge_user_deletion(&mut self, base: YamlNodeId, new: YamlNodeId) {
+    fn merge_user_deletion(&mut self, base: &'t Node, new: &'t Node) {
         let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !ours.is_part_of(old)) {
             self.record_kept_edit(old, None, Some(ours));
@@ -359,9 +356,9 @@ impl<'t> YamlMerger<'t, '_> {
     /// Merges the children of a list or mapping by name. Returns `false` if the children cannot be identified.
     fn merge_collection(
         &mut self,
-        base: Option<YamlNodeId>,
-        file: YamlNodeId,
-        new: Option<YamlNodeId>,
+        base: Option<&'t Node>,
+        file: &'t Node,
+        new: Option<&'t Node>,
         names: ChildIdentifiers<'_>,
     ) -> bool {
         let old = match (self.base, base) {
@@ -396,16 +393,15 @@ impl<'t> YamlMerger<'t, '_> {
                     }
                 }
                 (None, Some(was)) => self.merge_user_deletion(was, child.value),
-                (None, None) if self.file.merged_value(file, &child.key).is_some() => {
+                (None, None) if self.file.merged_value(file, child.name(self.new.source)).is_some() => {
                     self.record_kept_edit(None, None, Some(self.new.value(child.value)));
                 }
                 (None, None) => {
                     let slot =
                         before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |index| index + 1);
-                    let key =
-                        (!child.key.is_empty() || matches!(names, ChildIdentifiers::Keys)).then(|| child.key.clone());
+                    let key = child.key.map(|_| child.name(self.new.source).to_owned());
                     self.changes.add_child(
-                        file,
+                        NodeRef(file),
                         slot,
                         AddedNode {
                             key,
@@ -437,7 +433,7 @@ impl<'t> YamlMerger<'t, '_> {
     /// inserted before the first existing child that follows it in the generated text.
     fn insert_position(
         &self,
-        file: YamlNodeId,
+        file: &'t Node,
         theirs: &ChildrenByName<'_>,
         ours: &ChildrenByName<'_>,
         number: usize,
@@ -445,7 +441,7 @@ impl<'t> YamlMerger<'t, '_> {
         let end = theirs.children.len();
         // At the top level, add the child at the end, because the comments at the top of a file describe the whole
         // file.
-        if self.file.root == Some(file) {
+        if self.file.root().is_some_and(|root| root.id == file.id) {
             return end;
         }
         let behind = ours.children.iter().skip(number + 1);
@@ -454,22 +450,18 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Finds the list item that identifies a marked mapping.
-    fn find_list_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
+    fn find_list_item(&self, file: &'t Node, key: &str, item: &YamlValue) -> Option<(usize, &'t Node, usize)> {
         let (index, list) = self.find_pair(file, key)?;
-        let items = self.file.node(list).children();
-        let number = items
-            .iter()
+        let number = list
+            .children()
             .position(|child| self.file.value(child.value).is_same_value(item))?;
         Some((index, list, number))
     }
 
-    fn find_pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
-        let node = self.file.node(file);
-        let pairs = if node.is_map() { node.children() } else { &[] };
-        pairs
-            .iter()
+    fn find_pair(&self, file: &'t Node, key: &str) -> Option<(usize, &'t Node)> {
+        file.children()
             .enumerate()
-            .find(|(_, pair)| pair.key == key)
+            .find(|(_, pair)| pair.key.is_some() && pair.name(self.file.source) == key)
             .map(|(index, pair)| (index, pair.value))
     }
 }
@@ -483,29 +475,25 @@ fn shorten_segment(step: &PathSegment) -> PathSegment {
 }
 
 /// Returns the range of a value, including comments that are removed together with the value.
-fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
-    let node = tree.node(id);
-    let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
+fn value_range(source: &str, node: &Node) -> Range<usize> {
+    let is_block = node.layout == Layout::Block && node.child_count() > 0;
     if is_block {
-        lines::line_end(tree.source, node.value_offset)..lines::line_end(tree.source, node.end)
+        lines::line_end(source, node.lead())..lines::line_end(source, node.end())
     } else {
-        node.start..node.end
+        node.written.range()
     }
 }
 
 /// Returns the range of a child, including comments that are removed together with the child.
-fn child_range(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
-    let node = tree.node(id);
-    let children = node.children();
-    let end = |child: &ChildNode| tree.node(child.value).end.max(child.value_offset);
-    let Some(child) = children.get(number) else { return 0..0 };
-    if node.layout() == YamlLayout::Block {
-        return child.start..lines::line_end(tree.source, end(child));
+fn child_range(tree: &YamlTree<'_>, node: &Node, number: usize) -> Range<usize> {
+    let Some(child) = node.child(number) else { return 0..0 };
+    if node.layout == Layout::Block {
+        return child.start..lines::line_end(tree.source, child.end());
     }
     if let Some(lines) = separate_lines(tree, child) {
         return lines;
     }
-    let before = number.checked_sub(1).and_then(|before| children.get(before));
-    let start = before.map_or(node.start, end);
-    start..children.get(number + 1).map_or(node.end, |next| next.start)
+    let before = number.checked_sub(1).and_then(|before| node.child(before));
+    let start = before.map_or(node.start(), |before| before.end());
+    start..node.child(number + 1).map_or(node.end(), |next| next.start)
 }

@@ -1,19 +1,20 @@
 //! Children that only the file or only the base contains.
 
 use super::super::rules::paths_within;
-use super::super::tree::{YamlNodeId, YamlTree};
+use super::super::tree::{NodeRef, YamlTree};
 use super::super::value::YamlValue;
 use super::{ChildIdentifiers, YamlMerger, child_range};
+use crate::yaml::Node;
 use std::collections::HashSet;
 use std::ops::Range;
 
 impl<'t> YamlMerger<'t, '_> {
     /// Handles a value that is no longer generated.
-    pub(super) fn handle_no_longer_generated(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
-        let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
+    pub(super) fn handle_no_longer_generated(&mut self, was: (&'t Node, usize), file: &'t Node, number: usize) {
+        let (Some(base), Some(child)) = (self.base, file.child(number)) else {
             return;
         };
-        let Some(old) = base.node(was.0).children().get(was.1) else {
+        let Some(old) = was.0.child(was.1) else {
             return;
         };
         let mark = self.rules.rule_mark(&self.path);
@@ -47,22 +48,22 @@ impl<'t> YamlMerger<'t, '_> {
         }
     }
 
-    pub(super) fn remove_child(&mut self, file: YamlNodeId, number: usize) {
-        self.changes.removed_children.insert((file, number));
+    pub(super) fn remove_child(&mut self, file: &'t Node, number: usize) {
+        self.changes.removed_children.insert((NodeRef(file), number));
         self.result.removed.push(self.path.clone());
     }
 
     /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot
     /// be identified.
-    pub(super) fn remove_generated_children(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
-        let Some(names) = self.child_identifiers(self.file, file) else {
+    pub(super) fn remove_generated_children(&mut self, base: Option<&'t Node>, file: &'t Node) -> bool {
+        let Some(names) = self.child_identifiers(file) else {
             return false;
         };
         self.merge_collection(self.base_of_same_kind(base, file), file, None, names)
     }
 
     /// Returns `true` if both nodes are lists of scalars and the file's list contains only generated items.
-    pub(super) fn is_generated_subset(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
+    pub(super) fn is_generated_subset(&self, base: &'t Node, file: &'t Node) -> bool {
         let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) =
             (self.base_value(Some(base)), self.file.value(file))
         else {
@@ -75,22 +76,16 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Removes the generated items from a list of scalars, and keeps the items that users added.
-    pub(super) fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
-        let is_scalars = matches!(self.child_identifiers(self.file, file), Some(ChildIdentifiers::Scalars));
+    pub(super) fn remove_generated_scalars(&mut self, base: &'t Node, file: &'t Node) -> bool {
+        let is_scalars = matches!(self.child_identifiers(file), Some(ChildIdentifiers::Scalars));
         is_scalars
             && self.base_of_same_kind(Some(base), file).is_some()
             && self.remove_generated_children(Some(base), file)
     }
 
     /// Keeps a value that exists only in the file. A marked value is removed if the rules specify pruning.
-    pub(super) fn keep_value_only_in_file(&mut self, file: YamlNodeId, number: usize) {
-        let Some(child) = self
-            .file
-            .node(file)
-            .children()
-            .get(number)
-            .filter(|_| self.rules.is_pruning())
-        else {
+    pub(super) fn keep_value_only_in_file(&mut self, file: &'t Node, number: usize) {
+        let Some(child) = file.child(number).filter(|_| self.rules.is_pruning()) else {
             return;
         };
         let is_marked = self
@@ -110,10 +105,10 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Records that users wrote a value before it was generated, unless the merge fills the value.
-    pub(super) fn record_handwritten(&mut self, file: YamlNodeId) {
+    pub(super) fn record_handwritten(&mut self, file: &'t Node) {
         let path = self.path.text();
         let has_parts = paths_within(&self.result.handwritten, &path).next().is_some();
-        if !has_parts && !self.changes.replacements.contains_key(&file) {
+        if !has_parts && !self.changes.replacements.contains_key(&NodeRef(file)) {
             self.result.handwritten.insert(path);
         }
     }

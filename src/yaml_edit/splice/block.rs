@@ -1,31 +1,31 @@
 //! Adds and removes the children of block collections.
 
+use super::super::blocks;
 use super::super::changes::AddedNode;
 use super::super::render::format_flow;
-use super::super::tree::{ChildNode, YamlNode, YamlNodeId};
+use super::super::tree::NodeRef;
 use super::super::value::{CollectionStyle, YamlValue};
-use super::super::{blocks, lines};
 use super::YamlSplicer;
+use crate::yaml::{ChildNode, Node, lines};
 
 impl<'t> YamlSplicer<'t, '_> {
-    pub(super) fn splice_block(&mut self, id: YamlNodeId) {
-        let node = self.tree.node(id);
+    pub(super) fn splice_block(&mut self, node: NodeRef<'t>) {
         let source = self.tree.source;
-        let Some(first) = node.children().first() else { return };
+        let Some(first) = node.child(0) else { return };
         let column = lines::column_at(source, first.start);
         let gap = self.gap(first);
         let is_top = lines::previous_line_end(source, first.start).is_none();
         let is_inline = !lines::is_first_in_line(source, first.start);
-        let added = self.grouped_additions(id);
-        let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
-        let first_kept = (0..node.children().len()).find(|number| stays(*number));
+        let added = self.grouped_additions(node);
+        let stays = |number: usize| !self.changes.removed_children.contains(&(node, number));
+        let first_kept = (0..node.child_count()).find(|number| stays(*number));
         if first_kept.is_none() && (is_inline || added.is_empty()) {
-            self.replace_emptied_block(id, node, &added, is_inline);
+            self.replace_emptied_block(node, &added, is_inline);
             if is_inline {
                 return;
             }
         }
-        let spaced = self.has_blank_lines_between_children(node);
+        let spaced = self.has_blank_lines_between_children(&node);
         let line_break = self.style.line_break;
         for (slot, added) in added {
             for one in added {
@@ -33,10 +33,9 @@ impl<'t> YamlSplicer<'t, '_> {
                 let text = format!("{}{}", rendered.head, self.join_lines(&rendered.lines));
                 let pad = " ".repeat(column);
                 let blank = if spaced { line_break } else { "" };
-                match slot.checked_sub(1).and_then(|before| node.children().get(before)) {
+                match slot.checked_sub(1).and_then(|before| node.child(before)) {
                     Some(before) => {
-                        let at = self
-                            .insertion_offset_below(self.tree.node(before.value).end.max(before.value_offset), column);
+                        let at = self.insertion_offset_below(before.end(), column);
                         self.add_splice(at..at, format!("{line_break}{blank}{pad}{text}"));
                     }
                     None if is_inline => {
@@ -49,10 +48,10 @@ impl<'t> YamlSplicer<'t, '_> {
                 }
             }
         }
-        for (number, child) in node.children().iter().enumerate() {
-            if self.changes.removed_children.contains(&(id, number)) {
+        for (number, child) in node.children().enumerate() {
+            if self.changes.removed_children.contains(&(node, number)) {
                 let is_from_top = is_top && first_kept.is_none_or(|kept| number < kept);
-                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline), is_from_top);
+                self.remove_lines(&node, number, child, first_kept.filter(|_| is_inline), is_from_top);
             }
         }
     }
@@ -61,21 +60,18 @@ impl<'t> YamlSplicer<'t, '_> {
     /// that line.
     pub(super) fn remove_lines(
         &mut self,
-        node: &YamlNode,
+        node: &Node,
         number: usize,
-        child: &ChildNode,
+        child: ChildNode<'_>,
         first_kept: Option<usize>,
         is_from_top: bool,
     ) {
         let source = self.tree.source;
-        let end = lines::line_end(source, self.tree.node(child.value).end.max(child.value_offset));
+        let end = lines::line_end(source, child.end());
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
-            && let Some(next) = node.children().get(kept)
+            && let Some(next) = node.child(kept)
         {
-            let last = node
-                .children()
-                .get(kept - 1)
-                .map_or(end, |last| self.tree.node(last.value).end.max(last.value_offset));
+            let last = node.child(kept - 1).map_or(end, |last| last.end());
             let between = source
                 .get(lines::line_end(source, last)..next.start)
                 .unwrap_or_default();
@@ -108,8 +104,7 @@ impl<'t> YamlSplicer<'t, '_> {
     /// Replaces a block whose children are all removed.
     pub(super) fn replace_emptied_block(
         &mut self,
-        id: YamlNodeId,
-        node: &YamlNode,
+        node: NodeRef<'t>,
         added: &[(usize, &'t [AddedNode])],
         is_inline: bool,
     ) {
@@ -125,8 +120,8 @@ impl<'t> YamlSplicer<'t, '_> {
                 CollectionStyle::Block,
             )
         };
-        let Some(child) = self.child(id) else {
-            let first = node.children().first().map_or(0, |child| child.start);
+        let Some(child) = self.child(node) else {
+            let first = node.child(0).map_or(0, |child| child.start);
             match lines::previous_line_end(self.tree.source, first) {
                 Some(at) => self.add_splice(at..at, format!("{}{}", self.style.line_break, format_flow(&value))),
                 None => self.add_splice(0..0, format!("{}{}", format_flow(&value), self.style.line_break)),
@@ -136,27 +131,23 @@ impl<'t> YamlSplicer<'t, '_> {
         if is_inline {
             let column = lines::column_at(self.tree.source, child.start) + 1 + self.gap(child).len();
             let rendered = self.style.format_after_dash(&value, column);
-            self.insert_value(node, child.value_offset, &rendered);
+            self.insert_value(&node, node.lead(), &rendered);
         } else {
-            self.add_splice(
-                child.value_offset..child.value_offset,
-                format!(" {}", format_flow(&value)),
-            );
+            self.add_splice(node.lead()..node.lead(), format!(" {}", format_flow(&value)));
         }
     }
 
     /// Returns `true` if all children are separated by blank lines.
-    pub(super) fn has_blank_lines_between_children(&self, node: &YamlNode) -> bool {
+    pub(super) fn has_blank_lines_between_children(&self, node: &Node) -> bool {
         let source = self.tree.source;
-        let is_blank = |pair: &[ChildNode]| {
-            let [before, next] = pair else { return false };
-            let end = lines::line_end(source, self.tree.node(before.value).end.max(before.value_offset));
+        let is_blank = |(before, next): (ChildNode<'_>, ChildNode<'_>)| {
+            let end = lines::line_end(source, before.end());
             let between = source
                 .get(end..lines::line_start(source, next.start))
                 .unwrap_or_default();
             between.lines().skip(1).any(|line| line.trim().is_empty())
         };
-        node.children().len() > 1 && node.children().windows(2).all(is_blank)
+        node.child_count() > 1 && node.children().zip(node.children().skip(1)).all(is_blank)
     }
 
     /// Returns the offset for new lines below a value, after the comments that belong to the value.

@@ -1,30 +1,30 @@
 //! Adds and removes the children of flow collections.
 
+use super::super::YamlRefusal;
 use super::super::changes::AddedNode;
 use super::super::render::{RenderedValue, flow_pair, format_flow};
-use super::super::tree::{ChildNode, YamlNode, YamlNodeId, YamlTree};
+use super::super::tree::{NodeRef, YamlTree};
 use super::super::value::YamlValue;
-use super::super::{YamlRefusal, lines};
 use super::{YamlSplicer, separate_lines};
+use crate::yaml::{ChildNode, Node, lines};
 use std::ops::Range;
 
 impl<'t> YamlSplicer<'t, '_> {
-    pub(super) fn splice_flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
-        let node = self.tree.node(id);
-        let added = self.grouped_additions(id);
-        let count = node.children().len();
-        let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
+    pub(super) fn splice_flow(&mut self, node: NodeRef<'t>) -> Result<(), YamlRefusal> {
+        let added = self.grouped_additions(node);
+        let count = node.child_count();
+        let stays = |number: usize| !self.changes.removed_children.contains(&(node, number));
         let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
         if kept.is_empty() {
-            return self.replace_flow_contents(id, node, &added);
+            return self.replace_flow_contents(node, &added);
         }
-        self.add_to_flow(node, &added, &kept)?;
+        self.add_to_flow(&node, &added, &kept)?;
         let last_kept = kept.last().copied().unwrap_or_default();
         let mut number = 0;
         while number < count {
             let run = (number..count).take_while(|n| !stays(*n)).count();
             if run > 0 {
-                self.remove_from_flow(node, number..number + run, last_kept);
+                self.remove_from_flow(&node, number..number + run, last_kept);
             }
             number += run + 1;
         }
@@ -34,14 +34,15 @@ impl<'t> YamlSplicer<'t, '_> {
     /// Replaces the contents of brackets whose children are all removed.
     pub(super) fn replace_flow_contents(
         &mut self,
-        id: YamlNodeId,
-        node: &YamlNode,
+        node: NodeRef<'t>,
         added: &[(usize, &'t [AddedNode])],
     ) -> Result<(), YamlRefusal> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
-        if node.children().is_empty() && !is_plain && !self.is_in_flow(id) {
-            let under_key = self.child(id).filter(|child| !child.key.is_empty());
+        if node.child_count() == 0 && !is_plain && !self.is_in_flow(node) {
+            let under_key = self
+                .child(node)
+                .filter(|child| !child.name(self.tree.source).is_empty());
             if let Some(child) = under_key {
                 let column = self
                     .style
@@ -50,8 +51,8 @@ impl<'t> YamlSplicer<'t, '_> {
                     .flat_map(|one| self.render_added(one, column, " ").into_lines(column))
                     .collect();
                 self.insert_value(
-                    node,
-                    child.value_offset,
+                    &node,
+                    node.lead(),
                     &RenderedValue {
                         head: String::new(),
                         lines,
@@ -64,16 +65,12 @@ impl<'t> YamlSplicer<'t, '_> {
             } else {
                 YamlValue::map(all().map(|one| (one.key.clone().unwrap_or_default(), one.value.clone())))
             };
-            return self.replace_value(id, &value);
+            return self.replace_value(node, &value);
         }
         let items: Vec<String> = all().map(format_in_flow).collect();
-        let open = lines::skip_properties(self.tree.source, node.start, node.anchored || node.tagged) + 1;
-        self.add_splice(open..node.end.saturating_sub(1).max(open), items.join(", "));
+        let open = lines::skip_properties(self.tree.source, node.start(), node.is_anchored || node.is_tagged) + 1;
+        self.add_splice(open..node.end().saturating_sub(1).max(open), items.join(", "));
         Ok(())
-    }
-
-    pub(super) fn flow_item_range(&self, child: &ChildNode) -> (usize, usize, Option<usize>) {
-        flow_item_range(self.tree, child)
     }
 
     /// Returns `true` if the rest of the line is empty or a comment.
@@ -88,7 +85,7 @@ impl<'t> YamlSplicer<'t, '_> {
 
     pub(super) fn add_to_flow(
         &mut self,
-        node: &YamlNode,
+        node: &Node,
         added: &[(usize, &'t [AddedNode])],
         kept: &[usize],
     ) -> Result<(), YamlRefusal> {
@@ -96,10 +93,10 @@ impl<'t> YamlSplicer<'t, '_> {
         let line_break = self.style.line_break;
         for (slot, added) in added {
             let anchor = slot.checked_sub(1).or(kept.first().copied());
-            let Some(child) = anchor.and_then(|number| node.children().get(number)) else {
+            let Some(child) = anchor.and_then(|number| node.child(number)) else {
                 continue;
             };
-            let (start, end, comma) = self.flow_item_range(child);
+            let (start, end, comma) = flow_item_range(self.tree, child);
             let pad = " ".repeat(lines::column_at(source, start));
             let is_line = lines::is_first_in_line(source, start);
             let items: Vec<String> = added.iter().map(format_in_flow).collect();
@@ -135,10 +132,10 @@ impl<'t> YamlSplicer<'t, '_> {
         Ok(())
     }
 
-    pub(super) fn remove_from_flow(&mut self, node: &YamlNode, run: Range<usize>, last_kept: usize) {
+    pub(super) fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
         let source = self.tree.source;
-        let children: Vec<&ChildNode> = run.clone().filter_map(|number| node.children().get(number)).collect();
-        let own: Option<Vec<Range<usize>>> = children.iter().map(|child| separate_lines(self.tree, child)).collect();
+        let children = run.clone().filter_map(|number| node.child(number));
+        let own: Option<Vec<Range<usize>>> = children.map(|child| separate_lines(self.tree, child)).collect();
         if let Some(own) = own {
             for lines in own {
                 let above = lines::previous_line_end(source, lines.start).unwrap_or(lines.start);
@@ -146,11 +143,11 @@ impl<'t> YamlSplicer<'t, '_> {
             }
             return;
         }
-        let end_of = |number: usize| node.children().get(number).map(|child| self.flow_item_range(child).1);
+        let end_of = |number: usize| node.child(number).map(|child| flow_item_range(self.tree, child).1);
         let range = if run.start > last_kept {
             end_of(last_kept).zip(end_of(run.end - 1)).map(|(from, to)| from..to)
         } else {
-            let start_of = |number: usize| node.children().get(number).map(|child| child.start);
+            let start_of = |number: usize| node.child(number).map(|child| child.start);
             start_of(run.start).zip(start_of(run.end)).map(|(from, to)| from..to)
         };
         if let Some(range) = range {
@@ -160,9 +157,9 @@ impl<'t> YamlSplicer<'t, '_> {
 }
 
 /// Returns the start and end of a child between brackets, and the offset after the comma that follows.
-pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &ChildNode) -> (usize, usize, Option<usize>) {
+pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> (usize, usize, Option<usize>) {
     let source = tree.source;
-    let end = tree.node(child.value).end.max(child.value_offset);
+    let end = child.end();
     let next = lines::skip_blanks_and_comments(source, end);
     let comma = source
         .get(next..)

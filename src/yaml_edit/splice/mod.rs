@@ -6,21 +6,22 @@ mod text;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::changes::{AddedNode, YamlChanges, parents};
+use super::YamlRefusal;
+use super::changes::{AddedNode, YamlChanges};
 use super::render::{RenderStyle, RenderedValue, format_flow};
-use super::tree::{ChildNode, YamlKind, YamlLayout, YamlNode, YamlNodeId, YamlTree};
+use super::tree::{NodeRef, Parent, YamlTree};
 use super::value::YamlValue;
-use super::{YamlRefusal, lines};
+use crate::yaml::{ChildNode, Layout, Node, lines};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
-pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
+pub(super) fn apply_changes<'t>(tree: &'t YamlTree<'_>, changes: &YamlChanges<'t>) -> Result<String, YamlRefusal> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
     let mut splicer = YamlSplicer {
         tree,
         changes,
-        parents: parents(tree),
+        parents: tree.parents(),
         style: RenderStyle::from_tree(tree),
         splices: Vec::new(),
     };
@@ -28,15 +29,15 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
     if let Some(value) = &changes.new_contents {
         splicer.replace_document(value);
     }
-    for (id, value) in &changes.replacements {
-        splicer.replace_value(*id, value)?;
+    for (node, value) in &changes.replacements {
+        splicer.replace_value(*node, value)?;
     }
-    for id in changes.collections() {
-        match tree.node(id).layout() {
-            YamlLayout::Block => splicer.splice_block(id),
-            YamlLayout::Flow => splicer.splice_flow(id)?,
-            YamlLayout::Implied => {
-                return Err(tree.new_refusal(tree.node(id).start, "a key-value pair without braces would be changed"));
+    for node in changes.collections() {
+        match node.layout {
+            Layout::Block => splicer.splice_block(node),
+            Layout::Flow => splicer.splice_flow(node)?,
+            Layout::Implied => {
+                return Err(tree.new_refusal(node.start(), "a key-value pair without braces would be changed"));
             }
         }
     }
@@ -77,9 +78,9 @@ fn write_splices(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(Strin
 }
 
 /// Parses the new file and compares it with the expected value.
-fn check_result(
-    tree: &YamlTree<'_>,
-    changes: &YamlChanges,
+fn check_result<'t>(
+    tree: &'t YamlTree<'_>,
+    changes: &YamlChanges<'t>,
     text: &str,
     gone: &[Range<usize>],
 ) -> Result<(), YamlRefusal> {
@@ -88,7 +89,7 @@ fn check_result(
             .replacements
             .keys()
             .chain(&changes.collections())
-            .map(|id| tree.node(*id).start)
+            .map(|node| node.start())
             .min()
     };
     let refusal = |why: &str| tree.new_refusal(start().unwrap_or_default(), why);
@@ -99,7 +100,7 @@ fn check_result(
         ))
     })?;
     let yaml_value = after
-        .root
+        .root()
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !yaml_value.is_same_value(&changes.changed_value(tree)) {
         return Err(refusal("the edit would also change other values in the file"));
@@ -124,8 +125,8 @@ fn check_result(
 
 struct YamlSplicer<'t, 's> {
     tree: &'t YamlTree<'s>,
-    changes: &'t YamlChanges,
-    parents: HashMap<YamlNodeId, (YamlNodeId, usize)>,
+    changes: &'t YamlChanges<'t>,
+    parents: Vec<Option<Parent<'t>>>,
     style: RenderStyle,
     splices: Vec<Splice>,
 }
@@ -135,15 +136,20 @@ impl<'t> YamlSplicer<'t, '_> {
         self.splices.push(Splice { range, text });
     }
 
-    fn child(&self, id: YamlNodeId) -> Option<&'t ChildNode> {
-        let (parent, number) = self.parents.get(&id)?;
-        self.tree.node(*parent).children().get(*number)
+    fn parent(&self, node: NodeRef<'_>) -> Option<Parent<'t>> {
+        self.parents.get(node.id as usize).copied().flatten()
+    }
+
+    fn child(&self, node: NodeRef<'_>) -> Option<ChildNode<'t>> {
+        let (parent, number) = self.parent(node)?;
+        parent.0.child(number)
     }
 
     /// Refuses changes to aliases, and to values that have an anchor or a tag or are inside such a value.
     fn reject_shared_values(&self) -> Result<(), YamlRefusal> {
         let tree = self.tree;
-        let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
+        let anchored = tree.nodes().into_iter().filter(|node| node.is_anchored);
+        let mut anchors: Vec<usize> = anchored.map(Node::start).collect();
         anchors.sort_unstable();
         let goes = |range: Range<usize>| {
             let next = anchors.partition_point(|start| *start < range.start);
@@ -155,40 +161,32 @@ impl<'t> YamlSplicer<'t, '_> {
                 None => Ok(()),
             }
         };
-        for id in self.changes.replacements.keys() {
-            let node = tree.node(*id);
-            goes(node.start..node.end)?;
-            if matches!(node.kind, YamlKind::Alias(_)) {
-                return Err(tree.new_refusal(node.start, "an alias would be changed"));
+        for node in self.changes.replacements.keys() {
+            goes(node.written.range())?;
+            if node.is_alias {
+                return Err(tree.new_refusal(node.start(), "an alias would be changed"));
             }
-            if node.tagged {
-                return Err(tree.new_refusal(node.start, "a value with a tag would be changed"));
-            }
-        }
-        for (id, number) in &self.changes.removed_children {
-            if let Some(child) = tree.node(*id).children().get(*number) {
-                goes(child.start..tree.node(child.value).end)?;
+            if node.is_tagged {
+                return Err(tree.new_refusal(node.start(), "a value with a tag would be changed"));
             }
         }
-        for id in self
-            .changes
-            .replacements
-            .keys()
-            .copied()
-            .chain(self.changes.collections())
-        {
-            let mut above = Some(id);
-            while let Some(id) = above {
-                let node = tree.node(id);
-                if node.anchored {
-                    return Err(tree.new_refusal(node.start, "a value with an anchor would be changed"));
+        for (node, number) in &self.changes.removed_children {
+            if let Some(child) = node.child(*number) {
+                goes(child.start..child.value.end())?;
+            }
+        }
+        let replaced = self.changes.replacements.keys().copied();
+        for node in replaced.chain(self.changes.collections()) {
+            let mut above = Some(node);
+            while let Some(node) = above {
+                if node.is_anchored {
+                    return Err(tree.new_refusal(node.start(), "a value with an anchor would be changed"));
                 }
-                if node.tagged || matches!(node.kind, YamlKind::Map { complex: true, .. } | YamlKind::Alias(_)) {
-                    return Err(
-                        tree.new_refusal(node.start, "a value with a tag, an alias or `?` keys would be changed")
-                    );
+                if node.is_opaque() {
+                    let reason = "a value with a tag, an alias or `?` keys would be changed";
+                    return Err(tree.new_refusal(node.start(), reason));
                 }
-                above = self.parents.get(&id).map(|(parent, _)| *parent);
+                above = self.parent(node).map(|(parent, _)| parent);
             }
         }
         Ok(())
@@ -220,55 +218,55 @@ impl<'t> YamlSplicer<'t, '_> {
             .collect()
     }
 
-    fn is_in_flow(&self, id: YamlNodeId) -> bool {
-        self.parents
-            .get(&id)
-            .is_some_and(|(parent, _)| self.tree.node(*parent).layout() != YamlLayout::Block)
+    fn is_in_flow(&self, node: NodeRef<'_>) -> bool {
+        self.parent(node)
+            .is_some_and(|(parent, _)| parent.layout != Layout::Block)
     }
 
-    fn replace_value(&mut self, id: YamlNodeId, value: &YamlValue) -> Result<(), YamlRefusal> {
-        let node = self.tree.node(id);
+    fn replace_value(&mut self, node: NodeRef<'_>, value: &YamlValue) -> Result<(), YamlRefusal> {
         let source = self.tree.source;
-        if self.is_in_flow(id) {
-            let blank = if node.start == node.end { " " } else { "" };
-            self.add_splice(node.start..node.end, format!("{blank}{}", format_flow(value)));
+        if self.is_in_flow(node) {
+            let blank = if node.written.is_empty() { " " } else { "" };
+            self.add_splice(node.written.range(), format!("{blank}{}", format_flow(value)));
             return Ok(());
         }
-        let like_previous = text::format_like_previous(source, node, value);
-        if let Some(wrapped) = like_previous.as_ref().filter(|text| text::is_wrapped(node, text)) {
+        let like_previous = text::format_like_previous(source, &node, value);
+        if let Some(wrapped) = like_previous.as_ref().filter(|text| text::is_wrapped(&node, text)) {
             let text = format!("{}{}", wrapped.head, self.join_lines(&wrapped.lines));
-            self.add_splice(node.start..node.end, text);
+            self.add_splice(node.written.range(), text);
             return Ok(());
         }
-        let (after, rendered) = match self.child(id) {
+        let (after, rendered) = match self.child(node) {
             Some(child) => {
-                let is_item = self
-                    .parents
-                    .get(&id)
-                    .is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
                 let column = lines::column_at(source, child.start);
                 let mut rendered = match like_previous {
                     Some(rendered) => rendered,
-                    None if is_item => self.style.format_after_dash(value, column + self.gap(child).len() + 1),
+                    None if child.key.is_none() => {
+                        self.style.format_after_dash(value, column + self.gap(child).len() + 1)
+                    }
                     None => self.style.format_after_key(value, column),
                 };
-                rendered.head.push_str(text::comment_after_block_header(source, node));
-                (child.value_offset, rendered)
+                rendered.head.push_str(text::comment_after_block_header(source, &node));
+                (node.lead(), rendered)
             }
             // A value at the top level follows no dash or key, so it consists only of complete lines.
-            None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
+            None if node.layout == Layout::Flow && node.child_count() == 0 => {
                 let text = self.format_top_value(value);
-                self.add_splice(node.start..node.end, text);
+                self.add_splice(node.written.range(), text);
                 return Ok(());
             }
-            None => return Err(self.tree.new_refusal(node.start, "the complete file would be replaced")),
+            None => {
+                return Err(self
+                    .tree
+                    .new_refusal(node.start(), "the complete file would be replaced"));
+            }
         };
-        self.insert_value(node, after, &rendered);
+        self.insert_value(&node, after, &rendered);
         Ok(())
     }
 
     /// Inserts a value after its dash or colon. The value starts on the same line and may continue on the lines below.
-    fn insert_value(&mut self, node: &YamlNode, after: usize, rendered: &RenderedValue) {
+    fn insert_value(&mut self, node: &Node, after: usize, rendered: &RenderedValue) {
         let source = self.tree.source;
         let tail = self.join_lines(&rendered.lines);
         let head = if rendered.head.is_empty() {
@@ -277,48 +275,48 @@ impl<'t> YamlSplicer<'t, '_> {
             format!(" {}", rendered.head)
         };
         let line = lines::line_end(source, after);
-        if node.start > line {
+        if node.start() > line {
             let comment = text::comment_after(source, node)
                 .filter(|_| source.get(after..line).is_some_and(|rest| rest.trim().is_empty()));
             self.add_splice(after..after, format!("{head}{}", comment.unwrap_or_default()));
-            self.add_splice(line..lines::line_end(source, node.end), tail);
+            self.add_splice(line..lines::line_end(source, node.end()), tail);
             return;
         }
-        let from = if head.is_empty() || node.start == node.end {
+        let from = if head.is_empty() || node.written.is_empty() {
             after
         } else {
-            node.start
+            node.start()
         };
-        let head = if from == node.start && node.start != node.end {
+        let head = if from == node.start() && !node.written.is_empty() {
             rendered.head.clone()
         } else {
             head
         };
-        if from < node.end || !head.is_empty() {
-            self.add_splice(from..node.end.max(from), head);
+        if from < node.end() || !head.is_empty() {
+            self.add_splice(from..node.end().max(from), head);
         }
-        let end = lines::line_end(source, node.end);
+        let end = lines::line_end(source, node.end());
         if !tail.is_empty() {
             self.add_splice(end..end, tail);
         }
     }
 
     /// Returns the whitespace after a dash.
-    fn gap(&self, child: &ChildNode) -> String {
-        let node = self.tree.node(child.value);
-        let between = self.tree.source.get(child.value_offset..node.start).unwrap_or_default();
+    fn gap(&self, child: ChildNode<'_>) -> String {
+        let node = child.value;
+        let between = self.tree.source.get(node.lead()..node.start()).unwrap_or_default();
         let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
 
     /// Returns the groups of children to add to a collection, each with the index of the remaining child before which
     /// the group is inserted.
-    fn grouped_additions(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
-        let Some(added) = self.changes.added.get(&id) else {
+    fn grouped_additions(&self, node: NodeRef<'t>) -> Vec<(usize, &'t [AddedNode])> {
+        let Some(added) = self.changes.added.get(&node) else {
             return Vec::new();
         };
         let behind = |mut slot: usize| {
-            while slot > 0 && self.changes.removed_children.contains(&(id, slot - 1)) {
+            while slot > 0 && self.changes.removed_children.contains(&(node, slot - 1)) {
                 slot -= 1;
             }
             slot
@@ -342,7 +340,7 @@ impl<'t> YamlSplicer<'t, '_> {
 }
 
 /// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
-pub(super) fn separate_lines(tree: &YamlTree<'_>, child: &ChildNode) -> Option<Range<usize>> {
+pub(super) fn separate_lines(tree: &YamlTree<'_>, child: ChildNode<'_>) -> Option<Range<usize>> {
     let (start, end, comma) = flow::flow_item_range(tree, child);
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);

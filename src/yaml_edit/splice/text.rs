@@ -1,17 +1,15 @@
 //! Formats strings in the style of the strings that they replace: with the same quotes, as a block with the same
 //! indentation, or wrapped to the same width. Unchanged lines keep their exact bytes.
 
-use super::super::lines;
 use super::super::render::{RenderedValue, split_lines};
-use super::super::tree::{YamlKind, YamlNode};
 use super::super::value::YamlValue;
-use crate::yaml::{self, YamlStyle, has_special_char, is_plain};
+use crate::yaml::{self, Node, NodeKind, YamlStyle, has_special_char, is_plain, lines, quote_with_style};
 
 /// Formats a string in the style of the previous value. Quotes that only the previous value needed are omitted, so that
 /// an edited file is identical to a newly written file. `None` if the previous style cannot express the string.
-pub(super) fn format_like_previous(source: &str, node: &YamlNode, value: &YamlValue) -> Option<RenderedValue> {
+pub(super) fn format_like_previous(source: &str, node: &Node, value: &YamlValue) -> Option<RenderedValue> {
     let YamlValue::Text(text) = value else { return None };
-    let YamlKind::Scalar { style, value: before } = &node.kind else {
+    let NodeKind::Scalar { style, value: before } = &node.kind else {
         return None;
     };
     let text = text.trim_end_matches('\n');
@@ -26,53 +24,37 @@ pub(super) fn format_like_previous(source: &str, node: &YamlNode, value: &YamlVa
     let by_choice = is_plain(before);
     match style {
         YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
-            Some(split_lines(&quote_scalar(text, *style)))
+            Some(split_lines(&quote_with_style(text, *style)))
         }
-        YamlStyle::Double if is_line && by_choice => Some(split_lines(&quote_scalar(text, *style))),
+        YamlStyle::Double if is_line && by_choice => Some(split_lines(&quote_with_style(text, *style))),
         YamlStyle::Block => Some(format_literal_block(source, node, text)).filter(is_read),
         _ => None,
     }
 }
 
 /// Returns whether a formatted string without quotes or in quotes has several lines.
-pub(super) fn is_wrapped(node: &YamlNode, rendered: &RenderedValue) -> bool {
-    let is_block = matches!(
-        node.kind,
-        YamlKind::Scalar {
-            style: YamlStyle::Block,
-            ..
-        }
-    );
-    !is_block && !rendered.lines.is_empty()
+pub(super) fn is_wrapped(node: &Node, rendered: &RenderedValue) -> bool {
+    node.style() != YamlStyle::Block && !rendered.lines.is_empty()
 }
 
 /// Returns the comment on the last line of a scalar, with the whitespace before it.
-pub(super) fn comment_after<'s>(source: &'s str, node: &YamlNode) -> Option<&'s str> {
-    let is_scalar = matches!(node.kind, YamlKind::Scalar { .. });
-    source
-        .get(node.end..lines::line_end(source, node.end))
-        .filter(|_| is_scalar)
+pub(super) fn comment_after<'s>(source: &'s str, node: &Node) -> Option<&'s str> {
+    let rest = source.get(node.end()..lines::line_end(source, node.end()));
+    rest.filter(|_| node.scalar().is_some())
 }
 
 /// Returns the rest of a block scalar's first line after the header, such as a comment.
-pub(super) fn comment_after_block_header<'s>(source: &'s str, node: &YamlNode) -> &'s str {
-    match &node.kind {
-        YamlKind::Scalar {
-            style: YamlStyle::Block,
-            ..
-        } => {
-            let header = header(source, node);
-            source
-                .get(node.start + header.len()..lines::line_end(source, node.start))
-                .unwrap_or_default()
-        }
-        _ => "",
+pub(super) fn comment_after_block_header<'s>(source: &'s str, node: &Node) -> &'s str {
+    if node.style() != YamlStyle::Block {
+        return "";
     }
+    let after = node.start() + header(source, node).len();
+    source.get(after..lines::line_end(source, after)).unwrap_or_default()
 }
 
 /// Returns the header of a block scalar, such as `|-`.
-fn header<'s>(source: &'s str, node: &YamlNode) -> &'s str {
-    let line = source.get(node.start..lines::line_end(source, node.start));
+fn header<'s>(source: &'s str, node: &Node) -> &'s str {
+    let line = source.get(node.start()..lines::line_end(source, node.start()));
     let line = line.unwrap_or_default();
     line.split([' ', '\t']).next().unwrap_or_default()
 }
@@ -85,19 +67,14 @@ fn parses_as(rendered: &RenderedValue, text: &str) -> bool {
     read.is_some_and(|read| read.trim_end_matches('\n') == text)
 }
 
-fn quote_scalar(text: &str, style: YamlStyle) -> String {
-    let escaped = yaml::escape_for_style(text, style, true).unwrap_or_default();
-    let quote = if style == YamlStyle::Single { '\'' } else { '"' };
-    format!("{quote}{escaped}{quote}")
-}
-
 /// Formats a string as a literal block.
-fn format_literal_block(source: &str, node: &YamlNode, text: &str) -> RenderedValue {
-    let pad = " ".repeat(lines::column_at(source, node.content));
+fn format_literal_block(source: &str, node: &Node, text: &str) -> RenderedValue {
+    let pad = " ".repeat(lines::column_at(source, node.span.start as usize));
     let texts: Vec<&str> = text.split('\n').collect();
     // Copy unedited lines at the start and at the end, because blank lines may contain spaces that would otherwise be
     // lost.
-    let before: Vec<&str> = lines_between(source, lines::line_start(source, node.content), node.end).collect();
+    let before: Vec<&str> =
+        lines_between(source, lines::line_start(source, node.span.start as usize), node.end()).collect();
     let is_same =
         |(text, before): &(&&str, &&str)| before.strip_prefix(&pad).unwrap_or(before.trim_start_matches(' ')) == **text;
     let same_start = texts.iter().zip(&before).take_while(is_same).count();
@@ -122,7 +99,7 @@ fn format_literal_block(source: &str, node: &YamlNode, text: &str) -> RenderedVa
     }
 }
 
-fn chomping_indicator(source: &str, node: &YamlNode) -> &'static str {
+fn chomping_indicator(source: &str, node: &Node) -> &'static str {
     if header(source, node).contains('-') { "-" } else { "" }
 }
 
@@ -154,20 +131,20 @@ impl WrappedLine<'_> {
 /// Formats a string with line breaks that represent spaces: as a folded block, or on several lines with or without
 /// quotes. Unedited lines at the start and at the end are copied, and the other text is wrapped to the width of the
 /// previous value. `None` if the previous value is not wrapped.
-fn wrap_like_previous(source: &str, node: &YamlNode, text: &str) -> Option<RenderedValue> {
-    let YamlKind::Scalar { style, value: before } = &node.kind else {
+fn wrap_like_previous(source: &str, node: &Node, text: &str) -> Option<RenderedValue> {
+    let NodeKind::Scalar { style, value: before } = &node.kind else {
         return None;
     };
     let is_block = *style == YamlStyle::Block;
-    let is_folded = source.get(node.start..)?.starts_with('>') || !is_block;
+    let is_folded = source.get(node.start()..)?.starts_with('>') || !is_block;
     if !is_folded || text.contains('\n') && !before.trim_end_matches('\n').contains('\n') {
         return None;
     }
     let (first, column) = match is_block {
-        true => (lines::line_start(source, node.content), 0),
-        false => (node.start, lines::column_at(source, node.start)),
+        true => (lines::line_start(source, node.span.start as usize), 0),
+        false => (node.start(), lines::column_at(source, node.start())),
     };
-    let wrapped = wrapped_lines(source, first, node.end, is_block);
+    let wrapped = wrapped_lines(source, first, node.end(), is_block);
     let pad = match wrapped.as_slice() {
         [_] | [] if !is_block => return None,
         [first] | [_, first, ..] => first.written.len() - first.written.trim_start().len(),
@@ -184,8 +161,8 @@ fn wrap_like_previous(source: &str, node: &YamlNode, text: &str) -> Option<Rende
     let text = match style {
         YamlStyle::Block => text.to_owned(),
         YamlStyle::Plain if is_safe_without_quotes(text) => text.to_owned(),
-        YamlStyle::Plain => quote_scalar(text, YamlStyle::Double),
-        style => quote_scalar(text, *style),
+        YamlStyle::Plain => quote_with_style(text, YamlStyle::Double),
+        style => quote_with_style(text, *style),
     };
     let mut body = wrap_edited_lines(&wrapped, &text, width, pad, column).into_iter();
     let head = match is_block {

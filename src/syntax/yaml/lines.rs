@@ -1,20 +1,9 @@
 //! Functions for lines, indentation and punctuation in YAML files.
 
-/// Returns the line and the column of a byte offset, both starting at 1. Columns are counted in characters.
-pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
-    let before = source.get(..at).unwrap_or(source);
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let column = before
-        .rfind('\n')
-        .map_or(before, |i| before.get(i + 1..).unwrap_or_default())
-        .chars()
-        .count()
-        + 1;
-    (line, column)
-}
+use std::ops::Range;
 
 /// Returns the offset of the first byte of the line.
-pub(super) fn line_start(source: &str, at: usize) -> usize {
+pub fn line_start(source: &str, at: usize) -> usize {
     source
         .get(..at)
         .and_then(|before| before.rfind('\n'))
@@ -22,7 +11,7 @@ pub(super) fn line_start(source: &str, at: usize) -> usize {
 }
 
 /// Returns the end of the line: the offset of its line break, or the end of the file.
-pub(super) fn line_end(source: &str, at: usize) -> usize {
+pub fn line_end(source: &str, at: usize) -> usize {
     let rest = source.get(at..).unwrap_or_default();
     match rest.find('\n') {
         Some(length) => {
@@ -37,13 +26,13 @@ pub(super) fn line_end(source: &str, at: usize) -> usize {
 }
 
 /// Returns the end of the previous line. `None` for the first line.
-pub(super) fn previous_line_end(source: &str, at: usize) -> Option<usize> {
+pub fn previous_line_end(source: &str, at: usize) -> Option<usize> {
     let first = line_start(source, at).checked_sub(1)?;
     Some(line_end(source, line_start(source, first)))
 }
 
 /// Returns the offset of the first byte of the next line, or the end of the file.
-pub(super) fn next_line_start(source: &str, at: usize) -> usize {
+pub fn next_line_start(source: &str, at: usize) -> usize {
     source
         .get(at..)
         .and_then(|rest| rest.find('\n'))
@@ -51,19 +40,19 @@ pub(super) fn next_line_start(source: &str, at: usize) -> usize {
 }
 
 /// Returns the distance of the byte offset from the beginning of its line.
-pub(super) fn column_at(source: &str, at: usize) -> usize {
+pub fn column_at(source: &str, at: usize) -> usize {
     at - line_start(source, at)
 }
 
 /// Returns `true` if the line contains only whitespace before the byte offset.
-pub(super) fn is_first_in_line(source: &str, at: usize) -> bool {
+pub fn is_first_in_line(source: &str, at: usize) -> bool {
     source
         .get(line_start(source, at)..at)
         .is_some_and(|before| before.bytes().all(|b| b == b' '))
 }
 
 /// Returns the line break that the file uses.
-pub(super) fn line_break(source: &str) -> &'static str {
+pub fn line_break(source: &str) -> &'static str {
     let first = source.find('\n').and_then(|at| source.get(..at));
     if first.is_some_and(|line| line.ends_with('\r')) {
         "\r\n"
@@ -73,7 +62,7 @@ pub(super) fn line_break(source: &str) -> &'static str {
 }
 
 /// Returns the offset after whitespace, line breaks and comments.
-pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
+pub fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     let mut at = from;
     loop {
         let rest = source.get(at..).unwrap_or_default();
@@ -85,19 +74,24 @@ pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     }
 }
 
+/// Returns the range of an anchor `&a` or a tag `!t` at the beginning of a range.
+pub fn property(source: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let text = source.get(range.clone()).filter(|text| text.starts_with(['&', '!']))?;
+    let length = text.find(char::is_whitespace).unwrap_or(text.len());
+    Some(range.start..range.start + length)
+}
+
 /// Returns the offset after an anchor `&a` and a tag `!t`, if the node has one or both.
-pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
+pub fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
     let mut at = from;
-    while has_some && source.get(at..).unwrap_or_default().starts_with(['&', '!']) {
-        let rest = source.get(at..).unwrap_or_default();
-        at += rest.find(char::is_whitespace).unwrap_or(rest.len());
-        at = skip_blanks_and_comments(source, at);
+    while let Some(property) = property(source, at..source.len()).filter(|_| has_some) {
+        at = skip_blanks_and_comments(source, property.end);
     }
     at
 }
 
 /// Returns the offset after the closing quote of a scalar that begins at this offset.
-pub(super) fn quoted_scalar_end(source: &str, from: usize) -> usize {
+pub fn quoted_scalar_end(source: &str, from: usize) -> usize {
     let rest = source.as_bytes().get(from..).unwrap_or_default();
     let Some(quote) = rest.first() else { return from };
     let mut at = 1;
@@ -115,7 +109,7 @@ pub(super) fn quoted_scalar_end(source: &str, from: usize) -> usize {
 
 /// Returns the offset after the colon of a key that ends at this offset. Returns `None` if the key is explicit (`?
 /// key`) or has no value.
-pub(super) fn skip_colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
+pub fn skip_colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {
         from + rest.len() - rest.trim_start_matches([' ', '\t']).len()
@@ -126,13 +120,13 @@ pub(super) fn skip_colon(source: &str, from: usize, in_line: bool) -> Option<usi
 }
 
 /// Returns the offset of the dash of the next list item.
-pub(super) fn next_dash_offset(source: &str, from: usize) -> Option<usize> {
+pub fn next_dash_offset(source: &str, from: usize) -> Option<usize> {
     let at = skip_blanks_and_comments(source, from);
     source.get(at..)?.starts_with('-').then_some(at)
 }
 
 /// Returns the offset after the header of a block scalar, such as `|-`.
-pub(super) fn block_header_end(source: &str, from: usize) -> usize {
+pub fn block_header_end(source: &str, from: usize) -> usize {
     let line = source.get(from..line_end(source, from)).unwrap_or_default();
     let header = line
         .find(" #")
