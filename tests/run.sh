@@ -68,18 +68,20 @@ export FORMULAC_REQUIRE_ENGINES=1
 # Runs are reproducible, because random cases are always the same unless other seeds are given.
 if [ "$full" ]; then
     export FORMULAC_ANSWERS=none PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
+    export PROPTEST_CASES=${PROPTEST_CASES:-600}
     echo "tests/run.sh: PROPTEST_RNG_SEED=$PROPTEST_RNG_SEED FORMULAC_SEED=$FORMULAC_SEED repeat this run" >&2
 else
-    export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
-    # Numbers of random cases. If these variables are not set, for example with `--full`, each test draws its
-    # default number.
+    # The eighth of the cases, random cases and long builds that this commit tests.
+    export FORMULAC_EIGHTH=${FORMULAC_EIGHTH:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 8))}
+    # Numbers of random cases. Without these variables, for example with `--full`, each test draws its default number.
+    # Proptest draws other cases for each eighth.
+    export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-2026112$FORMULAC_EIGHTH} PROPTEST_CASES=${PROPTEST_CASES:-60}
+    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-60} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-100}
+    # A commit runs an eighth of these cases.
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-1200} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-600}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-250} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-250}
     export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-200} FORMULAC_RULED_SPECS=${FORMULAC_RULED_SPECS:-50}
-    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-250} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-400}
-    # The eighth of the round trips, git failures, hostile names, schemas without keys, statements next to queries, faults in
-    # models, calls with extreme values, complete proofs and long builds that this commit tests.
-    export FORMULAC_EIGHTH=${FORMULAC_EIGHTH:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 8))}
+    echo "tests/run.sh: FORMULAC_EIGHTH=$FORMULAC_EIGHTH repeats this run; --full also runs the other eighths" >&2
 fi
 if [ "$task" = record ]; then
     export FORMULAC_RECORD=$root/target/answers
@@ -95,22 +97,39 @@ python=(-k "not published_crates")
 [ -z "$full" ] || python=()
 [ "$everything" ] || exec cargo test --all-features "$@"
 
-# Builds with dbt that take minutes each. A run skips those of the other eighths, and prints them as filtered out.
+# Tests that build with dbt, of `example_project` and `first_evening`. A run skips the tests that are only in other
+# eighths, and prints their number as filtered out. A test on DuckDB that others resemble is in two eighths.
 eighths=(
-    "shop::older_dbt_versions_build_the_files_generated_for_them"
-    "incremental::incremental_runs_equal_full_refreshes_on_postgres"
-    "served::the_dbt_server_returns_the_output_of_dbt shop::models_are_added_to_a_handwritten_project_on_postgres"
-    "story::from_a_proposal_to_production_on_postgres"
-    "story::from_omni_to_dbt_on_postgres"
-    "incremental::incremental_runs_equal_full_refreshes_on_duckdb"
-    "semantic::dbt_accepts_both_formats_and_metrics_match_the_formulas"
-    "verify::built_models_are_verified_on_postgres"
+    "shop::older_dbt_versions_build_the_files_generated_for_them kinds::every_kind_of_file_follows_the_style
+     story::from_omni_to_dbt_on_duckdb prove::formulas_are_proven_on_the_lowest_versions"
+    "incremental::incremental_runs_equal_full_refreshes_on_postgres verify::built_models_are_verified_on_duckdb
+     story::from_a_proposal_to_production_on_duckdb lending::the_first_evening_at_the_lender"
+    "served::the_dbt_server_returns_the_output_of_dbt shop::models_are_added_to_a_handwritten_project_on_postgres
+     drafts::drafted_unit_tests_pass_on_duckdb_and_detect_faults env_diff::what_two_environments_built_is_compared
+     coffee_shop::the_first_evening_in_the_coffee_shop"
+    "story::from_a_proposal_to_production_on_postgres shop::models_are_added_to_a_handwritten_project
+     prove::formulas_are_proven_on_duckdb modified::irrelevant_changes_do_not_make_a_model_modified_in_dbt
+     proofs::each_test_fails_on_invalid_data"
+    "story::from_omni_to_dbt_on_postgres nested::a_push_lets_dbt_parse_the_whole_project
+     kinds::every_kind_of_file_follows_the_style dbt_keys::dbt_reads_the_keys_of_a_spec
+     prove::formulas_are_proven_on_postgres style::sqlfluff_finds_nothing"
+    "incremental::incremental_runs_equal_full_refreshes_on_duckdb drafts::drafted_unit_tests_pass_on_postgres
+     story::from_omni_to_dbt_on_duckdb lending::the_first_evening_at_the_lender
+     proofs::every_engine_finds_the_same_rows"
+    "semantic::dbt_accepts_both_formats_and_metrics_match_the_formulas dbt_builds_the_expected_tables_on_postgres
+     story::from_a_proposal_to_production_on_duckdb prove::formulas_are_proven_on_the_newest_postgres
+     coffee_shop::the_first_evening_in_the_coffee_shop"
+    "verify::built_models_are_verified_on_postgres shop::models_are_added_to_a_handwritten_project
+     knowledge::all_commands_use_the_same_facts_about_the_shop env_diff::what_two_environments_built_is_compared
+     served::a_signal_ends_a_served_dbt_and_its_query"
 )
 skipped=()
 if [ "${FORMULAC_EIGHTH-}" ]; then
-    for eighth in "${!eighths[@]}"; do
-        [ "$eighth" = "$FORMULAC_EIGHTH" ] || for test in ${eighths[eighth]}; do skipped+=(--skip "$test"); done
+    read -rd '' -a chosen <<<"${eighths[FORMULAC_EIGHTH]}" || true
+    for test in $(printf '%s\n' ${eighths[*]} | sort -u); do
+        [[ " ${chosen[*]} " == *" $test "* ]] || skipped+=(--skip "$test")
     done
+    echo "tests/run.sh: tests in other eighths: ${skipped[*]//--skip/}" >&2
 fi
 
 # These tests and the Python tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.

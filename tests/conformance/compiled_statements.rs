@@ -16,7 +16,7 @@ pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: 
 }
 
 /// Adds the query of a compiled spec to `statements`. `schema` contains the tables that the spec reads.
-pub fn add_query(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
+fn add_query(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
         return;
     };

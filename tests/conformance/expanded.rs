@@ -4,7 +4,7 @@
 use formulac::{Compiler, Dialect};
 
 use crate::model_cases::ModelCase;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::{self, is_left_out};
 use crate::spec_case;
 use crate::warehouse_rules::without_constraints;
 
@@ -12,9 +12,13 @@ pub fn run() {
     let mut compared = 0;
     let mut faults = Vec::new();
     for file in spec_case::read_all() {
-        for (number, case) in file.cases.iter().enumerate().filter(|(_, case)| !case.sets.is_empty()) {
-            let unconstrained = (!is_left_out(number, file.cases.len())).then(|| without_constraints(&case.schema()));
-            let schemas: Vec<_> = [Some(case.schema()), unconstrained].into_iter().flatten().collect();
+        let chosen = file
+            .cases
+            .iter()
+            .enumerate()
+            .filter(|(number, case)| !case.sets.is_empty() && !is_left_out(*number, file.cases.len()));
+        for (_, case) in chosen {
+            let schemas = [case.schema(), without_constraints(&case.schema())];
             for (dialect, schema) in Dialect::all().flat_map(|d| schemas.iter().map(move |schema| (d, schema.clone())))
             {
                 let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
@@ -40,7 +44,8 @@ pub fn run() {
             }
         }
     }
-    assert!(compared >= 200, "only {compared} specs were compared");
+    let least = if skipped_cases::number().is_some() { 20 } else { 200 };
+    assert!(compared >= least, "only {compared} specs were compared");
     assert!(
         faults.is_empty(),
         "{} of {compared} differ:\n{}",

@@ -241,8 +241,6 @@ fn formulas_are_written_in_every_form_of_yaml() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn any_text_is_accepted(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
         for dialect in Dialect::verified() {

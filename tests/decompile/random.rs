@@ -116,8 +116,6 @@ fn formulas() -> impl Strategy<Value = String> {
 static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
-
     #[test]
     fn the_found_formula_compiles_to_the_same_sql(formula in formulas(), which in 0usize..4) {
         let dialect = Dialect::verified().nth(which).unwrap_or_default();

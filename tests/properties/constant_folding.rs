@@ -34,7 +34,7 @@ fn foldable_formula() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_folded_total_still_returns_one_row(formula in foldable_formula(), having in any::<bool>()) {

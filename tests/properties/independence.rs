@@ -60,7 +60,7 @@ fn sql_in_order(compiler: &Compiler, definitions: &[String]) -> Vec<(Option<Stri
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Checks that definitions give the same SQL in either order, and separately.
     #[test]

@@ -37,7 +37,7 @@ fn shape(ast: &Ast, source: &str, id: ExprId) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn print_then_parse_is_the_same(text in expression()) {

@@ -61,7 +61,7 @@ fn check(ast: &Ast, source: &str, diagnostics: &[Diagnostic]) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn of_formulas(text in expression()) {

@@ -106,8 +106,6 @@ fn write_scalar(style: usize, parts: &[String], choices: &[u8]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
-
     #[test]
     fn errors_are_reported_at_their_position(
         style in 0..STYLES,

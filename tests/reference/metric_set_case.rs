@@ -29,7 +29,7 @@ impl Drawn for Case {
     const KIND: &'static str = "random models built on metric sets";
     const COUNT: &'static str = "FORMULAC_RANDOM_SETS";
     const OTHERWISE: u64 = 2000;
-    const ONE_OF: u64 = 6;
+    const ONE_OF: usize = 6;
 
     fn draw(seed: u64) -> Self {
         let database = Database::draw(seed % DATABASES);

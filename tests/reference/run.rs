@@ -49,7 +49,7 @@ impl Drawn for Case {
     const SUITE: &'static str = "reference";
     const KIND: &'static str = "random specs";
     const COUNT: &'static str = "FORMULAC_RANDOM_SPECS";
-    const ONE_OF: u64 = 5;
+    const ONE_OF: usize = 5;
 
     fn draw(seed: u64) -> Self {
         let database = Database::draw(seed % DATABASES);

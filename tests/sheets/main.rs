@@ -34,6 +34,8 @@ mod json;
 mod quiet;
 #[path = "../reference/random.rs"]
 mod random;
+#[path = "../conformance/skipped_cases.rs"]
+mod skipped_cases;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
 

@@ -42,7 +42,7 @@ impl Drawn for Case {
     const SUITE: &'static str = "random-sheets";
     const KIND: &'static str = "random sheets";
     const COUNT: &'static str = "FORMULAC_RANDOM_SHEETS";
-    const ONE_OF: u64 = 10;
+    const ONE_OF: usize = 10;
 
     /// Generates a worksheet. A fifth of the worksheets are pivoted, and a quarter have another tab and contain
     /// lookups.
