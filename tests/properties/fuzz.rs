@@ -65,7 +65,8 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
 /// Inputs in which fuzzing found errors earlier.
 #[test]
 fn inputs_of_earlier_failures() {
-    let compilers = [Compiler::default()];
+    let ordered = Compiler::builder().schema(orders()).from("orders").order_by(["id desc"]);
+    let compilers = [Compiler::default(), ordered.build()];
     for text in [
         "=/*",
         "NOT",
@@ -75,6 +76,8 @@ fn inputs_of_earlier_failures() {
         "a OVER (",
         "a FROM\nb = 1",
         "EXTRACT(FROM a",
+        "FIRST(1, day)",
+        "SUM(FIRST(id, \"year\"):id)",
     ] {
         check_no_panic(text, &compilers).unwrap();
     }

@@ -593,7 +593,8 @@ fn remove_failed_definitions(definitions: &mut Vec<Definition>, diagnostics: &[D
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Moves errors in options to the end of the source, because options are not part of the source.
+/// Moves errors in options to the end of the source and removes labels in options, because options are not part of the
+/// source.
 fn move_option_diagnostics_to_end(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
@@ -606,6 +607,8 @@ fn move_option_diagnostics_to_end(diagnostics: &mut Vec<Diagnostic>, source: &st
                 .clone()
                 .map_spans(|s| if s.start > end { Span::new(end, end) } else { s })
                 .in_option(&key);
+        } else {
+            diagnostic.remove_labels_after(end);
         }
     }
 }

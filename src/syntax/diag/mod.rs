@@ -150,6 +150,11 @@ impl Diagnostic {
         }
     }
 
+    /// Removes the labels that end after this position.
+    pub fn remove_labels_after(&mut self, end: u32) {
+        self.labels.retain(|label| label.span.end <= end);
+    }
+
     /// Maps the replacement text of the edit.
     #[must_use]
     pub fn map_fix_text(mut self, map: impl FnOnce(&str) -> String) -> Self {
