@@ -68,10 +68,10 @@ pub fn constructs_of_template(
     roles: AggregateUses,
     scope: &Scope<'_>,
 ) -> BTreeSet<Construct> {
-    reader::ConstructReader::read(nodes, signature, roles, scope).into_constructs()
+    reader::ConstructCollector::read(nodes, signature, roles, scope).into_constructs()
 }
 
 /// Returns the type class of a template's value.
 pub fn class_of_template(nodes: &[Node], signature: &Signature, scope: &Scope<'_>) -> String {
-    reader::ConstructReader::read(nodes, signature, AggregateUses::default(), scope).into_class()
+    reader::ConstructCollector::read(nodes, signature, AggregateUses::default(), scope).into_class()
 }

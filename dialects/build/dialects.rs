@@ -187,7 +187,11 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, TomlFile, usize)>, Vec<St
 pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<String>> {
     let mut faults = Vec::new();
     for overload in functions.iter().flat_map(|f| &f.overloads) {
-        if let Some(Err(fault)) = overload.template.as_ref().map(|nodes| check_modes(functions, nodes)) {
+        if let Some(Err(fault)) = overload
+            .template
+            .as_ref()
+            .map(|nodes| check_placeholder_modes(functions, nodes))
+        {
             faults.push(format!("{}: {fault}", overload.place));
         }
     }
@@ -267,7 +271,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
 /// Sets the implementations (cells) of the overloads that a key names. `NAME.key` applies to one overload, and `NAME`
 /// applies to all overloads without an entry of their own. A function's name can itself contain a dot.
 #[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
-fn set_cells(
+fn set_overload_implementations(
     file: &TomlFile,
     offset: usize,
     key: &str,
@@ -326,7 +330,7 @@ fn set_cells(
                 };
                 match (template, unsupported) {
                     (Some(text), _) => match template::parse(text, &catalogue::parameter_names(&overload.signature))
-                        .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
+                        .and_then(|nodes| check_placeholder_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, TemplateNotes { gives, most, alike }),
                         // If the template does not fit the parameters of one overload, that overload keeps its default.
@@ -370,7 +374,7 @@ fn set_cells(
 }
 
 /// Checks that every placeholder mode names an internal function and that every operator exists.
-fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
+fn check_placeholder_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
     for node in nodes {
         if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
             Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;

@@ -263,7 +263,7 @@ fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
 }
 
 /// Copies the dialects to a folder for a test.
-fn copied_dialects(name: &str) -> PathBuf {
+fn copy_dialects(name: &str) -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::remove_dir_all(&folder).ok();
@@ -279,7 +279,7 @@ fn copied_dialects(name: &str) -> PathBuf {
 }
 
 /// Compiles the dialects in a folder to Rust, or returns the errors.
-fn written_tables(folder: &Path) -> Result<String, String> {
+fn generate_tables_of_folder(folder: &Path) -> Result<String, String> {
     let functions = catalogue::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("functions")).unwrap();
     let dialects = dialects::read(folder, &functions).map_err(|faults| faults.join("\n"))?;
     Ok(dialects::write::write(&functions, &dialects))
@@ -287,20 +287,20 @@ fn written_tables(folder: &Path) -> Result<String, String> {
 
 /// Changes one facts file, then returns the errors in the dialects in this folder.
 fn build_errors_after_edit(name: &str, change: impl Fn(&str) -> String) -> String {
-    let folder = copied_dialects(&format!("facts-{name}"));
+    let folder = copy_dialects(&format!("facts-{name}"));
     let changed = folder.join("facts").join(name).with_extension("toml");
     let text = std::fs::read_to_string(&changed).unwrap();
     std::fs::write(&changed, change(&text)).unwrap();
-    written_tables(&folder).err().unwrap_or_default()
+    generate_tables_of_folder(&folder).err().unwrap_or_default()
 }
 
 /// Adds a dialect that extends DuckDB. Returns the dialect's part of the generated tables, or the errors.
-fn with_new_dialect(name: &str, text: &str) -> Result<String, String> {
-    let folder = copied_dialects(name);
+fn build_with_new_dialect(name: &str, text: &str) -> Result<String, String> {
+    let folder = copy_dialects(name);
     let position = std::fs::read_dir(&folder).unwrap().count() - 2;
     let head = format!("extends = \"duckdb\"\nposition = {position}\ntitle = \"New\"\nunverified = \"a test\"\n");
     std::fs::write(folder.join("new.toml"), head + text).unwrap();
-    let tables = written_tables(&folder)?;
+    let tables = generate_tables_of_folder(&folder)?;
     let (_, dialect_tables) = tables.split_once("DialectData { name: \"new\"").unwrap();
     Ok(dialect_tables.split("DialectData {").next().unwrap().to_owned())
 }
@@ -318,7 +318,7 @@ UPPER = \"to_upper({value})\"
 /// A new dialect needs no facts file if it is unverified, because nothing is known about its constructs.
 #[test]
 fn a_file_is_a_dialect() {
-    let dialect_tables = with_new_dialect("new", NEW_DIALECT).unwrap();
+    let dialect_tables = build_with_new_dialect("new", NEW_DIALECT).unwrap();
     assert!(dialect_tables.contains("unverified: \"a test\""), "{dialect_tables}");
     assert!(
         dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],")
@@ -345,15 +345,15 @@ fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
         ("[functions]\nABS = \"abs({value})\"", "`ABS`"),
     ];
     for (text, key) in table {
-        let faults = with_new_dialect("equal", text).unwrap_err();
+        let faults = build_with_new_dialect("equal", text).unwrap_err();
         let expected = format!("new.toml:6: {key} repeats the inherited value; remove it");
         assert!(faults.contains(&expected), "{text}: {faults}");
     }
-    let faults = with_new_dialect("equal", "lacks = [\"no_such\"]").unwrap_err();
+    let faults = build_with_new_dialect("equal", "lacks = [\"no_such\"]").unwrap_err();
     assert!(faults.contains("no inherited template contains `no_such`"), "{faults}");
-    let faults = with_new_dialect("equal", "[identifiers]\nfold = \"title\"").unwrap_err();
+    let faults = build_with_new_dialect("equal", "[identifiers]\nfold = \"title\"").unwrap_err();
     assert!(faults.contains("new.toml:6: `fold` has an invalid value"), "{faults}");
-    let faults = with_new_dialect("equal", "[facts]\nsafe_divide = \"no_such\"").unwrap_err();
+    let faults = build_with_new_dialect("equal", "[facts]\nsafe_divide = \"no_such\"").unwrap_err();
     assert!(
         faults.contains("`safe_divide`: no template calls `no_such`"),
         "{faults}"

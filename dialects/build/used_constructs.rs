@@ -83,7 +83,7 @@ pub fn collect_constructs(
         results,
         days: &[],
     };
-    let days = classes_of_days(dialect, functions, &scope);
+    let days = classes_of_day_counts(dialect, functions, &scope);
     scope.days = &days;
     let mut used_constructs = UsedConstructs::new();
     let mut add = |construct: Construct, user: &dyn Fn() -> String| {
@@ -147,7 +147,7 @@ pub fn collect_constructs(
 
 /// Returns the classes of numbers that `{x:days}` does not convert to `integer`, each with the class to which it is
 /// converted. For example, Snowflake keeps floats, because it truncates a float number of days without a cast.
-fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
+fn classes_of_day_counts(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     let mut classes = Vec::new();
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {

@@ -38,11 +38,11 @@ fn read_word(bytes: &[u8], offset: usize) -> Option<&[u8; 8]> {
 /// have the same case.
 #[inline]
 pub fn names_equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && (bytes_equal(a, b) || same_letters(a, b))
+    a.len() == b.len() && (bytes_equal(a, b) || equal_ignoring_ascii_case(a, b))
 }
 
 #[cold]
-fn same_letters(a: &[u8], b: &[u8]) -> bool {
+fn equal_ignoring_ascii_case(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 

@@ -26,7 +26,7 @@ impl AstBuilder<'_> {
             self.has_syntax_error = true;
             return self.add(Expr::Error, missing);
         }
-        if self.is_in_operator(span) {
+        if self.is_inside_comparison_operator(span) {
             self.report_unknown_operator(span);
             return self.add(Expr::Error, span);
         }
@@ -48,7 +48,7 @@ impl AstBuilder<'_> {
     }
 
     /// Returns whether a comparison directly follows another comparison, as in `><`.
-    fn is_in_operator(&self, span: Span) -> bool {
+    fn is_inside_comparison_operator(&self, span: Span) -> bool {
         let before = self.source.as_bytes().get(..span.start as usize).unwrap_or_default();
         before.last().is_some_and(|byte| b"<>=!".contains(byte))
             && span.text(self.source).starts_with(['<', '>', '=', '!'])

@@ -135,7 +135,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
 /// The parser's buffers, which are reused for the next text.
 #[derive(Debug, Default)]
 pub struct ParseBuffers {
-    lexed: lex::Lexed,
+    lexed: lex::LexedSource,
     layout: lex::TextLayout,
     stacks: builder::BuilderStacks,
     levels: Vec<well_formed::BracketLevel>,

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use formulac::Dialect;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
-use formulac::sync::with_layout_of;
+use formulac::sync::with_layout_from;
 
-use super::atomic_write::{ChangedFilesBackup, CurrentContent, PlannedFile, write_and_remove_files};
+use super::atomic_write::{ChangedFilesBackup, ExistingFileContent, PlannedFile, write_and_remove_files};
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::session::Session;
 use super::writable_folders::WritableFolders;
@@ -36,13 +36,13 @@ pub fn compare_with_files(
         ..PendingFileChanges::default()
     };
     for planned in files {
-        match planned.read_current_content()? {
-            CurrentContent::Same => pending_changes.unchanged.push(planned.path),
-            CurrentContent::Nothing => pending_changes.created.push(planned),
-            CurrentContent::Other(bytes) => {
+        match planned.compare_with_existing_file()? {
+            ExistingFileContent::Same => pending_changes.unchanged.push(planned.path),
+            ExistingFileContent::Nothing => pending_changes.created.push(planned),
+            ExistingFileContent::Other(bytes) => {
                 let current_text = std::str::from_utf8(&bytes).ok();
                 let name = planned.path.to_string_lossy();
-                match current_text.and_then(|text| with_layout_of(&name, text, &planned.text, dialect)) {
+                match current_text.and_then(|text| with_layout_from(&name, text, &planned.text, dialect)) {
                     Some(text) if current_text == Some(&text) => pending_changes.unchanged.push(planned.path),
                     Some(text) => pending_changes.updated.push(PlannedFile {
                         path: planned.path,
@@ -66,10 +66,10 @@ impl PendingFileChanges {
 
     /// Adds a file to the pending changes. The file replaces any existing file at its path.
     pub fn add(&mut self, planned: PlannedFile) -> Result<(), Failure> {
-        match planned.read_current_content()? {
-            CurrentContent::Same => self.unchanged.push(planned.path),
-            CurrentContent::Nothing => self.created.push(planned),
-            CurrentContent::Other(_) => self.updated.push(planned),
+        match planned.compare_with_existing_file()? {
+            ExistingFileContent::Same => self.unchanged.push(planned.path),
+            ExistingFileContent::Nothing => self.created.push(planned),
+            ExistingFileContent::Other(_) => self.updated.push(planned),
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl PendingFileChanges {
 
     /// Returns a failure with one diagnostic per file that users edited.
     pub fn conflicts(&self) -> Vec<FileDiagnostics> {
-        self.by_hand.iter().map(|path| hand_edit_failure(path)).collect()
+        self.by_hand.iter().map(|path| manual_edit_failure(path)).collect()
     }
 
     /// Creates, updates and removes files according to the pending changes.
@@ -120,7 +120,7 @@ impl PendingFileChanges {
     }
 }
 
-fn hand_edit_failure(path: &Path) -> FileDiagnostics {
+fn manual_edit_failure(path: &Path) -> FileDiagnostics {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` was edited after formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(

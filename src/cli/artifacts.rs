@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use formulac::artifacts::{ArtifactError, Catalog, Manifest, ManifestReadOptions, RunResults, SourceResults};
 use formulac::dbt::spec_in_header;
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::{Dialect, KnownFacts};
@@ -45,7 +45,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     if !path.is_file() {
         return Ok(None);
     }
-    let source = SourceText::from_large_file(path, MAX_ARTIFACT_BYTES);
+    let source = SourceText::read_with_size_limit(path, MAX_ARTIFACT_BYTES);
     if let Some(fault) = source.fault.clone() {
         return Err(diagnose_artifact(source, fault));
     }
@@ -113,7 +113,7 @@ impl TargetArtifacts {
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
     pub fn read(path: PathBuf) -> Result<Option<Self>, FileDiagnostics> {
-        Self::read_manifest_parts(path, ManifestReadOptions::default())
+        Self::read_manifest_with_options(path, ManifestReadOptions::default())
     }
 
     /// Reads the manifest in a folder. Returns `None` if the file does not exist.
@@ -122,14 +122,17 @@ impl TargetArtifacts {
     }
 
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
-    pub fn read_manifest_parts(path: PathBuf, keep: ManifestReadOptions) -> Result<Option<Self>, FileDiagnostics> {
+    pub fn read_manifest_with_options(
+        path: PathBuf,
+        keep: ManifestReadOptions,
+    ) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
-    pub fn read_cached_manifest_parts(
+    pub fn read_cached_manifest(
         path: PathBuf,
         keep: ManifestReadOptions,
         folder: &Path,
@@ -190,7 +193,7 @@ impl TargetArtifacts {
     /// Returns the relations that the manifest and the catalog next to it describe. `fetched` contains the columns
     /// that `schema fetch` wrote.
     pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<KnownFacts, Failure> {
-        let mut facts = self.dbt_facts();
+        let mut facts = self.known_facts_from_manifest();
         facts.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
             facts.schema =
@@ -200,7 +203,7 @@ impl TargetArtifacts {
     }
 
     /// Returns the dialect, the dbt version and the generic tests that the manifest records.
-    pub fn dbt_facts(&self) -> KnownFacts {
+    pub fn known_facts_from_manifest(&self) -> KnownFacts {
         let metadata = &self.manifest.metadata;
         let mut facts = KnownFacts::default();
         facts.dialect = metadata
@@ -251,11 +254,16 @@ impl TargetArtifacts {
         if let Some(newer) = self.manifest.metadata.newer_version_notice() {
             session.warn(newer);
         }
-        print_manifest_age(session, &self.path, self.manifest.metadata.generated_at(), project);
+        report_file_manifest_age(session, &self.path, self.manifest.metadata.generated_at(), project);
     }
 }
 
-fn print_manifest_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
+fn report_file_manifest_age(
+    session: &Session,
+    path: &Path,
+    generated: Option<SystemTime>,
+    project: Option<&DbtProject>,
+) {
     let Some((time, generated)) = generated.and_then(|time| Some((time, Timestamp::try_from(time).ok()?))) else {
         return;
     };
@@ -277,7 +285,7 @@ fn print_manifest_age(session: &Session, path: &Path, generated: Option<SystemTi
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
         "{} {verb} newer than {path}; run `dbt parse` to update it",
-        join_first(&names, MAX_LISTED_FILES)
+        join_words_up_to(&names, MAX_LISTED_FILES)
     ));
 }
 

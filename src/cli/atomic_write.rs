@@ -21,7 +21,7 @@ const TEMPORARY_FILE_PREFIX: &str = ".formulac-";
 const MAX_TEMPORARY_AGE: Duration = Duration::from_secs(3600);
 
 /// Number of files written in parallel. Writing is limited by the disk, not by the processor.
-const PARALLEL_WRITES: usize = 32;
+const MAX_PARALLEL_WRITES: usize = 32;
 
 /// File and the text to write to it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct PlannedFile {
 
 /// Current content at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum CurrentContent {
+pub enum ExistingFileContent {
     Nothing,
     /// The file already contains the text to be written, apart from line endings.
     Same,
@@ -42,15 +42,15 @@ pub enum CurrentContent {
 
 impl PlannedFile {
     /// Reads the current content at the path and compares it with the text to be written.
-    pub fn read_current_content(&self) -> Result<CurrentContent, Failure> {
+    pub fn compare_with_existing_file(&self) -> Result<ExistingFileContent, Failure> {
         match read_bytes(&self.path) {
-            Ok(bytes) if bytes == self.text.as_bytes() => Ok(CurrentContent::Same),
+            Ok(bytes) if bytes == self.text.as_bytes() => Ok(ExistingFileContent::Same),
             Ok(bytes) if without_carriage_returns(&bytes).eq(without_carriage_returns(self.text.as_bytes())) => {
-                Ok(CurrentContent::Same)
+                Ok(ExistingFileContent::Same)
             }
-            Ok(bytes) => Ok(CurrentContent::Other(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(CurrentContent::Nothing),
-            Err(error) => Err(write_failure("read", &self.path, &error)),
+            Ok(bytes) => Ok(ExistingFileContent::Other(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(ExistingFileContent::Nothing),
+            Err(error) => Err(file_write_failure("read", &self.path, &error)),
         }
     }
 }
@@ -85,9 +85,9 @@ pub fn write_and_remove_files(
         .iter()
         .try_for_each(|path| bounds.resolve_path(path).map(|_| ()))?;
     let mut changed = ChangedFilesBackup::default();
-    let local = bounds.local_folder();
+    let local = bounds.gitignored_folder();
     local.iter().for_each(|folder| remove_old_temporary_files(folder));
-    match stage_and_move(files, places, local.as_deref(), &mut changed)
+    match write_staged_files(files, places, local.as_deref(), &mut changed)
         .and_then(|()| remove_files(remove, &mut changed))
     {
         Ok(()) => Ok(changed),
@@ -143,7 +143,7 @@ impl StagedFile {
     }
 }
 
-fn stage_and_move(
+fn write_staged_files(
     files: &[&PlannedFile],
     places: Vec<PathBuf>,
     local: Option<&Path>,
@@ -156,7 +156,7 @@ fn stage_and_move(
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty() && !paths.contains(*folder))
         {
-            make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
+            make_folder(folder, folders).map_err(|error| file_write_failure("write", folder, &error))?;
             paths.insert(folder.to_owned());
         }
         let name = format!("{TEMPORARY_FILE_PREFIX}{}-{number}.tmp", std::process::id());
@@ -171,7 +171,7 @@ fn stage_and_move(
     for (file, staged) in files.iter().zip(staged) {
         let before = read_bytes(&staged.destination).ok();
         move_file(&staged.temporary, &staged.destination)
-            .map_err(|error| write_failure("write", &file.path, &error))?;
+            .map_err(|error| file_write_failure("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
@@ -217,7 +217,7 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
         }
     };
     let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
-        let others: Vec<_> = (1..PARALLEL_WRITES.min(files.len()))
+        let others: Vec<_> = (1..MAX_PARALLEL_WRITES.min(files.len()))
             .map(|_| scope.spawn(some))
             .collect();
         let own_outcome: Result<(), (usize, io::Error)> = some();
@@ -230,8 +230,8 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
     // Report the error of the first failed file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
         Some((number, error)) => Err(files.get(number).map_or_else(
-            || write_failure("write", Path::new(""), &error),
-            |file| write_failure("write", &file.path, &error),
+            || file_write_failure("write", Path::new(""), &error),
+            |file| file_write_failure("write", &file.path, &error),
         )),
         None => Ok(()),
     }
@@ -249,8 +249,8 @@ fn make_folder(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
 
 fn remove_files(remove: &[PathBuf], changed: &mut ChangedFilesBackup) -> Result<(), Failure> {
     for path in remove {
-        let before = read_bytes(path).map_err(|error| write_failure("read", path, &error))?;
-        fs::remove_file(path).map_err(|error| write_failure("remove", path, &error))?;
+        let before = read_bytes(path).map_err(|error| file_write_failure("read", path, &error))?;
+        fs::remove_file(path).map_err(|error| file_write_failure("remove", path, &error))?;
         changed.removed.push((path.clone(), before));
     }
     Ok(())
@@ -269,7 +269,7 @@ fn write_temporary_file(temporary: &Path, destination: &Path, text: &str) -> io:
     file.sync_all()
 }
 
-fn write_failure(action: &str, path: &Path, error: &io::Error) -> Failure {
+fn file_write_failure(action: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::io_failure(action, &path.to_string_lossy(), error)
 }
 
@@ -328,10 +328,10 @@ mod tests {
             .unwrap();
         fs::write(local.join(".formulac-2-0.tmp"), "of a running command").unwrap();
         let bounds = WritableFolders::from_project(&folder).unwrap();
-        assert_eq!(bounds.local_folder(), Some(fs::canonicalize(&local).unwrap()));
+        assert_eq!(bounds.gitignored_folder(), Some(fs::canonicalize(&local).unwrap()));
         let file = plan(&folder, "a");
         let mut changed = ChangedFilesBackup::default();
-        stage_and_move(&[&file], vec![folder.join("a")], Some(&local), &mut changed).unwrap();
+        write_staged_files(&[&file], vec![folder.join("a")], Some(&local), &mut changed).unwrap();
         assert_eq!(changed.staged[0].temporary.parent(), Some(&*local));
         write_all(&bounds, &[plan(&folder, "b")]).unwrap();
         assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "new");
@@ -369,16 +369,19 @@ mod tests {
             path: folder.join("a"),
             text: "x\ny\n".to_owned(),
         };
-        assert_eq!(planned.read_current_content().unwrap(), CurrentContent::Nothing);
+        assert_eq!(
+            planned.compare_with_existing_file().unwrap(),
+            ExistingFileContent::Nothing
+        );
         fs::write(&planned.path, "x\r\ny\r\n").unwrap();
-        assert_eq!(planned.read_current_content().unwrap(), CurrentContent::Same);
+        assert_eq!(planned.compare_with_existing_file().unwrap(), ExistingFileContent::Same);
         fs::write(&planned.path, "x\n").unwrap();
         assert_eq!(
-            planned.read_current_content().unwrap(),
-            CurrentContent::Other(b"x\n".to_vec())
+            planned.compare_with_existing_file().unwrap(),
+            ExistingFileContent::Other(b"x\n".to_vec())
         );
         fs::write(&planned.path, "x\ry\n").unwrap();
-        assert_ne!(planned.read_current_content().unwrap(), CurrentContent::Same);
+        assert_ne!(planned.compare_with_existing_file().unwrap(), ExistingFileContent::Same);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use super::source::read_text;
 const MODEL_COMMANDS: [&str; 4] = ["adopt", "impact", "log", "resolve"];
 
 /// Prefixes of metrics and metric sets in names and selections.
-const METRIC_METHODS: [&str; 2] = ["metric:", "metric_set:"];
+const METRIC_SELECTION_PREFIXES: [&str; 2] = ["metric:", "metric_set:"];
 
 /// Responds to the shell's completion request if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then
 /// exits the process.
@@ -169,12 +169,12 @@ fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
 fn complete_models_and_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     complete_metric_names(&start).unwrap_or_else(|| {
-        let methods = methods_that_start_with(&METRIC_METHODS, &start);
+        let methods = selection_methods_that_start_with(&METRIC_SELECTION_PREFIXES, &start);
         complete_models(typed).into_iter().chain(methods).collect()
     })
 }
 
-fn methods_that_start_with(methods: &[&'static str], start: &str) -> Vec<CompletionCandidate> {
+fn selection_methods_that_start_with(methods: &[&'static str], start: &str) -> Vec<CompletionCandidate> {
     let methods = methods.iter().filter(|method| method.starts_with(start));
     methods.map(CompletionCandidate::new).collect()
 }
@@ -202,8 +202,14 @@ fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let before = &start[..start.len() - name.len()];
     let candidates = complete_metric_names(name).unwrap_or_else(|| complete_models(OsStr::new(name)));
     let names = candidates.into_iter().map(|model| model.add_prefix(before));
-    let methods = [["tag:", "path:", "state:modified"].as_slice(), &METRIC_METHODS].concat();
-    names.chain(methods_that_start_with(&methods, &start)).collect()
+    let methods = [
+        ["tag:", "path:", "state:modified"].as_slice(),
+        &METRIC_SELECTION_PREFIXES,
+    ]
+    .concat();
+    names
+        .chain(selection_methods_that_start_with(&methods, &start))
+        .collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.

@@ -16,7 +16,7 @@ pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
             .or_else(|| contract.get("+enforced"))?
             .boolean()
     };
-    innermost_setting(text, "models", project, folder, contract).unwrap_or(false)
+    setting_of_innermost_folder(text, "models", project, folder, contract).unwrap_or(false)
 }
 
 /// Returns whether the nodes in a folder are enabled. `section` is their kind, such as `models`, and the folder
@@ -33,7 +33,7 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
         };
         value.boolean().or_else(text)
     };
-    innermost_setting(text, section, project, folder, enabled).unwrap_or(true)
+    setting_of_innermost_folder(text, section, project, folder, enabled).unwrap_or(true)
 }
 
 /// Returns the names and values of the variables that `dbt_project.yml` sets. The values for the project itself come
@@ -47,8 +47,9 @@ pub fn variables(text: &str, project: &str) -> Vec<(String, String)> {
     texts.collect()
 }
 
-/// Returns the value that the innermost folder sets. `value_of_level` returns the value that the section of one folder sets.
-fn innermost_setting(
+/// Returns the value that the innermost folder sets. `value_of_level` returns the value that the section of one folder
+/// sets.
+fn setting_of_innermost_folder(
     text: &str,
     section: &str,
     project: &str,

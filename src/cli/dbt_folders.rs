@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::Plan;
@@ -67,7 +67,7 @@ impl Workspace {
         for folder in [&models, &tests] {
             bounds.resolve_path(&self.root.join(folder))?;
         }
-        self.refuse_unsearched_folders(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
+        self.reject_unsearched_folders(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
     /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan removes.
@@ -92,7 +92,7 @@ impl Workspace {
             let files = format_count(remaining.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; {advice}",
-                join_first(&remaining, MAX_LISTED_FILES)
+                join_words_up_to(&remaining, MAX_LISTED_FILES)
             ));
         }
         let Some(dbt) = &self.dbt else { return };
@@ -108,16 +108,16 @@ impl Workspace {
 
     /// Rejects docs blocks next to the models if dbt does not search that folder for docs blocks.
     pub fn check_docs_folder(&self) -> Result<(), Failure> {
-        self.refuse_unsearched_folders(&[(FolderKind::Docs, &self.output_folders().0)])
+        self.reject_unsearched_folders(&[(FolderKind::Docs, &self.output_folders().0)])
     }
 
-    fn refuse_unsearched_folders(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
+    fn reject_unsearched_folders(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
         let path = self.root.join(project::PROJECT_FILE);
         let text = read_text(&path).unwrap_or_default();
         let fault = |(kind, folder): &(FolderKind, &String)| {
-            let (message, help) = folder_problem(dbt, *kind, &self.root, folder)?;
-            Some(Diagnostic::new(Code::FolderNotRead, value_span(&text, kind.key()), message).with_help(help))
+            let (message, help) = unsearched_folder_problem(dbt, *kind, &self.root, folder)?;
+            Some(Diagnostic::new(Code::FolderNotRead, yaml_value_span(&text, kind.key()), message).with_help(help))
         };
         let diagnostics: Vec<Diagnostic> = folders.iter().filter_map(fault).collect();
         if diagnostics.is_empty() {
@@ -132,18 +132,19 @@ impl Workspace {
 }
 
 /// Rejects a models folder that the user named, if the folder is in a dbt project that does not search it.
-pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
+pub fn check_named_models_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, full_path) = (absolute_path(&dbt.folder), absolute_path(folder));
     let Ok(inner) = full_path.strip_prefix(&root) else {
         return Ok(());
     };
-    let Some((message, help)) = folder_problem(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
+    let Some((message, help)) = unsearched_folder_problem(dbt, FolderKind::Models, &root, &inner.to_string_lossy())
+    else {
         return Ok(());
     };
     let path = dbt.folder.join(dbt_project::PROJECT_FILE);
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
-        vec![Diagnostic::new(Code::FolderNotRead, value_span(&text, "model-paths"), message).with_help(help)];
+        vec![Diagnostic::new(Code::FolderNotRead, yaml_value_span(&text, "model-paths"), message).with_help(help)];
     Err(Failure::Found(vec![FileDiagnostics {
         file: display_path(&path),
         text,
@@ -153,7 +154,12 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
 
 /// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds the files,
 /// or if this cannot be determined.
-fn folder_problem(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
+fn unsearched_folder_problem(
+    dbt: &DbtProject,
+    kind: FolderKind,
+    root: &Path,
+    folder: &str,
+) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let full_path = absolute_path(&root.join(folder));
     let mut reason = None;
@@ -227,7 +233,7 @@ fn normalize_path(path: &str) -> &str {
 }
 
 /// Returns the span of the value after a key at the start of a line, or the start of the file if the key is missing.
-fn value_span(text: &str, key: &str) -> Span {
+fn yaml_value_span(text: &str, key: &str) -> Span {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if let Some(value) = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
 use formulac::artifacts::ManifestReadOptions;
-use formulac::diag::lists::{join_first, quote_names};
+use formulac::diag::lists::{join_words_up_to, quote_names};
 use formulac_syntax::yaml::{self, Node};
 
 use super::artifacts::TargetArtifacts;
 use super::dbt_defaults;
 use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
-use super::dbt_setup::SetupProblem;
+use super::dbt_setup::DbtSetupProblem;
 use super::environment::quote_for_shell;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder::display_path;
@@ -99,7 +99,7 @@ pub fn missing_project_failure(folder: Option<&Path>, command: &str, help: &str)
         [first, ..] => format!(
             "run a command such as `{command} {}`, because these folders contain a dbt project: {}",
             quote_for_shell(first),
-            join_first(&quote_names(&projects), MAX_LISTED_PROJECTS)
+            join_words_up_to(&quote_names(&projects), MAX_LISTED_PROJECTS)
         ),
     };
     Failure::new(Exit::Usage, text).with_help(help)
@@ -265,7 +265,7 @@ impl DbtProject {
             let path = self.manifest_path();
             // A large manifest is cached only in projects that are set up for formulac.
             let target_folder = match self.folder.join(project::PROJECT_FILE).is_file() {
-                true => TargetArtifacts::read_cached_manifest_parts(path, ManifestReadOptions::default(), &self.folder),
+                true => TargetArtifacts::read_cached_manifest(path, ManifestReadOptions::default(), &self.folder),
                 false => TargetArtifacts::read(path),
             };
             Ok(target_folder?.map(Box::new))
@@ -332,10 +332,13 @@ impl DbtProject {
     /// Checks whether the project's profile has an output, by default its default output. Returns the environment
     /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml, if the command
     /// line specifies it.
-    pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, SetupProblem> {
+    pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, DbtSetupProblem> {
         let Some(name) = self.profile.as_deref() else {
             let problem = "dbt_project.yml specifies no profile";
-            return Err(SetupProblem::new(problem, "write `profile: NAME` in dbt_project.yml"));
+            return Err(DbtSetupProblem::new(
+                problem,
+                "write `profile: NAME` in dbt_project.yml",
+            ));
         };
         // Only dbt can resolve other Jinja.
         let Some(name) = dbt_jinja::render_variables(name, |_| None) else {
@@ -345,7 +348,7 @@ impl DbtProject {
             let problem = format!("there is no profiles.yml with the dbt profile `{name}`");
             let fix =
                 format!("create the profile with `dbt init`, or set {PROFILES_DIR} to the folder of profiles.yml");
-            return Err(SetupProblem::new(problem, fix));
+            return Err(DbtSetupProblem::new(problem, fix));
         };
         let source = read_text(&path).unwrap_or_default();
         let Some(root) = yaml::merged_root(&source) else {
@@ -354,7 +357,7 @@ impl DbtProject {
         let path = path.display();
         let Some(profile) = root.get(&name) else {
             let problem = format!("{path} has no profile `{name}`, which dbt_project.yml specifies");
-            return Err(SetupProblem::new(
+            return Err(DbtSetupProblem::new(
                 problem,
                 format!("add the profile `{name}` to {path}"),
             ));
@@ -367,7 +370,7 @@ impl DbtProject {
         let outputs = profile.get("outputs");
         let Some(output) = outputs.and_then(|outputs| outputs.get(target)) else {
             let problem = format!("the dbt profile `{name}` has no output `{target}`");
-            return Err(SetupProblem::new(
+            return Err(DbtSetupProblem::new(
                 problem,
                 format!("add the output `{target}` to {path}, or choose another output with `--target`"),
             ));

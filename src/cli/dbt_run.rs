@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::args::DbtArgs;
 use super::environment::Environment;
 use super::exit::Failure;
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 use super::program::ExternalProgram;
-use super::progress::WaitIndicator;
+use super::progress::ProgressIndicator;
 
 /// Environment variable that specifies the folder of profiles.yml for dbt.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
@@ -89,7 +89,7 @@ impl DbtCall {
     /// which may use `{{ env_var('FORMULAC_SCHEMA') }}`.
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
-        let folder = or_current_folder(folder);
+        let folder = current_folder_if_empty(folder);
         // Make the paths absolute. They are relative to the working directory, but dbt would resolve them relative to
         // the project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|variable| !variable.is_empty()) {
@@ -144,8 +144,8 @@ impl DbtCall {
     }
 
     /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `message` as the progress message.
-    pub fn run(mut self, waiting: &WaitIndicator, message: &str) -> Result<DbtCallResult, Failure> {
-        let output = waiting.show_during(message, || match self.time_limit {
+    pub fn run(mut self, waiting: &ProgressIndicator, message: &str) -> Result<DbtCallResult, Failure> {
+        let output = waiting.show_progress_during(message, || match self.time_limit {
             Some(limit) => PROGRAM.run_with_limit(&mut self.command, limit),
             None => PROGRAM.run(&mut self.command, ""),
         })?;

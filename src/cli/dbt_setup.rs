@@ -12,12 +12,12 @@ use super::lowest_versions::{self, outdated_version_message};
 
 /// Problem that prevents dbt from running, with the command or advice to fix the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetupProblem {
+pub struct DbtSetupProblem {
     pub problem: String,
     pub fix: String,
 }
 
-impl SetupProblem {
+impl DbtSetupProblem {
     pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             problem: problem.into(),
@@ -31,14 +31,14 @@ impl SetupProblem {
 }
 
 /// Checks the program `dbt`, and its adapter if the dialect of the warehouse is given. Returns the versions.
-pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
+pub fn check_program(dialect: Option<Dialect>) -> Result<String, DbtSetupProblem> {
     let adapter = dialect.map(Dialect::name);
     let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
     let Ok(versions) = dbt_run::read_versions() else {
-        return Err(SetupProblem::new("the program `dbt` was not found", install));
+        return Err(DbtSetupProblem::new("the program `dbt` was not found", install));
     };
     if let Some(problem) = outdated_version_message(lowest_versions::MIN_DBT_VERSION, &versions.dbt) {
-        return Err(SetupProblem::new(problem, "pip install --upgrade dbt-core"));
+        return Err(DbtSetupProblem::new(problem, "pip install --upgrade dbt-core"));
     }
     let adapters = versions
         .adapters
@@ -56,7 +56,7 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
     if let Some(missing) = adapter.filter(lacks) {
         let has = if adapters.is_empty() { "none" } else { &adapters };
         let problem = format!("dbt has no adapter for {missing}; installed: {has}");
-        return Err(SetupProblem::new(problem, install));
+        return Err(DbtSetupProblem::new(problem, install));
     }
     let version = match versions.dbt.as_str() {
         "" => "of unknown version",
@@ -73,14 +73,14 @@ pub fn check_profile(
     project: &DbtProject,
     environment: Option<&Environment>,
     args: &DbtArgs,
-) -> Result<(), SetupProblem> {
+) -> Result<(), DbtSetupProblem> {
     let connection = environment.and_then(|environment| environment.connection.as_deref());
     let output = args.target.as_deref().or(connection);
     let unset = project.check_profile(args.profiles_dir.as_deref(), output)?;
     // Ignore `FORMULAC_SCHEMA` if the environment has a schema, because formulac then sets this variable.
     let has_schema = environment.is_some_and(|environment| environment.schema.is_some());
     match unset.iter().find(|name| !has_schema || *name != "FORMULAC_SCHEMA") {
-        Some(name) => Err(SetupProblem::new(
+        Some(name) => Err(DbtSetupProblem::new(
             format!("the dbt profile needs the environment variable `{name}`, which is not set"),
             format!("export {name}=…"),
         )),
@@ -89,12 +89,12 @@ pub fn check_profile(
 }
 
 /// Returns the setup problem that explains an error message from dbt. `None` if dbt failed for another reason.
-pub fn explain_failure(
+pub fn find_setup_problem(
     message: &str,
     project: &DbtProject,
     environment: Option<&Environment>,
     args: &DbtArgs,
-) -> Option<SetupProblem> {
+) -> Option<DbtSetupProblem> {
     let message = message.to_lowercase();
     let names_adapter = message.contains("adapter");
     // Ignore the name of the option `--profiles-dir`, because it also contains `profile`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use formulac::diag::{Code, Example, Severity};
 
 /// Returns the page as plain text.
-pub fn page_text(code: Code) -> String {
+pub fn diagnostic_page_text(code: Code) -> String {
     let page = code.page();
     let severity = severity_name(code.severity());
     let mut out = format!("{severity}[{}]: {}\n\n", code.code(), code.name());
@@ -23,7 +23,7 @@ pub fn page_text(code: Code) -> String {
 }
 
 /// Returns the page as JSON.
-pub fn page_json(code: Code) -> Value {
+pub fn diagnostic_page_json(code: Code) -> Value {
     let page = code.page();
     json!({
         "code": code.code(),

@@ -8,7 +8,7 @@ use formulac::{Placeholder, Project, USER};
 
 use super::args::GlobalOptions;
 use super::exit::{Exit, Failure};
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 use super::git::run_git_in;
 use super::identity;
 use super::project;
@@ -20,14 +20,14 @@ pub const SELECTED_ENVIRONMENT_FILE: &str = ".formulac/local/environment";
 
 /// Reason why an environment is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvironmentReason {
+pub enum EnvironmentSelectionReason {
     Option,
     Variable,
     Used,
     First,
 }
 
-impl EnvironmentReason {
+impl EnvironmentSelectionReason {
     pub fn description(self) -> &'static str {
         match self {
             Self::Option => "--env",
@@ -49,29 +49,29 @@ pub fn selected_environment(global: &GlobalOptions, project: &Project) -> Result
 pub fn selected_environment_with_reason(
     global: &GlobalOptions,
     project: &Project,
-) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
+) -> Result<Option<(Environment, EnvironmentSelectionReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((environment, reason)) = selected_unfilled_environment(global, project)? else {
+    let Some((environment, reason)) = selected_environment_template(global, project)? else {
         return Ok(None);
     };
     Ok(Some((
-        require_filled_placeholders(project, &root, &environment)?,
+        fill_required_placeholders(project, &root, &environment)?,
         reason,
     )))
 }
 
 /// Returns the environment to use as written in the project file, with unfilled placeholders.
-pub fn selected_unfilled_environment(
+pub fn selected_environment_template(
     global: &GlobalOptions,
     project: &Project,
-) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
+) -> Result<Option<(Environment, EnvironmentSelectionReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((name, reason)) = environment_description(global, &root) else {
         let first = project.environments().iter().find(|environment| !environment.protected);
-        return Ok(first.map(|first| (first.clone(), EnvironmentReason::First)));
+        return Ok(first.map(|first| (first.clone(), EnvironmentSelectionReason::First)));
     };
     Ok(Some((
-        find_unfilled_environment(project, &name, reason)?.clone(),
+        find_environment_template(project, &name, reason)?.clone(),
         reason,
     )))
 }
@@ -81,16 +81,16 @@ pub fn find_environment(
     project: &Project,
     root: &Path,
     name: &str,
-    reason: EnvironmentReason,
+    reason: EnvironmentSelectionReason,
 ) -> Result<Environment, Failure> {
-    require_filled_placeholders(project, root, find_unfilled_environment(project, name, reason)?)
+    fill_required_placeholders(project, root, find_environment_template(project, name, reason)?)
 }
 
 /// Returns the environment with this name as written in the project file, with unfilled placeholders.
-pub fn find_unfilled_environment<'p>(
+pub fn find_environment_template<'p>(
     project: &'p Project,
     name: &str,
-    reason: EnvironmentReason,
+    reason: EnvironmentSelectionReason,
 ) -> Result<&'p Environment, Failure> {
     if let Some(named_environment) = project
         .environments()
@@ -105,7 +105,7 @@ pub fn find_unfilled_environment<'p>(
         .map(|environment| environment.name.as_str());
     let help = match (suggest::nearest_name(name, names), reason) {
         (Some(near), _) => suggest::similar_name_help(near),
-        (None, EnvironmentReason::Used) => "`formulac env use NAME` selects another environment".to_owned(),
+        (None, EnvironmentSelectionReason::Used) => "`formulac env use NAME` selects another environment".to_owned(),
         (None, _) => "add the environment to `environments:` in formulac.yml".to_owned(),
     };
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
@@ -129,7 +129,7 @@ pub fn merge_target_environment(
     root: &Path,
 ) -> Result<Option<Environment>, Failure> {
     match environment_name {
-        Some(name) => self::find_environment(project, root, name, EnvironmentReason::Option).map(Some),
+        Some(name) => self::find_environment(project, root, name, EnvironmentSelectionReason::Option).map(Some),
         None => Ok(project
             .environments()
             .iter()
@@ -150,11 +150,11 @@ pub fn environment_branch(project: &Project, root: &Path, environment: &Environm
 
 /// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project
 /// file cannot be read, the command itself reports that error.
-pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
-    match requested_environment(global) {
+pub fn check_requested_environment(global: &GlobalOptions) -> Result<(), Failure> {
+    match requested_environment_name(global) {
         Some((name, reason)) if !global.no_project => {
             match project::read_project_with_folder(global.project_dir.as_deref()) {
-                Ok(Some((project, _))) => find_unfilled_environment(&project, &name, reason).map(|_| ()),
+                Ok(Some((project, _))) => find_environment_template(&project, &name, reason).map(|_| ()),
                 _ => Ok(()),
             }
         }
@@ -163,27 +163,27 @@ pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
 }
 
 /// Returns the environment that `--env` or `FORMULAC_ENV` names.
-fn requested_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReason)> {
+fn requested_environment_name(global: &GlobalOptions) -> Option<(String, EnvironmentSelectionReason)> {
     if let Some(name) = &global.env {
-        return Some((name.clone(), EnvironmentReason::Option));
+        return Some((name.clone(), EnvironmentSelectionReason::Option));
     }
     let name = std::env::var(ENVIRONMENT_VARIABLE)
         .ok()
         .filter(|name| !name.is_empty())?;
-    Some((name, EnvironmentReason::Variable))
+    Some((name, EnvironmentSelectionReason::Variable))
 }
 
-fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
-    if let Some(named_choice) = requested_environment(global) {
+fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentSelectionReason)> {
+    if let Some(named_choice) = requested_environment_name(global) {
         return Some(named_choice);
     }
     let used_name = read_text(root.join(SELECTED_ENVIRONMENT_FILE)).ok()?.trim().to_owned();
-    Some((used_name, EnvironmentReason::Used)).filter(|(environment_name, _)| !environment_name.is_empty())
+    Some((used_name, EnvironmentSelectionReason::Used)).filter(|(environment_name, _)| !environment_name.is_empty())
 }
 
 /// Fills in an environment's placeholders for the user who runs the command. A placeholder without a value is an error,
 /// because the schema would belong to another user.
-fn require_filled_placeholders(
+fn fill_required_placeholders(
     project: &Project,
     root: &Path,
     environment: &Environment,
@@ -229,7 +229,7 @@ fn read_variable(name: &str) -> Option<String> {
 
 /// Returns the current git branch. If no branch is checked out, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
-    let root = or_current_folder(root);
+    let root = current_folder_if_empty(root);
     let run_git = |args: &[&str]| {
         let output = run_git_in(root, args, "").ok().filter(|output| output.succeeded)?;
         Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())
@@ -290,7 +290,7 @@ pub fn quote_for_shell(word: &str) -> String {
 
 /// Returns the artifacts of a protected environment. An unprotected environment defers to them for models that it
 /// has not built.
-pub fn deferred_artifacts(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {
+pub fn deferral_artifacts(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {
     if environment.protected {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use formulac_syntax::text::{format_count, one_line};
+use formulac_syntax::text::{collapse_whitespace, format_count};
 use serde_json::{Value, json};
 
 use super::session::diagnostics_json;
@@ -149,7 +149,7 @@ impl Failure {
                 diagnostics.next().map_or("an error in a file", Diagnostic::message)
             }
         };
-        one_line(text)
+        collapse_whitespace(text)
     }
 
     /// Returns the JSON output of a command that stopped.

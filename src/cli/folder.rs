@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 /// Returns a folder that can be passed to programs and the file system: an empty path becomes the working directory.
-pub fn or_current_folder(folder: &Path) -> &Path {
+pub fn current_folder_if_empty(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -26,7 +26,7 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
 /// Returns a path for messages, with `/` as the separator and without `./` at the beginning. The working directory is
 /// `.`.
 pub fn display_path(path: &Path) -> String {
-    let path = or_current_folder(path.strip_prefix(".").unwrap_or(path));
+    let path = current_folder_if_empty(path.strip_prefix(".").unwrap_or(path));
     path.to_string_lossy().replace(MAIN_SEPARATOR, "/")
 }
 

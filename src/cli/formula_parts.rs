@@ -3,14 +3,14 @@
 use formulac::ast::{self, Ast, Expr, ExprId};
 use formulac::lex::{self, Token};
 use formulac::{Compiler, Definition, parse};
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use serde_json::{Value, json};
 
 use crate::cli::commands::compile;
 use formulac::span::Span;
 
 /// Maximum number of parts with types and SQL. For larger formulas, only the tree is printed.
-const MAX_PARTS: usize = 400;
+const MAX_TYPED_NODES: usize = 400;
 /// Prefix for generated names. Real column names do not begin with this prefix.
 const GENERATED_NAME_PREFIX: &str = "formulac_explained_part_";
 
@@ -23,7 +23,7 @@ pub struct SourceToken {
 
 /// A node of a formula's tree.
 #[derive(Debug)]
-pub struct FormulaPart {
+pub struct FormulaNode {
     pub id: ExprId,
     pub depth: usize,
     /// Name of the operator or function, or the source text of a leaf.
@@ -63,7 +63,7 @@ fn token_kind(token: Token) -> &'static str {
 }
 
 /// Returns the nodes of every definition, parents before children, with the result of compiling each node.
-pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
+pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaNode> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let mut parts = Vec::new();
@@ -78,7 +78,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
         let mut stack = vec![(definition.body, 0)];
         while let Some((id, depth)) = stack.pop() {
             let number = parts.len();
-            if number < MAX_PARTS && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
+            if number < MAX_TYPED_NODES && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
                 text.push_str(&format!(
                     "\n{GENERATED_NAME_PREFIX}{number} = {}",
                     ast::print(ast, source, id)
@@ -89,7 +89,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
                 .filter(|_| depth == 0)
                 .map(|name| format!("{} = ", name.text(source)));
             let label = name.unwrap_or_default() + &node_label(ast, source, id);
-            parts.push(FormulaPart {
+            parts.push(FormulaNode {
                 id,
                 depth,
                 label,
@@ -99,7 +99,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
     }
-    if parts.len() <= MAX_PARTS {
+    if parts.len() <= MAX_TYPED_NODES {
         for definition in compiler.compile(&text).definitions() {
             let number = definition
                 .name()
@@ -114,7 +114,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
 }
 
 fn node_label(ast: &Ast, source: &str, id: ExprId) -> String {
-    let text = |span: Span| one_line(span.text(source));
+    let text = |span: Span| collapse_whitespace(span.text(source));
     match ast.expr(id) {
         Expr::Error => "(fault)".to_owned(),
         Expr::Blank => "(empty)".to_owned(),
@@ -141,7 +141,7 @@ pub fn token_json(word: &SourceToken, source: &str) -> Value {
 }
 
 /// Returns a node as JSON.
-pub fn part_json(part: &FormulaPart) -> Value {
+pub fn formula_node_json(part: &FormulaNode) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
     if let (Some(definition), Some(fields)) = (&part.definition, value.as_object_mut())
         && let Value::Object(object) = compile::definition_json(definition)

@@ -86,14 +86,14 @@ impl<'p> CompiledProject<'p> {
         let NameCheckResult { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
         let nothing = Manifest::default();
         let known_manifest = manifest.unwrap_or(&nothing);
-        if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
+        if models::models_with_files(&models).any(|(_, built)| built.md.is_some()) {
             workspace.check_docs_folder()?;
         }
-        missing_versions::warn(workspace, models::built_specs(&models), &mut diagnostics);
+        missing_versions::warn(workspace, models::compiled_model_specs(&models), &mut diagnostics);
         if time_spine::lacks_time_spine(known_manifest) {
             time_spine::warn_if_time_spine_missing(
                 workspace.dbt.as_ref(),
-                models::built_specs(&models),
+                models::compiled_model_specs(&models),
                 &mut diagnostics,
             );
         }
@@ -222,7 +222,7 @@ impl<'p> CompiledProject<'p> {
     }
 
     /// Returns the file of the named or selected spec, for commands that accept exactly one spec.
-    pub fn single_spec(
+    pub fn require_single_spec(
         session: &Session,
         target: &TargetOptions,
         path: Option<&Path>,
@@ -279,7 +279,7 @@ impl<'p> CompiledProject<'p> {
 
     /// Returns the models that could be built, and the metric sets, including metric sets that no model reads.
     pub fn compiled_specs(&self) -> impl Iterator<Item = &CompiledSpec> {
-        let models = models::built_models(&self.models).map(|(_, built)| &built.compiled);
+        let models = models::models_with_files(&self.models).map(|(_, built)| &built.compiled);
         models.chain(self.sets.iter().map(|set| &set.compiled))
     }
 
@@ -375,7 +375,7 @@ impl<'p> CompiledProject<'p> {
                 }
             }
         }
-        let dialect = models::built_models(&self.models)
+        let dialect = models::models_with_files(&self.models)
             .next()
             .map(|(_, built)| built.compiled.dialect());
         let mut pending_changes = apply::compare_with_files(files, paths, dialect.unwrap_or_default())?;

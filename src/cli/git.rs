@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::exit::{Exit, Failure};
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 use super::program::ExternalProgram;
 
 /// The program `git`.
@@ -38,7 +38,7 @@ impl Revision {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("specify a commit, a branch or a tag"));
         }
-        let folder = or_current_folder(folder).to_owned();
+        let folder = current_folder_if_empty(folder).to_owned();
         let output = run_git_in(
             &folder,
             &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")],
@@ -128,8 +128,8 @@ pub fn run_git_traced(
 }
 
 /// Like [`run_git_in`], but returns the output as bytes.
-pub fn run_git_for_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
-    GIT.run_for_bytes(&mut git_command(folder, args), input)
+pub fn run_git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
+    GIT.run_with_byte_output(&mut git_command(folder, args), input)
 }
 
 fn git_command(folder: &Path, args: &[&str]) -> Command {

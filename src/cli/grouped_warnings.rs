@@ -20,7 +20,7 @@ struct WarningGroup<'a> {
 const UNIFORM_ADVICE_CODES: [Code; 2] = [Code::NullableKey, Code::DefinedTwice];
 
 /// Returns the kinds of warnings that occur at least `min_count` times and whose advice is the same each time.
-pub fn repeated_warning_codes(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
+pub fn frequent_warning_codes(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
     let count = |kind: &Code| {
         let diagnostics = reports.iter().flat_map(|report| report.diagnostics);
         diagnostics.filter(|diagnostic| diagnostic.kind() == *kind).count()
@@ -32,7 +32,7 @@ pub fn repeated_warning_codes(reports: &[Report<'_>], min_count: usize) -> Vec<C
 }
 
 /// Returns one line per kind of warning, sorted by code, followed by a line that explains how to show all warnings.
-pub fn format_grouped(reports: &[Report<'_>]) -> String {
+pub fn format_warning_groups(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();
     for report in reports {
         for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
@@ -77,7 +77,7 @@ impl WarningGroup<'_> {
         let listed_files: Vec<String> = files
             .iter()
             .take(MAX_LISTED_FILES)
-            .map(|file| display_file(file, are_specs))
+            .map(|file| display_model_or_path(file, are_specs))
             .collect();
         let more = match files.len().saturating_sub(MAX_LISTED_FILES) {
             0 => String::new(),
@@ -96,7 +96,7 @@ impl WarningGroup<'_> {
             }
             (_, Some((fact, advice))) => {
                 let subject = match (files.len(), are_specs) {
-                    (1, _) => return self.single_file_line(&names, fact, advice),
+                    (1, _) => return self.single_file_warning_line(&names, fact, advice),
                     (count, true) => format!("{count} models"),
                     (count, false) => format!("{count} files"),
                 };
@@ -114,7 +114,7 @@ impl WarningGroup<'_> {
     }
 
     /// Returns the line for several warnings of one kind in a single file, if the wording of `fact` has no plural form.
-    fn single_file_line(&self, names: &str, fact: &str, advice: &str) -> String {
+    fn single_file_warning_line(&self, names: &str, fact: &str, advice: &str) -> String {
         format!(
             "warning[{}]: {} places {fact} {names}: {advice}",
             self.code.code(),
@@ -124,7 +124,7 @@ impl WarningGroup<'_> {
 }
 
 /// Returns the name of the model if the file is its spec, otherwise the path.
-fn display_file(file: &str, is_spec: bool) -> String {
+fn display_model_or_path(file: &str, is_spec: bool) -> String {
     let stem = Path::new(file).file_stem().filter(|_| is_spec);
     stem.map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

@@ -1,7 +1,7 @@
 //! Reports of `status` and `doctor`: one line per part of the project, with its problems and the command that
 //! fixes them.
 
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use serde_json::json;
 
 use super::exit::Failure;
@@ -36,16 +36,16 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
         };
         return session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}));
     }
-    session.print_escaped(&health_text(parts, longest_name(parts)))
+    session.print_escaped(&format_health_checks(parts, longest_check_name(parts)))
 }
 
 /// Returns the length of the longest name.
-pub fn longest_name(parts: &[HealthCheck]) -> usize {
+pub fn longest_check_name(parts: &[HealthCheck]) -> usize {
     parts.iter().map(|part| part.name.len()).max().unwrap_or_default()
 }
 
 /// Formats the parts, with names of this width.
-pub fn health_text(parts: &[HealthCheck], width: usize) -> String {
+pub fn format_health_checks(parts: &[HealthCheck], width: usize) -> String {
     let mut out = String::new();
     for part in parts {
         if part.problems.is_empty() {
@@ -68,6 +68,6 @@ pub fn health_text(parts: &[HealthCheck], width: usize) -> String {
 }
 
 /// Lists the first few names and the number of remaining names.
-pub fn list_names(names: &[String]) -> String {
-    join_first(names, MAX_LISTED_NAMES)
+pub fn summarize_names(names: &[String]) -> String {
+    join_words_up_to(names, MAX_LISTED_NAMES)
 }

@@ -11,9 +11,9 @@ use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default. The remaining diagnostics are only counted.
-const DEFAULT_DRAWN_DIAGNOSTICS: usize = 20;
+const DEFAULT_PRINTED_DIAGNOSTICS: usize = 20;
 /// Maximum number of diagnostics drawn if the user requests all diagnostics.
-const MAX_DRAWN_DIAGNOSTICS: usize = 1000;
+const MAX_PRINTED_DIAGNOSTICS: usize = 1000;
 /// Width in columns if the output is not a terminal.
 const DEFAULT_WIDTH: usize = 100;
 
@@ -22,15 +22,15 @@ pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, is_
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
     let limit = if is_verbose {
-        MAX_DRAWN_DIAGNOSTICS
+        MAX_PRINTED_DIAGNOSTICS
     } else {
-        DEFAULT_DRAWN_DIAGNOSTICS
+        DEFAULT_PRINTED_DIAGNOSTICS
     };
     let mut remaining = limit;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
         for diagnostic in report.diagnostics.iter().take(remaining) {
-            let drawing = DrawnDiagnostic::new(report, diagnostic, &index);
+            let drawing = MietteDiagnostic::new(report, diagnostic, &index);
             if writeln!(
                 out,
                 "{}",
@@ -81,7 +81,7 @@ fn miette_handler(stream: Stream, colored: bool) -> MietteHandler {
 /// Adapter that displays a drawing with miette's handler.
 struct DiagnosticDisplay<'d> {
     handler: &'d MietteHandler,
-    drawing: DrawnDiagnostic<'d>,
+    drawing: MietteDiagnostic<'d>,
 }
 
 impl fmt::Display for DiagnosticDisplay<'_> {
@@ -92,7 +92,7 @@ impl fmt::Display for DiagnosticDisplay<'_> {
 
 /// Diagnostic, in the form that miette draws.
 #[derive(Debug)]
-struct DrawnDiagnostic<'d> {
+struct MietteDiagnostic<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
@@ -100,7 +100,7 @@ struct DrawnDiagnostic<'d> {
     whole_file: Option<&'d str>,
 }
 
-impl<'d> DrawnDiagnostic<'d> {
+impl<'d> MietteDiagnostic<'d> {
     fn new(report: &Report<'d>, diagnostic: &'d Diagnostic, index: &LineIndex<'_>) -> Self {
         let others = diagnostic.labels();
         let places: Vec<Span> = std::iter::once(diagnostic.span())
@@ -169,7 +169,7 @@ fn set_label_end(label: &mut LabeledSpan, end: usize) {
     };
 }
 
-impl fmt::Display for DrawnDiagnostic<'_> {
+impl fmt::Display for MietteDiagnostic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, code) = (render::severity(self.diagnostic), self.diagnostic.code());
         write!(f, "{severity}[{code}]: ")?;
@@ -184,9 +184,9 @@ impl fmt::Display for DrawnDiagnostic<'_> {
     }
 }
 
-impl std::error::Error for DrawnDiagnostic<'_> {}
+impl std::error::Error for MietteDiagnostic<'_> {}
 
-impl miette::Diagnostic for DrawnDiagnostic<'_> {
+impl miette::Diagnostic for MietteDiagnostic<'_> {
     fn severity(&self) -> Option<Severity> {
         Some(if self.diagnostic.is_error() {
             Severity::Error

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 use super::git::run_git_in;
 
 const USER_VARIABLE: &str = "FORMULAC_USER";
@@ -37,7 +37,7 @@ pub fn user_from_environment() -> Option<String> {
 
 /// Returns the author that git uses in a folder.
 fn git_author(folder: &Path) -> Option<String> {
-    let folder = or_current_folder(folder);
+    let folder = current_folder_if_empty(folder);
     let output = run_git_in(folder, &["var", "GIT_AUTHOR_IDENT"], "")
         .ok()
         .filter(|output| output.succeeded)?;

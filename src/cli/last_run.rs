@@ -53,7 +53,7 @@ pub fn add_overwritten_results(
     mut current: RunArtifacts,
 ) -> RunArtifacts {
     save_last_run(root, folder, &current);
-    let overwritten = overwritten_results(root, dbt, folder, &current);
+    let overwritten = find_overwritten_results(root, dbt, folder, &current);
     current.runs.extend(overwritten);
     current
 }
@@ -64,12 +64,12 @@ fn save_last_run(root: &Path, folder: &Path, current: &RunArtifacts) {
     if !current.runs.iter().any(RunResults::is_run_command) {
         return;
     }
-    let (source, path) = (folder.join("run_results.json"), cache_path(root, folder));
+    let (source, path) = (folder.join("run_results.json"), saved_results_path(root, folder));
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     if changed(&path) >= changed(&source) {
         return;
     }
-    let SourceText { text, fault: None, .. } = SourceText::from_large_file(&source, MAX_ARTIFACT_BYTES) else {
+    let SourceText { text, fault: None, .. } = SourceText::read_with_size_limit(&source, MAX_ARTIFACT_BYTES) else {
         return;
     };
     let _ = WritableFolders::from_project(root).and_then(|bounds| {
@@ -80,11 +80,16 @@ fn save_last_run(root: &Path, folder: &Path, current: &RunArtifacts) {
 
 /// Returns the results of the last run if another command has overwritten them: the saved results, if they belong to
 /// the last run, otherwise the results in dbt's log. The saved results are more precise.
-fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &RunArtifacts) -> Option<RunResults> {
+fn find_overwritten_results(
+    root: &Path,
+    dbt: &DbtProject,
+    folder: &Path,
+    current: &RunArtifacts,
+) -> Option<RunResults> {
     if current.runs.iter().any(RunResults::is_run_command) {
         return None;
     }
-    let saved = cached_results(root, folder);
+    let saved = read_saved_results(root, folder);
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let files = folder::find_files(&folder.join("run"), |_| true);
     let Some(run_time) = files.iter().filter_map(changed).max() else {
@@ -98,21 +103,21 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &R
     };
     match saved {
         Some(saved) if is_last(&saved) => Some(saved),
-        saved => results_from_log(dbt, folder, current, run_time).or(saved),
+        saved => read_results_from_log(dbt, folder, current, run_time).or(saved),
     }
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
 /// is `run_time`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as
 /// in a copied folder, their time is used instead.
-fn results_from_log(
+fn read_results_from_log(
     dbt: &DbtProject,
     folder: &Path,
     current: &RunArtifacts,
     run_time: SystemTime,
 ) -> Option<RunResults> {
     let first_write = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
-    let read_log = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), MAX_ARTIFACT_BYTES).text;
+    let read_log = |name: &str| SourceText::read_with_size_limit(&dbt.log_path().join(name), MAX_ARTIFACT_BYTES).text;
     let log = read_log("dbt.log.1") + &read_log("dbt.log");
     let is_here = |target_path: Option<&str>| {
         let path = target_path.map_or_else(|| dbt.target_folder(), |target_path| dbt.folder.join(target_path));
@@ -129,11 +134,12 @@ fn results_from_log(
 }
 
 /// Returns the saved results of the last run in a target folder.
-fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
-    RunResults::from_text(&SourceText::from_large_file(&cache_path(root, folder), MAX_ARTIFACT_BYTES).text).ok()
+fn read_saved_results(root: &Path, folder: &Path) -> Option<RunResults> {
+    RunResults::from_text(&SourceText::read_with_size_limit(&saved_results_path(root, folder), MAX_ARTIFACT_BYTES).text)
+        .ok()
 }
 
-fn cache_path(root: &Path, folder: &Path) -> PathBuf {
+fn saved_results_path(root: &Path, folder: &Path) -> PathBuf {
     let full_path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     root.join(RESULTS_FOLDER).join(format!(
         "{}.json",

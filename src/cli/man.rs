@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::command;
 
 /// Writes the man pages if the environment variable requests them.
-pub fn write_pages() -> Option<ExitCode> {
+pub fn write_man_pages() -> Option<ExitCode> {
     let folder = std::env::var_os("FORMULAC_MAN_PAGES")?;
     let written = fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(command(), &folder));
     Some(written.map_or_else(

@@ -13,7 +13,7 @@ pub const QUERY_SPEC_NAME: &str = "metrics_query";
 /// Name that messages use for the text generated from the options.
 const OPTIONS_SOURCE_NAME: &str = "<options>";
 /// Keys of a spec, with the options that replace them.
-const SPEC_KEY_OPTIONS: [(&str, &str); 9] = [
+const OPTIONS_BY_SPEC_KEY: [(&str, &str); 9] = [
     ("metrics", "--metrics"),
     ("group_by", "--by"),
     ("where", "--where"),
@@ -97,7 +97,7 @@ pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace =
             |text: String, (key, option): &(&str, &str)| text.replace(&format!("`{key}`"), &format!("`{option}`"));
-        SPEC_KEY_OPTIONS.iter().fold(text.to_owned(), replace)
+        OPTIONS_BY_SPEC_KEY.iter().fold(text.to_owned(), replace)
     };
     for file in file_diagnostics
         .iter_mut()
@@ -160,7 +160,7 @@ fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
     if KEYS_WITHOUT_OPTION.contains(&key) {
         return Some(OptionForYaml::OnlyInSpec);
     }
-    let (_, option) = SPEC_KEY_OPTIONS.iter().find(|(name, _)| *name == key)?;
+    let (_, option) = OPTIONS_BY_SPEC_KEY.iter().find(|(name, _)| *name == key)?;
     if value.starts_with('{') && key != "fill" {
         return Some(OptionForYaml::OnlyInSpec);
     }

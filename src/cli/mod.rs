@@ -75,7 +75,7 @@ use session::Session;
 pub fn main() -> ExitCode {
     complete::answer_completion_request();
     #[cfg(feature = "man")]
-    if let Some(code) = man::write_pages() {
+    if let Some(code) = man::write_man_pages() {
         return code;
     }
     let (cli, as_json) = match args::parse() {
@@ -96,7 +96,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Init(_) | Command::Functions(_) | Command::Schema(_) | Command::Env(_)
     );
     if !is_type_independent {
-        environment::check_selected_name(&session.global)?;
+        environment::check_requested_environment(&session.global)?;
     }
     permissions::check_permission(session, command)?;
     match command {

@@ -154,12 +154,12 @@ pub fn models_from_specs(
 }
 
 /// Returns the models that could be built, each with the index of its spec.
-pub fn built_specs(models: &[CompiledModel]) -> impl Iterator<Item = (usize, &CompiledSpec)> {
-    built_models(models).map(|(model, built)| (model.spec, &built.compiled))
+pub fn compiled_model_specs(models: &[CompiledModel]) -> impl Iterator<Item = (usize, &CompiledSpec)> {
+    models_with_files(models).map(|(model, built)| (model.spec, &built.compiled))
 }
 
 /// Returns the models that could be built.
-pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &ModelFiles)> {
+pub fn models_with_files(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &ModelFiles)> {
     models.iter().filter_map(|model| Some((model, model.files.as_ref()?)))
 }
 

@@ -32,7 +32,7 @@ impl MovedFilePaths {
     /// models, and the folders that earlier versions of the project file specified.
     pub fn find(workspace: &Workspace, models: &[CompiledModel]) -> Self {
         let (models_folder, tests_folder) = workspace.output_folders();
-        let planned_files = models::built_models(models).flat_map(|(model, built)| {
+        let planned_files = models::models_with_files(models).flat_map(|(model, built)| {
             let files = model.planned_files(models_folder.as_ref(), tests_folder.as_ref());
             files.map(|file| (folder::relative_path("".as_ref(), &file.path), built.path.as_str()))
         });
@@ -88,7 +88,8 @@ impl MovedFilePaths {
         {
             let Ok(text) = read_text(&path) else { continue };
             let Some(spec) = spec_in_header(&text) else { continue };
-            let is_described = |(expected, other): &&(String, &str)| *other == spec && describes_model(&text, expected);
+            let is_described =
+                |(expected, other): &&(String, &str)| *other == spec && properties_describe_model(&text, expected);
             let of_spec = || {
                 properties
                     .iter()
@@ -117,13 +118,13 @@ impl MovedFilePaths {
     }
 
     /// Returns all moved files.
-    pub fn all_moves(&self) -> &BTreeMap<String, String> {
+    pub fn current_paths_by_old_path(&self) -> &BTreeMap<String, String> {
         &self.current
     }
 
     /// Returns the files in folders that an earlier version of the project file specified, by current path. The values
     /// are the paths of the files in the project's standard folders.
-    pub fn moves_out_of_former_folders(&self) -> BTreeMap<&str, &str> {
+    pub fn moves_from_former_folders(&self) -> BTreeMap<&str, &str> {
         let moves = self
             .current
             .iter()
@@ -146,7 +147,7 @@ impl MovedFilePaths {
 }
 
 /// Returns whether a properties file describes the model whose properties file formulac would write to `path`.
-fn describes_model(text: &str, path: &str) -> bool {
+fn properties_describe_model(text: &str, path: &str) -> bool {
     let Some((root, model)) = yaml::parse_root(text).zip(Path::new(path).file_stem()) else {
         return false;
     };

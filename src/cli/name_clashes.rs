@@ -12,7 +12,7 @@ use super::models::CompiledModel;
 use super::moved_files::MovedFilePaths;
 
 /// Node types that `ref` can refer to. All nodes of these types share one namespace.
-const REF_TYPES: &[&str] = &["model", "seed", "snapshot"];
+const REFERENCEABLE_TYPES: &[&str] = &["model", "seed", "snapshot"];
 
 /// Reports models and tests whose names other nodes already use. `folders` are the folders of the models and tests,
 /// relative to the dbt project.
@@ -27,9 +27,9 @@ pub fn check(
 ) {
     let mut nodes_by_name: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
-    for node in nodes.iter().filter(|node| has_existing_file(node, manifest, root)) {
+    for node in nodes.iter().filter(|node| does_node_file_exist(node, manifest, root)) {
         let kind = node.node.kind.as_str();
-        if REF_TYPES.contains(&kind) {
+        if REFERENCEABLE_TYPES.contains(&kind) {
             nodes_by_name.entry(node.node.name.to_lowercase()).or_insert(node);
         } else if kind == "test" {
             tests.entry(node.node.name.to_lowercase()).or_insert(node);
@@ -169,7 +169,7 @@ fn report_name_clashes(
 
 /// Returns whether the file of a node still exists at its path in the manifest. Files of packages are elsewhere and are
 /// not checked.
-fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
+fn does_node_file_exist(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     !is_project_node(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
 }
 

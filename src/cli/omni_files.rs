@@ -7,7 +7,7 @@ use formulac::diag::Diagnostic;
 use formulac::omni::shared_file_paths;
 use formulac::{CompiledSpec, Project};
 
-use super::folder::{self, display_path, or_current_folder};
+use super::folder::{self, current_folder_if_empty, display_path};
 use super::project;
 use super::source::SourceText;
 
@@ -24,7 +24,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
         let has_ending = [".yaml", ".yml", ".view", ".topic"]
             .iter()
             .any(|end| name.ends_with(end));
-        !name.starts_with('.') && (has_ending || is_shared_file(&name))
+        !name.starts_with('.') && (has_ending || is_singleton_omni_file(&name))
     };
     let is_in_model = |path: &Path| {
         let inside = path.strip_prefix(folder).unwrap_or(path);
@@ -37,7 +37,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 
 /// Returns whether a file without an extension is one of the files that occur only once in the Omni model, such as
 /// `relationships`.
-fn is_shared_file(name: &str) -> bool {
+fn is_singleton_omni_file(name: &str) -> bool {
     !name.contains('.') && shared_file_paths().any(|path| path == name)
 }
 
@@ -65,13 +65,14 @@ pub fn find_omni_duplicates(
 /// `relationships.yaml`, which occurs only in the Omni model's folder. Without such a file, returns the folder itself.
 pub fn find_enclosing_omni_folder(folder: &Path) -> PathBuf {
     let around = || {
-        let real = fs::canonicalize(or_current_folder(folder)).ok()?;
+        let real = fs::canonicalize(current_folder_if_empty(folder)).ok()?;
         let work_tree = real.ancestors().position(|folder| folder.join(".git").exists())?;
         let has_shared_file = |folder: &Path| shared_file_paths().any(|name| folder.join(name).is_file());
         let depth = real.ancestors().take(work_tree + 1).position(has_shared_file)?;
         let found = real.ancestors().nth(depth)?;
         // Messages show the folder as the user spelled it.
-        let is_found = |spelled: &&Path| fs::canonicalize(or_current_folder(spelled)).is_ok_and(|real| real == found);
+        let is_found =
+            |spelled: &&Path| fs::canonicalize(current_folder_if_empty(spelled)).is_ok_and(|real| real == found);
         Some(
             folder
                 .ancestors()

@@ -99,7 +99,12 @@ fn read_pushed_specs(workspace: &Workspace) -> BTreeSet<String> {
 
 /// Returns the leftover tests of a model. These tests have the model's name, were generated from its spec, have not
 /// been edited since, and are no longer generated (`is_generated` returns `false`).
-pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, is_generated: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn find_orphaned_tests(
+    folder: &Path,
+    model: &str,
+    spec: &str,
+    is_generated: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let begin = format!("assert_{}_", model.to_lowercase());
@@ -116,7 +121,7 @@ pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, is_generated: impl
 }
 
 /// Returns the docs of a model that were generated from its spec, unless they were edited since.
-pub fn orphaned_docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
+pub fn find_orphaned_docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
     let path = folder.join(format!("{model}.md"));
     let text = read_text(&path).ok()?;
     (spec_in_header(&text) == Some(spec) && is_unmodified(&text)).then_some(path)

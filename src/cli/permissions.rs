@@ -1,7 +1,7 @@
 //! Maps each command to the right that it requires, and rejects commands that the user's role does not allow.
 
 use formulac::diag::lists::join_words;
-use formulac::sync::{LogEntry, REFUSED_ACTION};
+use formulac::sync::{LogEntry, REJECTED_COMMAND_ACTION};
 use formulac::team::{Right, Role};
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use super::identity;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;
-use crate::cli::commands::sync::{REFUSAL_LOG_FOLDER, Repository, create_local_folder};
+use crate::cli::commands::sync::{REJECTED_COMMANDS_FOLDER, Repository, create_local_folder};
 
 /// Permission that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     if workspace.project.people().rights(&who).has_right(right) {
         return Ok(());
     }
-    Err(report_missing_right(
+    Err(reject_for_missing_right(
         session,
         &workspace,
         &who,
@@ -139,7 +139,7 @@ fn environment_of_branch(workspace: &Workspace) -> Option<Environment> {
 }
 
 /// Logs a command that was rejected because the user lacks a right, and reports the required right.
-pub fn report_missing_right(
+pub fn reject_for_missing_right(
     session: &Session,
     workspace: &Workspace,
     who: &str,
@@ -147,7 +147,7 @@ pub fn report_missing_right(
     right: Right,
     environment: Option<&Environment>,
 ) -> Failure {
-    log_refusal(session, workspace, who, command, environment);
+    log_rejected_command(session, workspace, who, command, environment);
     let roles = workspace.project.people().roles(who);
     let role_names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
     let role = if role_names.is_empty() {
@@ -194,7 +194,7 @@ pub fn report_missing_right(
 
 /// Logs a command that must run on the branch of a protected environment but was run on another branch. The message
 /// contains the correct branch.
-pub fn report_wrong_branch(
+pub fn reject_for_wrong_branch(
     session: &Session,
     workspace: &Workspace,
     command: &str,
@@ -202,7 +202,7 @@ pub fn report_wrong_branch(
     message: &str,
     branch: &str,
 ) -> Failure {
-    log_refusal(
+    log_rejected_command(
         session,
         workspace,
         &identity::current_user(&workspace.root).unwrap_or_default(),
@@ -215,7 +215,7 @@ pub fn report_wrong_branch(
 }
 
 /// Logs a rejected command in a file that git ignores, so that the output of `git status` does not change.
-pub fn log_refusal(
+pub fn log_rejected_command(
     session: &Session,
     workspace: &Workspace,
     who: &str,
@@ -227,13 +227,13 @@ pub fn log_refusal(
     // its position in the log.
     entry.timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.author);
-    entry.action = REFUSED_ACTION.to_owned();
+    entry.action = REJECTED_COMMAND_ACTION.to_owned();
     entry.environment = environment
         .map(|environment| environment.name.clone())
         .unwrap_or_default();
     entry.changes = vec![command.to_owned()];
     let file = PlannedFile {
-        path: workspace.root.join(REFUSAL_LOG_FOLDER).join(entry.file_name()),
+        path: workspace.root.join(REJECTED_COMMANDS_FOLDER).join(entry.file_name()),
         text: entry.text(),
     };
     let outcome = workspace.writable_folders().and_then(|bounds| {

@@ -96,14 +96,14 @@ impl ExternalProgram {
 
     /// Runs the program to completion, with `input` as its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
-        let output = self.run_for_bytes(command, input)?;
+        let output = self.run_with_byte_output(command, input)?;
         Ok(ProgramOutput::new(output.status, &output.stdout, &output.stderr))
     }
 
     /// Runs the program, and ends it if it takes longer than `limit`.
     pub fn run_with_limit(&self, command: &mut Command, limit: Duration) -> Result<ProgramOutput, Failure> {
         let start = Instant::now();
-        let mut child = command.spawn().map_err(|error| self.start_failure(&error))?;
+        let mut child = command.spawn().map_err(|error| self.program_start_failure(&error))?;
         let (out, err) = (read_in_thread(child.stdout.take()), read_in_thread(child.stderr.take()));
         let remaining = || limit.saturating_sub(start.elapsed());
         loop {
@@ -123,17 +123,17 @@ impl ExternalProgram {
                     let text = format!("`{}` did not end within {seconds}", self.name);
                     return Err(Failure::new(Exit::Failed, text));
                 }
-                Err(error) => return Err(self.start_failure(&error)),
+                Err(error) => return Err(self.program_start_failure(&error)),
             }
         }
     }
 
     /// Like [`Self::run`], but returns the output as bytes.
-    pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
-        run_to_end(command, input).map_err(|error| self.start_failure(&error))
+    pub fn run_with_byte_output(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
+        run_to_completion(command, input).map_err(|error| self.program_start_failure(&error))
     }
 
-    fn start_failure(&self, error: &io::Error) -> Failure {
+    fn program_start_failure(&self, error: &io::Error) -> Failure {
         let name = self.name;
         let (text, help) = match error.kind() {
             io::ErrorKind::NotFound => (format!("the program `{name}` was not found"), self.install.to_owned()),
@@ -163,7 +163,7 @@ fn read_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>>
     receiver
 }
 
-fn run_to_end(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
+fn run_to_completion(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }

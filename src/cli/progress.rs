@@ -9,7 +9,7 @@ use super::args::DiagnosticFormat;
 use super::session::{Session, Stream};
 
 /// Starts a progress bar with `count` steps. Shows nothing if the output is not a terminal.
-pub fn start_bar(session: &Session, count: usize, message: &'static str) -> ProgressBar {
+pub fn start_progress_bar(session: &Session, count: usize, message: &'static str) -> ProgressBar {
     let target = match ProgressOutput::from_session(session) {
         ProgressOutput::Terminal => ProgressDrawTarget::stderr(),
         ProgressOutput::Lines | ProgressOutput::Nowhere => ProgressDrawTarget::hidden(),
@@ -44,12 +44,12 @@ impl ProgressOutput {
 
 /// Progress display while another program runs: a spinner on a terminal, otherwise a single printed line.
 #[derive(Debug)]
-pub struct WaitIndicator {
+pub struct ProgressIndicator {
     line: ProgressOutput,
     last: RefCell<String>,
 }
 
-impl WaitIndicator {
+impl ProgressIndicator {
     pub fn new(session: &Session) -> Self {
         Self {
             line: ProgressOutput::from_session(session),
@@ -58,7 +58,7 @@ impl WaitIndicator {
     }
 
     /// Runs `work`, which may take seconds, and shows progress.
-    pub fn show_during<T>(&self, progress_message: &str, work: impl FnOnce() -> T) -> T {
+    pub fn show_progress_during<T>(&self, progress_message: &str, work: impl FnOnce() -> T) -> T {
         let message = formulac::diag::render::escape_hidden(progress_message);
         match self.line {
             ProgressOutput::Nowhere => work(),

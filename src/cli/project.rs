@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::Project;
 
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 use super::source::SourceText;
 use super::writable_folders::absolute_path_of_file;
 use formulac::diag::{Code, Diagnostic};
@@ -73,7 +73,7 @@ fn add_personal_settings(mut project: Project, root: &Path) -> Result<Project, F
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
-    let faults = project.add_personal(&source.text);
+    let faults = project.apply_personal_settings(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
         return Err(Failure::Found(vec![FileDiagnostics {
             file: source.name,
@@ -164,7 +164,7 @@ pub fn paths_in_project(paths: &[PathBuf], root: Option<&Path>) -> Vec<Option<St
     let roots = root.map(|root| {
         (
             absolute_path_of_file(root),
-            fs::canonicalize(or_current_folder(root)).ok(),
+            fs::canonicalize(current_folder_if_empty(root)).ok(),
         )
     });
     let path_inside = |path: &Path| {

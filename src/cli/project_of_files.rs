@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use formulac::diag::lists::{join_first, quote_names};
+use formulac::diag::lists::{join_words_up_to, quote_names};
 
 use super::args::{Command, GlobalOptions};
 use super::commands::promote;
 use super::dbt_project;
 use super::environment::quote_for_shell;
 use super::exit::{Exit, Failure};
-use super::folder::{display_path, or_current_folder};
+use super::folder::{current_folder_if_empty, display_path};
 use super::project;
 use super::writable_folders::absolute_path_of_file;
 
@@ -29,7 +29,7 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
         return Ok(());
     };
     // Folders of the projects, by their real paths.
-    let projects: BTreeMap<PathBuf, PathBuf> = named_files(command)
+    let projects: BTreeMap<PathBuf, PathBuf> = files_named_in_arguments(command)
         .into_iter()
         // A project file is checked without loading the project.
         .filter(|path| path.is_file() && !project::is_project_file(path))
@@ -49,7 +49,7 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
         .values()
         .map(|project| display_path(&relative_path_from(&current, project)))
         .collect();
-    let listed = join_first(&quote_names(&names), MAX_LISTED_PROJECTS);
+    let listed = join_words_up_to(&quote_names(&names), MAX_LISTED_PROJECTS);
     let help = format!(
         "run `formulac {}` once per project, or specify the project, for example with `--project-dir {}`",
         command.name(),
@@ -59,7 +59,7 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
 }
 
 /// Returns the arguments of a command that can be files of a project.
-fn named_files(command: &Command) -> Vec<&Path> {
+fn files_named_in_arguments(command: &Command) -> Vec<&Path> {
     fn paths(arguments: &[impl AsRef<Path>]) -> Vec<&Path> {
         arguments.iter().map(AsRef::as_ref).collect()
     }
@@ -112,5 +112,5 @@ fn relative_path_from(current: &Path, folder: &Path) -> PathBuf {
         .components()
         .skip(shared)
         .map(|part| PathBuf::from(part.as_os_str()));
-    or_current_folder(&up.chain(down).collect::<PathBuf>()).to_owned()
+    current_folder_if_empty(&up.chain(down).collect::<PathBuf>()).to_owned()
 }

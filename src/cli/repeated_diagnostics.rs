@@ -5,20 +5,20 @@ use formulac_syntax::text::format_count;
 
 use super::exit::FileDiagnostics;
 use formulac::diag::Diagnostic;
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac::span::Span;
 
 /// Maximum number of files named in the note. The remaining files are only counted.
 const MAX_LISTED_FILES: usize = 3;
 
 /// Diagnostics to print: each error once, in the file that contains the error.
-pub struct ShownDiagnostics {
+pub struct PrintedDiagnostics {
     pub diagnostics: Vec<FileDiagnostics>,
     /// Files whose errors are not shown, because the errors repeat those of other files.
     affected: Vec<String>,
 }
 
-impl ShownDiagnostics {
+impl PrintedDiagnostics {
     /// Returns the diagnostics. If `each_once` is set, omits diagnostics that are caused by an error in another file.
     pub fn new(file_diagnostics: &[FileDiagnostics], each_once: bool) -> Self {
         let mut summary = Self {
@@ -28,7 +28,7 @@ impl ShownDiagnostics {
         for file in summary.diagnostics.iter_mut().filter(|_| each_once) {
             let count = file.diagnostics.len();
             file.diagnostics
-                .retain(|diagnostic| !is_shown_elsewhere(diagnostic, file_diagnostics));
+                .retain(|diagnostic| !is_reported_in_other_file(diagnostic, file_diagnostics));
             if file.diagnostics.len() < count {
                 summary.affected.push(file.file.clone());
             }
@@ -47,14 +47,14 @@ impl ShownDiagnostics {
         (!self.affected.is_empty()).then(|| {
             format!(
                 "note: {count_text} {reads} metrics with these errors and {have} no SQL: {}",
-                join_first(&self.affected, MAX_LISTED_FILES)
+                join_words_up_to(&self.affected, MAX_LISTED_FILES)
             )
         })
     }
 }
 
 /// Returns whether the cause of a diagnostic is an error in another file.
-fn is_shown_elsewhere(diagnostic: &Diagnostic, file_diagnostics: &[FileDiagnostics]) -> bool {
+fn is_reported_in_other_file(diagnostic: &Diagnostic, file_diagnostics: &[FileDiagnostics]) -> bool {
     let Some(cause) = diagnostic.cause() else { return false };
     let overlaps = |span: Span| span.start <= cause.span.end && cause.span.start <= span.end;
     let mut files = file_diagnostics

@@ -35,7 +35,7 @@ pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
 fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
     let sources: Vec<SourceText> = schema_files(path)?
         .iter()
-        .map(|p| SourceText::from_large_file(p, MAX_ARTIFACT_BYTES))
+        .map(|p| SourceText::read_with_size_limit(p, MAX_ARTIFACT_BYTES))
         .collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources

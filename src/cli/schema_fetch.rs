@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use super::args::{EngineArgs, SchemaFetchArgs, TargetOptions};
 use super::atomic_write::{PlannedFile, write_all};
 use super::dbt_run::DbtCall;
-use super::engine::{Engine, FoundRelation};
+use super::engine::{Engine, WarehouseRelation};
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::generation::CompiledProject;
-use super::progress::WaitIndicator;
+use super::progress::ProgressIndicator;
 use super::session::Session;
 use super::source::read_text;
 use super::spec::{self, Spec};
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     };
     for (read_relation, looked) in relations.iter().zip(looked) {
         let fault = match (looked, find_node(manifest, read_relation)) {
-            (Ok(Some(FoundRelation { columns, .. })), Some(node)) => {
+            (Ok(Some(WarehouseRelation { columns, .. })), Some(node)) => {
                 let [nodes, sources] = &mut tables;
                 let tables = match node.resource_type {
                     ResourceType::Source => sources,
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     }
     let table_count: usize = tables.iter().map(Map::len).sum();
     if !args.selection.selects_all_models() {
-        keep_unselected_relations(&workspace, &mut tables);
+        retain_unselected_relations(&workspace, &mut tables);
     }
     let [nodes, sources] = tables;
     let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
@@ -129,7 +129,7 @@ fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Opti
 }
 
 /// Keeps the results of earlier fetches by adding the tables of relations that are not selected.
-fn keep_unselected_relations(workspace: &Workspace, tables: &mut [Map<String, Value>; 2]) {
+fn retain_unselected_relations(workspace: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(workspace.root.join(FETCHED_CATALOG_FILE)) else {
         return;
     };
@@ -155,7 +155,7 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
     };
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let parse_run = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
-        .run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
+        .run(&ProgressIndicator::new(session), "asking dbt to parse the project")?;
     if !parse_run.succeeded {
         return Err(Failure::new(
             Exit::Failed,

@@ -6,7 +6,7 @@ use std::path::Path;
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::{Manifest, ManifestNode as EarlierNode, ManifestReadOptions, ResourceType};
 use formulac::dbt::selection::{
-    self, METHODS, STATES, SelectableNode, SelectionError, StateChange, UNSUPPORTED_STATES,
+    self, SELECTION_METHODS, SUPPORTED_STATES, SelectableNode, SelectionError, StateChange, UNSUPPORTED_STATES,
 };
 use formulac::dbt::{RelationReference as Read, is_same_except_layout};
 use formulac::diag::suggest;
@@ -28,11 +28,11 @@ pub struct SelectedModels {
 }
 
 impl SelectedModels {
-    pub fn has_model(&self, model: usize) -> bool {
+    pub fn is_model_selected(&self, model: usize) -> bool {
         self.models.get(model) == Some(&true)
     }
 
-    pub fn has_spec(&self, spec: usize) -> bool {
+    pub fn is_spec_selected(&self, spec: usize) -> bool {
         self.specs.get(spec) == Some(&true)
     }
 }
@@ -46,14 +46,14 @@ pub fn apply_selection(
     (package, folder): (&str, &str),
     selection: &Selection,
 ) -> Result<SelectedModels, Failure> {
-    let (mut nodes, ids) = selection_graph(models, manifest, graph_nodes, (package, folder));
+    let (mut nodes, ids) = build_selection_graph(models, manifest, graph_nodes, (package, folder));
     if let Some(folder) = &selection.state {
         let earlier = read_earlier_manifest(folder)?;
-        let checksums = checksums(manifest);
+        let checksums_by_node_id = checksums_by_node_id(manifest);
         for (index, (node, id)) in nodes.iter_mut().zip(&ids).enumerate() {
             node.change = Some(match models.get(index) {
-                Some(model) => compare_model(model, node, earlier_model(&earlier, node)),
-                None => compare_node(node, checksums.get(id.as_str()).copied(), earlier.node(id)),
+                Some(model) => compare_model_state(model, node, find_earlier_model(&earlier, node)),
+                None => compare_node_state(node, checksums_by_node_id.get(id.as_str()).copied(), earlier.node(id)),
             });
         }
     }
@@ -176,13 +176,13 @@ fn selection_failure(fault: &SelectionError) -> Failure {
                     DIR` after `formulac generate`"
                     )
                 }
-                None => format!("write `state:` with {}", name_list(STATES, "")),
+                None => format!("write `state:` with {}", name_list(SUPPORTED_STATES, "")),
             }
         }
         SelectionError::NoEarlierManifest => {
             "use `--state DIR` to specify the folder that contains the earlier manifest.json".to_owned()
         }
-        _ => format!("the methods are {}", name_list(METHODS, ":")),
+        _ => format!("the methods are {}", name_list(SELECTION_METHODS, ":")),
     };
     Failure::new(Exit::Usage, fault.to_string()).with_help(help)
 }
@@ -191,7 +191,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
     let target_folder =
-        TargetArtifacts::read_manifest_parts(path.clone(), ManifestReadOptions::default().with_raw_code());
+        TargetArtifacts::read_manifest_with_options(path.clone(), ManifestReadOptions::default().with_raw_code());
     let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     read_folder
         .map(|earlier_folder| earlier_folder.manifest)
@@ -202,7 +202,7 @@ fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
         })
 }
 
-fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
+fn checksums_by_node_id(manifest: &Manifest) -> BTreeMap<&str, &str> {
     let nodes = manifest.nodes.iter();
     nodes
         .filter_map(|node| Some((&*node.unique_id, node.checksum.as_deref()?)))
@@ -211,7 +211,7 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
 
 /// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
 /// version, because specs describe the latest version.
-fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m EarlierNode> {
+fn find_earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m EarlierNode> {
     let mut namesakes = earlier
         .nodes
         .iter()
@@ -223,7 +223,7 @@ fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
 /// without its layout, and the configuration that the spec sets.
-fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&EarlierNode>) -> StateChange {
+fn compare_model_state(model: &CompiledModel, node: &SelectableNode, earlier: Option<&EarlierNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -236,18 +236,18 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
     let has_same_body = now
         .zip(earlier.raw_code.as_deref())
         .is_some_and(|(now, earlier)| is_same(now, earlier));
-    compare_settings(node, earlier, !has_same_body)
+    compare_node_settings(node, earlier, !has_same_body)
 }
 
 /// Compares any other node with its earlier version by the checksum of the file.
-fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&EarlierNode>) -> StateChange {
+fn compare_node_state(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&EarlierNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
             ..StateChange::default()
         };
     };
-    compare_settings(node, earlier, checksum != earlier.checksum.as_deref())
+    compare_node_settings(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
 /// Settings that determine the name of the relation.
@@ -257,7 +257,7 @@ const IGNORED_SETTINGS: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node with its earlier settings. Ignores settings that only the earlier node has, because
 /// they may be dbt's defaults.
-fn compare_settings(node: &SelectableNode, earlier: &EarlierNode, has_new_body: bool) -> StateChange {
+fn compare_node_settings(node: &SelectableNode, earlier: &EarlierNode, has_new_body: bool) -> StateChange {
     let differing = node
         .config
         .iter()
@@ -274,7 +274,7 @@ fn compare_settings(node: &SelectableNode, earlier: &EarlierNode, has_new_body: 
 }
 
 /// Returns the models followed by dbt's other nodes, and the id of each node.
-fn selection_graph(
+fn build_selection_graph(
     models: &[CompiledModel],
     manifest: &Manifest,
     graph_nodes: &[GraphNode],
@@ -292,7 +292,7 @@ fn selection_graph(
     for graph_node in graph_nodes {
         let same_model = own_models
             .get(&graph_node.node.name.to_lowercase())
-            .filter(|_| graph_node.node.package == package && is_model_kind(&graph_node.node.kind));
+            .filter(|_| graph_node.node.package == package && is_referenceable_kind(&graph_node.node.kind));
         places.push(match same_model {
             Some(own_index) => (*own_index, false),
             None => {
@@ -301,7 +301,7 @@ fn selection_graph(
             }
         });
     }
-    let index = RelationIndex::new(graph_nodes, &places, package);
+    let index = RelationPositions::new(graph_nodes, &places, package);
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     nodes.extend(models.iter().map(|model| {
         let mut node = model_node(model, package, folder);
@@ -329,18 +329,18 @@ fn selection_graph(
             nodes.push(node);
             ids.push(known_node.unique_id.clone());
         } else if let Some(own_node) = nodes.get_mut(*node_index) {
-            add_settings(own_node, &known_node.node);
+            add_manifest_settings(own_node, &known_node.node);
         }
     }
     (nodes, ids)
 }
 
-fn is_model_kind(kind: &str) -> bool {
+fn is_referenceable_kind(kind: &str) -> bool {
     matches!(kind, "model" | "seed" | "snapshot")
 }
 
 /// Positions of the manifest's relations in the graph.
-struct RelationIndex<'m> {
+struct RelationPositions<'m> {
     /// Relations by name. If several packages contain a relation with the same name, the project's own relation is
     /// used.
     by_name: BTreeMap<&'m str, usize>,
@@ -348,7 +348,7 @@ struct RelationIndex<'m> {
     by_source: BTreeMap<(&'m str, &'m str), usize>,
 }
 
-impl<'m> RelationIndex<'m> {
+impl<'m> RelationPositions<'m> {
     fn new(graph_nodes: &'m [GraphNode], places: &[(usize, bool)], package: &str) -> Self {
         let mut index = Self {
             by_name: BTreeMap::new(),
@@ -357,7 +357,7 @@ impl<'m> RelationIndex<'m> {
         };
         for (graph_node, (node_index, _)) in graph_nodes.iter().zip(places).filter(|(node, _)| !node.disabled) {
             let node = &graph_node.node;
-            if is_model_kind(&node.kind) {
+            if is_referenceable_kind(&node.kind) {
                 index.by_package.insert((&node.package, &node.name), *node_index);
                 if node.package == package {
                     index.by_name.insert(&node.name, *node_index);
@@ -418,7 +418,7 @@ fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableN
 
 /// Adds the tags and settings of the manifest's node to the node of the same model, because the manifest includes the
 /// settings for folders in `dbt_project.yml`.
-fn add_settings(own_node: &mut SelectableNode, node: &SelectableNode) {
+fn add_manifest_settings(own_node: &mut SelectableNode, node: &SelectableNode) {
     own_node.tags.extend(
         node.tags
             .iter()

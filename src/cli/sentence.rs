@@ -7,9 +7,9 @@ use formulac::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use formulac::catalog::{self, Function};
 use formulac::span::Span;
 use formulac::{Type, parse};
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
-use super::formula_parts::FormulaPart;
+use super::formula_parts::FormulaNode;
 use super::phrase;
 
 /// Maximum length, in characters, of the description of a part. If the description is longer, the part is quoted from
@@ -59,7 +59,7 @@ impl ExpressionDescription {
 }
 
 /// Returns a sentence for each definition that can be described, in source order.
-pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
+pub fn sentences(source: &str, parts: &[FormulaNode]) -> Vec<Sentence> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let types = parts
@@ -137,7 +137,7 @@ impl SentenceBuilder<'_> {
             _ if words.noun.starts_with("whether ") => format!("Tests {}", words.noun),
             _ => format!("Returns {}", words.noun),
         };
-        Some(format!("{}.", one_line(&text)))
+        Some(format!("{}.", collapse_whitespace(&text)))
     }
 
     fn build_description(&self, id: ExprId) -> ExpressionDescription {
@@ -149,7 +149,7 @@ impl SentenceBuilder<'_> {
         };
         if words.noun.chars().count() > MAX_DESCRIPTION_LENGTH {
             words = ExpressionDescription {
-                noun: self.quote_source(id),
+                noun: self.quoted_source(id),
                 is_faulty,
                 ..ExpressionDescription::default()
             };
@@ -158,8 +158,8 @@ impl SentenceBuilder<'_> {
     }
 
     /// Returns the source of a node in backticks.
-    fn quote_source(&self, id: ExprId) -> String {
-        let text = one_line(self.ast.span(id).text(self.source));
+    fn quoted_source(&self, id: ExprId) -> String {
+        let text = collapse_whitespace(self.ast.span(id).text(self.source));
         let mut short: String = text.chars().take(MAX_QUOTED_LENGTH).collect();
         if short.len() < text.len() {
             short.push('…');
@@ -194,7 +194,7 @@ impl SentenceBuilder<'_> {
                     self.describe_node(base).as_embedded_phrase()
                 ))
             }
-            Expr::Range { from, to } => noun(self.describe_range(from, to).unwrap_or_else(|| self.quote_source(id))),
+            Expr::Range { from, to } => noun(self.describe_range(from, to).unwrap_or_else(|| self.quoted_source(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
                 (Sign::Plus, _) => self.describe_node(operand),
                 (Sign::Minus, Expr::Number) => noun(format!("-{}", self.describe_node(operand).noun)),
@@ -210,10 +210,10 @@ impl SentenceBuilder<'_> {
                 let function = catalog::lookup(call.name.text(self.source));
                 match function.and_then(|function| self.describe_call(function, self.ast.arguments(call))) {
                     Some(words) => words,
-                    None => noun(self.quote_source(id)),
+                    None => noun(self.quoted_source(id)),
                 }
             }
-            _ => noun(self.quote_source(id)),
+            _ => noun(self.quoted_source(id)),
         }
     }
 

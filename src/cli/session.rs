@@ -6,16 +6,16 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::grouped_warnings::{format_grouped, repeated_warning_codes};
+use super::grouped_warnings::{format_warning_groups, frequent_warning_codes};
 use super::human;
 use super::json;
-use super::repeated_diagnostics::ShownDiagnostics;
+use super::repeated_diagnostics::PrintedDiagnostics;
 use formulac::diag::render::{self, Report};
 use formulac::diag::{Code, Diagnostic};
 use serde_json::Value;
 
 /// Minimum number of warnings of one kind that `check` combines into one line instead of printing each position.
-const MIN_REPEATED_IN_CHECK: usize = 4;
+const MIN_GROUPED_WARNINGS: usize = 4;
 
 /// Options that all commands share, and the two output streams.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Session {
         if yes {
             return Ok(true);
         }
-        let Some(reason) = self.confirmation_obstacle() else {
+        let Some(reason) = self.no_confirmation_reason() else {
             self.message(&format!("{question} [y/N] "));
             let mut answer = String::new();
             let outcome = io::stdin().read_line(&mut answer);
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Returns the reason why the user cannot be asked for confirmation. `None` if a question is possible.
-    pub fn confirmation_obstacle(&self) -> Option<&'static str> {
+    pub fn no_confirmation_reason(&self) -> Option<&'static str> {
         match io::stdin().is_terminal() && io::stderr().is_terminal() {
             true if self.global.no_input => Some("`--no-input` is set"),
             true => None,
@@ -181,7 +181,7 @@ impl Session {
     /// Prints diagnostics as messages, without warnings if `--quiet` is set. An error in a metric set is printed once,
     /// at its position in the metric set.
     pub fn report(&self, file_diagnostics: &[FileDiagnostics]) {
-        let summary = self.shown_diagnostics(file_diagnostics);
+        let summary = self.diagnostics_to_print(file_diagnostics);
         let diagnostics = &summary.diagnostics;
         if self.global.quiet {
             self.print_reports(&with_diagnostics(
@@ -195,12 +195,12 @@ impl Session {
     }
 
     /// Returns the diagnostics to print. JSON contains all diagnostics. Other formats contain each error once.
-    pub fn shown_diagnostics(&self, file_diagnostics: &[FileDiagnostics]) -> ShownDiagnostics {
-        ShownDiagnostics::new(file_diagnostics, self.global.output_format != DiagnosticFormat::Json)
+    pub fn diagnostics_to_print(&self, file_diagnostics: &[FileDiagnostics]) -> PrintedDiagnostics {
+        PrintedDiagnostics::new(file_diagnostics, self.global.output_format != DiagnosticFormat::Json)
     }
 
     /// Prints a note about the files whose errors are not printed.
-    pub fn report_affected_files(&self, summary: &ShownDiagnostics) {
+    pub fn report_affected_files(&self, summary: &PrintedDiagnostics) {
         if let Some(note) = summary.note() {
             self.note(&note);
         }
@@ -216,9 +216,9 @@ impl Session {
                 &with_diagnostics(&reports, &errors_by_source(file_diagnostics)),
                 Stream::Data,
             ),
-            DiagnosticFormat::Human if self.groups_warnings() => {
-                let repeated = repeated_warning_codes(&reports, MIN_REPEATED_IN_CHECK);
-                self.format_groups(file_diagnostics, Stream::Data, |kind| repeated.contains(&kind))
+            DiagnosticFormat::Human if self.should_group_warnings() => {
+                let repeated = frequent_warning_codes(&reports, MIN_GROUPED_WARNINGS);
+                self.format_with_grouped_warnings(file_diagnostics, Stream::Data, |kind| repeated.contains(&kind))
                     .concat()
             }
             _ => self.format_diagnostics(&reports, Stream::Data),
@@ -227,36 +227,36 @@ impl Session {
 
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of
     /// warning. With `--verbose` or a machine-readable format, prints all diagnostics in full.
-    pub fn report_grouped(&self, file_diagnostics: &[FileDiagnostics]) {
-        self.report_with_groups(file_diagnostics, |_| true);
+    pub fn report_grouped_warnings(&self, file_diagnostics: &[FileDiagnostics]) {
+        self.report_grouped_and_full(file_diagnostics, |_| true);
     }
 
     /// Prints the diagnostics of a command whose output is rows or SQL: repeated warnings with the same advice as one
     /// line per kind, and all other diagnostics in full.
-    pub fn report_repeated(&self, file_diagnostics: &[FileDiagnostics]) {
-        let repeated = repeated_warning_codes(&to_reports(file_diagnostics), 2);
-        self.report_with_groups(file_diagnostics, |kind| repeated.contains(&kind));
+    pub fn report_repeated_warnings(&self, file_diagnostics: &[FileDiagnostics]) {
+        let repeated = frequent_warning_codes(&to_reports(file_diagnostics), 2);
+        self.report_grouped_and_full(file_diagnostics, |kind| repeated.contains(&kind));
     }
 
-    fn report_with_groups(&self, file_diagnostics: &[FileDiagnostics], is_grouped: impl Fn(Code) -> bool) {
-        if self.global.quiet || !self.groups_warnings() {
+    fn report_grouped_and_full(&self, file_diagnostics: &[FileDiagnostics], is_grouped: impl Fn(Code) -> bool) {
+        if self.global.quiet || !self.should_group_warnings() {
             return self.report(file_diagnostics);
         }
-        let summary = self.shown_diagnostics(file_diagnostics);
-        let [drawn, grouped] = self.format_groups(&summary.diagnostics, Stream::Message, is_grouped);
+        let summary = self.diagnostics_to_print(file_diagnostics);
+        let [drawn, grouped] = self.format_with_grouped_warnings(&summary.diagnostics, Stream::Message, is_grouped);
         self.message(&drawn);
         self.report_affected_files(&summary);
         self.message(&grouped);
     }
 
     /// Returns whether the output is for people who did not request every warning.
-    fn groups_warnings(&self) -> bool {
+    fn should_group_warnings(&self) -> bool {
         !self.global.verbose && self.global.output_format == DiagnosticFormat::Human
     }
 
     /// Returns two texts: the diagnostics that `is_grouped` does not select, in full, and the selected warnings, with
     /// one line per kind.
-    fn format_groups(
+    fn format_with_grouped_warnings(
         &self,
         file_diagnostics: &[FileDiagnostics],
         stream: Stream,
@@ -273,7 +273,7 @@ impl Session {
         let (drawn, grouped) = (select(false), select(true));
         [
             self.format_diagnostics(&with_diagnostics(&reports, &drawn), stream),
-            format_grouped(&with_diagnostics(&reports, &grouped)),
+            format_warning_groups(&with_diagnostics(&reports, &grouped)),
         ]
     }
 

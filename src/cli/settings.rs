@@ -54,7 +54,7 @@ impl Settings {
             let reference = RelationReference::read(relation);
             builder = builder.from(match &reference {
                 Some(call @ (RelationReference::Ref { .. } | RelationReference::Source { .. })) => {
-                    call.find_in(schema).map_or(call.name(), Relation::schema_name)
+                    call.find_in_schema(schema).map_or(call.name(), Relation::schema_name)
                 }
                 _ => relation,
             });

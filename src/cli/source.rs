@@ -57,15 +57,15 @@ impl SourceText {
 
     /// Reads a file. `-` is standard input.
     pub fn from_file(path: &Path) -> Self {
-        Self::from_large_file(path, Limits::default().source)
+        Self::read_with_size_limit(path, Limits::default().source)
     }
 
     /// Reads a file that may be larger than the source of a formula. `-` is standard input.
-    pub fn from_large_file(path: &Path, limit: usize) -> Self {
+    pub fn read_with_size_limit(path: &Path, limit: usize) -> Self {
         if path.as_os_str() == "-" {
             return Self::from_stdin(limit);
         }
-        match open_bounded(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
+        match open_with_limit(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
             Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
             Err(error) => Self::read_failure(path, &error),
         }
@@ -85,7 +85,7 @@ impl SourceText {
     pub fn read_failure(path: &Path, error: &io::Error) -> Self {
         let name = path.to_string_lossy().into_owned();
         let message = format!("cannot read `{name}`: {}", io_error_reason(error));
-        let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
+        let help = match most_similar_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("did you mean `{}`?", near.display()),
             None if path.is_dir() => format!(
                 "specify files in the folder, such as `{}`",
@@ -146,7 +146,7 @@ impl SourceText {
 }
 
 /// Returns the file in the same folder whose name is most similar.
-fn nearest_file(path: &Path) -> Option<PathBuf> {
+fn most_similar_file(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
     let names = folder.unwrap_or(Path::new(".")).read_dir().ok()?;
     let mut names: Vec<String> = names.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
@@ -167,15 +167,15 @@ const MAX_STREAM_BYTES: usize = 64 << 20;
 const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// Opens a file, and returns it with the maximum number of bytes to read.
-fn open_bounded(path: &Path, limit: usize) -> io::Result<(File, usize)> {
+fn open_with_limit(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let is_file = file.metadata()?.is_file();
     Ok((file, if is_file { limit } else { limit.min(MAX_STREAM_BYTES) }))
 }
 
 /// Reads a file of up to `limit` bytes. Reports a larger file as an error.
-fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let (file, limit) = open_bounded(path, limit)?;
+fn read_with_limit(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let (file, limit) = open_with_limit(path, limit)?;
     let bytes = read_file(file, limit)?;
     match bytes.len() > limit {
         true => Err(io::Error::new(
@@ -188,12 +188,12 @@ fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 
 /// Reads a file that formulac writes or copies.
 pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    read_bounded(path.as_ref(), MAX_ARTIFACT_BYTES)
+    read_with_limit(path.as_ref(), MAX_ARTIFACT_BYTES)
 }
 
 /// Reads a text file of a project: a generated file, dbt code, or a record such as evidence of a test run.
 pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
-    let bytes = read_bounded(path.as_ref(), MAX_TEXT_BYTES)?;
+    let bytes = read_with_limit(path.as_ref(), MAX_TEXT_BYTES)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
@@ -203,7 +203,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
         .metadata()
         .map_or(0, |data| usize::try_from(data.len()).unwrap_or(usize::MAX));
     if (MIN_PARALLEL_BYTES..=limit).contains(&size)
-        && let Some(bytes) = read_in_parts(&file, size)
+        && let Some(bytes) = read_in_parallel_parts(&file, size)
     {
         return Ok(bytes);
     }
@@ -213,7 +213,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
 /// Reads a file of this size in parallel parts. Returns `None` if the size has changed or the file cannot be read in
 /// parts.
 #[cfg(unix)]
-fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
+fn read_in_parallel_parts(file: &File, size: usize) -> Option<Vec<u8>> {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; size];
     let length = size.div_ceil(thread::available_parallelism().map_or(1, NonZero::get));
@@ -233,7 +233,7 @@ fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
 }
 
 #[cfg(not(unix))]
-fn read_in_parts(_: &File, _: usize) -> Option<Vec<u8>> {
+fn read_in_parallel_parts(_: &File, _: usize) -> Option<Vec<u8>> {
     None
 }
 

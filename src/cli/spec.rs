@@ -110,7 +110,7 @@ impl Spec {
     }
 
     /// Returns an error if the file is a metric set, which is neither a query nor a model.
-    pub fn refuse_metric_set(&self) -> Result<(), Failure> {
+    pub fn reject_metric_set(&self) -> Result<(), Failure> {
         let Some(set) = self.compiled.as_ref().and_then(CompiledSpec::metric_set) else {
             return Ok(());
         };
@@ -129,7 +129,7 @@ impl Spec {
 /// Compiles a spec, unless its source could not be read. The headers of generated files contain `path`.
 pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> Spec {
     match source.fault.clone() {
-        Some(fault) => spec_with_fault(source, fault),
+        Some(fault) => spec_with_error(source, fault),
         None => new(compiler.compile_spec_at(&source.text, path), source),
     }
 }
@@ -168,7 +168,7 @@ pub fn compile_with_context_specs(
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
-        Some(fault) => spec_with_fault(source, fault),
+        Some(fault) => spec_with_error(source, fault),
         None => compiled
             .next()
             .map_or_else(Spec::default, |compiled| new(compiled, source)),
@@ -194,7 +194,7 @@ pub fn compile_texts(
     compiled.into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
-fn spec_with_fault(source: SourceText, fault: Diagnostic) -> Spec {
+fn spec_with_error(source: SourceText, fault: Diagnostic) -> Spec {
     Spec {
         file_diagnostics: source.with_diagnostics(vec![fault]),
         ..Spec::default()

@@ -5,7 +5,7 @@ use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::knowledge::builder_with_facts;
+use crate::cli::knowledge::builder_with_known_facts;
 use crate::cli::project;
 use crate::cli::workspace::{Workspace, normalize_folder};
 
@@ -43,7 +43,7 @@ impl SpecsAtCommit {
     pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
         let builder =
-            builder_with_facts(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
+            builder_with_known_facts(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
         self.compile_with(&builder.build())
     }
 
@@ -65,13 +65,13 @@ pub fn read_project_at(repository: &Repository, commit: &str) -> Result<Project,
 }
 
 /// Returns the parsed `known.yml` of a commit.
-pub fn known_facts_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
+pub fn read_known_facts_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
     let text = repository
         .file_contents_at_commit(commit, &[KNOWN_FACTS_PATH.to_owned()])?
         .pop()
         .flatten();
     Ok(text.map_or_else(
-        || KnownFacts::default().as_partial_list(),
+        || KnownFacts::default().mark_as_incomplete(),
         |text| KnownFacts::from_text(&text).0,
     ))
 }

@@ -62,7 +62,7 @@ impl UnitTestDraft {
     }
 
     /// Returns the spec's file with the draft.
-    pub fn planned_draft(&self) -> Option<PlannedFile> {
+    pub fn planned_draft_file(&self) -> Option<PlannedFile> {
         Some(PlannedFile {
             path: self.goal.clone()?,
             text: self.with_draft.clone()?,
@@ -70,7 +70,7 @@ impl UnitTestDraft {
     }
 
     /// Explains why unit tests cannot be drafted, or why the draft cannot be written to the spec.
-    pub fn explain_missing_draft(&self, writes: bool) -> Option<String> {
+    pub fn explain_missing_unit_test_draft(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
             Ok(_) if writes && self.with_draft.is_none() => Some(format!(

@@ -14,7 +14,7 @@ use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
 
 /// Commands of other tools, with the equivalent commands of formulac.
-const FOREIGN_COMMANDS: &[(&[&str], &str)] = &[
+const OTHER_TOOL_COMMANDS: &[(&[&str], &str)] = &[
     (
         &["diff", "changes"],
         "`formulac plan` shows what a push would change; `formulac env diff` compares environments",
@@ -68,7 +68,7 @@ const FOREIGN_COMMANDS: &[(&[&str], &str)] = &[
 ];
 
 /// Output of `formulac` without arguments: the commands for daily work.
-const DAILY_COMMANDS: &str = "\
+const DAILY_COMMANDS_HELP: &str = "\
 formulac compiles spreadsheet-style formulas to SQL and dbt models.
 
   formulac check            find errors in the specs of the project
@@ -96,12 +96,12 @@ pub fn report(fault: &clap::Error) -> Exit {
             .or_else(|| non_utf8_argument_failure(fault)),
     };
     let text = match &command_failure {
-        _ if alone => DAILY_COMMANDS.to_owned(),
+        _ if alone => DAILY_COMMANDS_HELP.to_owned(),
         Some(Failure::Message(message)) => message.to_string(),
         _ => render_error(fault, stream),
     };
     if !helping && raw_arguments().iter().any(|arg| arg == "--json") {
-        let failure = command_failure.unwrap_or_else(|| split_message(&fault.render().to_string()));
+        let failure = command_failure.unwrap_or_else(|| split_clap_message(&fault.render().to_string()));
         let object = json::to_text(&failure.to_json());
         let _ = std::io::Write::write_all(&mut std::io::stdout(), object.as_bytes());
     }
@@ -114,7 +114,7 @@ pub fn report(fault: &clap::Error) -> Exit {
 }
 
 /// Splits clap's text into a message and help: tips and possible values, or the command that lists the options.
-fn split_message(text: &str) -> Failure {
+fn split_clap_message(text: &str) -> Failure {
     let (mut message, mut help) = (Vec::new(), Vec::new());
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(tip) = line.strip_prefix("tip: ") {
@@ -154,7 +154,7 @@ fn unknown_command_failure(fault: &clap::Error, name: &str) -> Failure {
     };
     let names: Vec<&str> = parent_command.get_subcommands().map(clap::Command::get_name).collect();
     let find_other_command = || {
-        FOREIGN_COMMANDS
+        OTHER_TOOL_COMMANDS
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };
@@ -204,7 +204,7 @@ fn requested_color() -> ColorMode {
 /// Rejects a misspelled option that was passed as a formula. A formula may begin with `-`, but an argument that looks
 /// like `--no-such-option`, or almost has the name of an option, is never intended as a formula.
 pub fn reject_option_as_formula(formula: &OsStr) -> Result<(), Failure> {
-    find_misspelled_option(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
+    find_misspelled_option(formula, &find_called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }
 
 /// Returns an error if an argument that must be a formula is a file.
@@ -232,7 +232,7 @@ fn raw_arguments() -> Vec<OsString> {
 }
 
 /// Returns the command in the arguments, preceded by its parent commands.
-fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
+fn find_called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
     let mut commands = vec![root];
     for argument in arguments {
         commands.extend(commands.last().and_then(|last| last.find_subcommand(argument)));
@@ -280,7 +280,7 @@ fn find_misspelled_option(argument: &OsStr, commands: &[&clap::Command]) -> Opti
 /// Reports a formula that was read as a short option, such as `-v`.
 fn missing_formula_failure(fault: &clap::Error) -> Option<Failure> {
     let (root, arguments) = (command(), raw_arguments());
-    let commands = called_commands(&root, &arguments);
+    let commands = find_called_commands(&root, &arguments);
     let name = commands.last()?.get_name();
     if fault.kind() != ErrorKind::MissingRequiredArgument || !["compile", "explain"].contains(&name) {
         return None;
@@ -321,7 +321,7 @@ fn misspelled_argument_failure(fault: &clap::Error) -> Option<Failure> {
         return None;
     }
     let (root, arguments) = (command(), raw_arguments());
-    let commands = called_commands(&root, &arguments);
+    let commands = find_called_commands(&root, &arguments);
     arguments
         .iter()
         .find_map(|argument| find_misspelled_option(argument, &commands))

@@ -16,7 +16,7 @@ use super::environment;
 use super::environment::Environment;
 use super::exit::{Failure, FileDiagnostics};
 use super::models::CompiledModel;
-use super::progress::WaitIndicator;
+use super::progress::ProgressIndicator;
 use super::session::Session;
 use super::workspace::Workspace;
 
@@ -60,11 +60,11 @@ pub fn parse_with_dbt(
         Some(copy) => call.with_output_folder(copy),
         None => call,
     };
-    let parse_run = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
+    let parse_run = call.run(&ProgressIndicator::new(session), "asking dbt to parse the project")?;
     if !parse_run.succeeded {
         let message = parse_run.message();
         let project = workspace.dbt.as_ref();
-        let problem = project.and_then(|project| dbt_setup::explain_failure(&message, project, environment, args));
+        let problem = project.and_then(|project| dbt_setup::find_setup_problem(&message, project, environment, args));
         if let Some(problem) = problem {
             return Err(problem.into_failure());
         }
@@ -102,7 +102,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: 
     let dbt_message = message.trim();
     let best_match = models
         .iter()
-        .filter_map(|model| Some((model_match_rank(dbt_message, model)?, model)))
+        .filter_map(|model| Some((message_match_rank(dbt_message, model)?, model)))
         .max_by_key(|(rank, _)| *rank);
     let Some((_, model)) = best_match else {
         let fault = Diagnostic::new(
@@ -138,7 +138,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: 
 }
 
 /// Returns a rank for how reliably the message identifies a model: by its file, its id or its quoted name.
-fn model_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
+fn message_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"]
         .iter()

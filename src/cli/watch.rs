@@ -67,7 +67,7 @@ impl CommandInputs {
             files.extend(settings.map(|name| root.join(name)));
         }
         let workspace = Workspace::find_workspace(session).ok().flatten();
-        files.extend(workspace.iter().flat_map(Workspace::fact_files));
+        files.extend(workspace.iter().flat_map(Workspace::known_facts_files));
         Ok(Self { files, workspace })
     }
 

@@ -124,7 +124,7 @@ impl Workspace {
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
             // Without a manifest, use the dialect in `known.yml`, which is the dialect of the last generated files.
             None => self
-                .committed_facts()
+                .read_known_yml()
                 .ok()
                 .and_then(|facts| facts.dialect)
                 .map_or_else(|| dbt.dialect(None), Ok),
@@ -260,7 +260,7 @@ pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>
         return Ok(None);
     };
     let folder = root.join(path);
-    let real_root = std::fs::canonicalize(folder::or_current_folder(root));
+    let real_root = std::fs::canonicalize(folder::current_folder_if_empty(root));
     let real = std::fs::canonicalize(&folder);
     let is_other = |own_root: &Path, real: &Path| !own_root.starts_with(real) && real.join(".git").exists();
     match (real_root, real) {

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::commands::sync::LOCAL_FOLDER;
 use super::exit::{Exit, Failure};
-use super::folder::or_current_folder;
+use super::folder::current_folder_if_empty;
 
 /// Folders in which a command may write.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct WritableFolders {
 impl WritableFolders {
     /// Allows writes in the project at `root`.
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
-        let root = or_current_folder(root);
+        let root = current_folder_if_empty(root);
         let root_folder =
             fs::canonicalize(root).map_err(|error| Failure::io_failure("read", &root.to_string_lossy(), &error))?;
         Ok(Self {
@@ -32,11 +32,11 @@ impl WritableFolders {
 
     /// Allows writes in the project at `root`, or in no folder if there is no project.
     pub fn from_optional_project(root: Option<&Path>) -> Result<Self, Failure> {
-        root.map_or_else(|| Ok(Self::from_named_paths()), Self::from_project)
+        root.map_or_else(|| Ok(Self::only_named_paths()), Self::from_project)
     }
 
     /// Allows writes only to paths that the user specifies, not to a project.
-    pub fn from_named_paths() -> Self {
+    pub fn only_named_paths() -> Self {
         Self {
             folders: Vec::new(),
             root: None,
@@ -45,7 +45,7 @@ impl WritableFolders {
 
     /// Also allows writes to a file or folder that the user specified on the command line. A path inside the project is
     /// ignored, because it may contain a link that somebody else created.
-    pub fn with_named_file(mut self, path: &Path) -> Self {
+    pub fn allow_named_file(mut self, path: &Path) -> Self {
         let full_path = absolute_path(path);
         let is_inside = self
             .root
@@ -58,11 +58,11 @@ impl WritableFolders {
         self
     }
 
-    /// Also allows writes to files or folders that the user specified, like [`Self::with_named_file`].
-    pub fn with_named_files<'p>(self, paths: impl IntoIterator<Item = &'p PathBuf>) -> Self {
+    /// Also allows writes to files or folders that the user specified, like [`Self::allow_named_file`].
+    pub fn allow_named_files<'p>(self, paths: impl IntoIterator<Item = &'p PathBuf>) -> Self {
         paths
             .into_iter()
-            .fold(self, |bounds, path| bounds.with_named_file(path))
+            .fold(self, |bounds, path| bounds.allow_named_file(path))
     }
 
     /// Also allows writes in a folder outside the project.
@@ -74,7 +74,7 @@ impl WritableFolders {
     /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
     /// folders or inside a `.git` folder.
     pub fn resolve_path(&self, path: &Path) -> Result<PathBuf, Failure> {
-        self.check_location(path, resolve_links(path))
+        self.require_writable_location(path, resolve_links(path))
     }
 
     /// Resolves many paths. The links in the folder of new files are resolved only once.
@@ -87,11 +87,13 @@ impl WritableFolders {
             }
             _ => resolve_links(path),
         };
-        paths.map(|path| self.check_location(path, resolve(path))).collect()
+        paths
+            .map(|path| self.require_writable_location(path, resolve(path)))
+            .collect()
     }
 
     /// Returns the real location of a path, or an error if the location is outside these folders.
-    fn check_location(&self, path: &Path, resolved: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    fn require_writable_location(&self, path: &Path, resolved: Option<PathBuf>) -> Result<PathBuf, Failure> {
         let inner = |resolved: &PathBuf| {
             let inner = self
                 .folders
@@ -119,7 +121,7 @@ impl WritableFolders {
     }
 
     /// Returns the project's folder for files that git ignores, if the folder exists.
-    pub fn local_folder(&self) -> Option<PathBuf> {
+    pub fn gitignored_folder(&self) -> Option<PathBuf> {
         let folder = self.root.as_ref()?.join(LOCAL_FOLDER);
         self.resolve_path(&folder).ok().filter(|folder| folder.is_dir())
     }
@@ -139,7 +141,7 @@ impl WritableFolders {
 
 /// Resolves the links in a path that may not exist yet. Returns `None` if a link is broken.
 fn resolve_links(path: &Path) -> Option<PathBuf> {
-    let path = or_current_folder(path);
+    let path = current_folder_if_empty(path);
     let full_path = std::path::absolute(path).ok()?;
     let existing = full_path.ancestors().find(|path| fs::symlink_metadata(path).is_ok())?;
     let rest = full_path.strip_prefix(existing).ok()?;
@@ -156,7 +158,7 @@ fn resolve_links(path: &Path) -> Option<PathBuf> {
 
 /// Makes a path absolute and removes `.` and `..`.
 pub fn absolute_path(path: &Path) -> PathBuf {
-    let path = or_current_folder(path);
+    let path = current_folder_if_empty(path);
     let mut normal = PathBuf::new();
     for part in std::path::absolute(path)
         .unwrap_or_else(|_| path.to_owned())
@@ -171,8 +173,8 @@ pub fn absolute_path(path: &Path) -> PathBuf {
     normal
 }
 
-/// Like [`absolute_path`], but returns the location of the same file even if `..` follows a link, which means the parent
-/// of the link's target. The other links remain.
+/// Like [`absolute_path`], but returns the location of the same file even if `..` follows a link, which means the
+/// parent of the link's target. The other links remain.
 pub fn absolute_path_of_file(path: &Path) -> PathBuf {
     let absolute = absolute_path(path);
     if !path.components().any(|part| part == Component::ParentDir) {
@@ -230,7 +232,7 @@ mod tests {
         let bounds = WritableFolders::from_project(&project)
             .unwrap()
             .with_folder(&home.join("omni"))
-            .with_named_file(&home.join("named/x"));
+            .allow_named_file(&home.join("named/x"));
         for (path, expected) in [
             ("project/models/a/b/c.sql", Some("project/models/a/b/c.sql")),
             ("project/inner/c.sql", Some("project/models/a/c.sql")),
@@ -259,7 +261,7 @@ mod tests {
         let folders_of = |path: &str| {
             WritableFolders::from_project(&project)
                 .unwrap()
-                .with_named_file(&home.join(path))
+                .allow_named_file(&home.join(path))
         };
         assert!(folders_of("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
         assert!(

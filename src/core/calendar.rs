@@ -84,12 +84,12 @@ pub struct Calendar {
 
 impl Calendar {
     /// Returns the number of days (0 to 6) to add to a date so that the first day of its week becomes a Monday.
-    pub fn week_shift(self) -> u8 {
+    pub fn week_shift_days(self) -> u8 {
         (7 - self.week_start as u8) % 7
     }
 
     /// Returns the number of months (0 to 2) from the start of a calendar quarter to the start of a fiscal quarter.
-    pub fn quarter_shift(self) -> u8 {
+    pub fn quarter_shift_months(self) -> u8 {
         self.fiscal_month_offset.unwrap_or_default() % 3
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::ast::Ast;
 use crate::ir::Program;
-use crate::sql::FlatStep;
+use crate::sql::SingleLineStep;
 use crate::{check, emit, parse};
 
 /// Working memory for one compilation. Each stage clears the buffers that it fills.
@@ -17,7 +17,7 @@ pub struct CompileMemory {
     pub check: check::CheckBuffers,
     pub program: Program,
     pub emit: emit::EmitBuffers,
-    pub print: Vec<FlatStep>,
+    pub print: Vec<SingleLineStep>,
 }
 
 impl CompileMemory {
@@ -34,7 +34,7 @@ impl CompileMemory {
     /// The definitions remain in memory.
     pub fn free_check_buffers(&mut self) {
         if self.node_capacity() > MAX_POOLED_NODES {
-            self.ast.forget_nodes();
+            self.ast.free_nodes();
             self.check = check::CheckBuffers::default();
         }
     }

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::header::hash;
-use super::jinja::escape_raw;
+use super::jinja::escape_with_raw_block;
 use super::yaml_output::YamlOutput;
 
 /// Maximum number of characters in a description in the properties file. `MAX_LINES` is the maximum number of lines.
@@ -32,7 +32,7 @@ impl DocsBlocks {
     /// Returns a description for the properties file: the text itself or, if the text is long, a reference to a new
     /// docs block that contains the text. `column` is `None` for the description of the model.
     pub fn description_value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
-        if !is_long(text) {
+        if !needs_docs_block(text) {
             return YamlOutput::text(text);
         }
         let name = self.name(column.unwrap_or("about"));
@@ -67,15 +67,19 @@ impl DocsBlocks {
 
     /// Returns the text of the `.md` file. `None` if there are no docs blocks.
     pub fn text(&self) -> Option<String> {
-        let block =
-            |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", escape_raw(text));
+        let block = |(name, text): &(String, String)| {
+            format!(
+                "{{% docs {name} %}}\n{}\n{{% enddocs %}}\n",
+                escape_with_raw_block(text)
+            )
+        };
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();
         (!blocks.is_empty()).then(|| blocks.join("\n"))
     }
 }
 
 /// Returns whether a string has many lines or characters, or contains Markdown blocks such as lists and tables.
-pub fn is_long(text: &str) -> bool {
+pub fn needs_docs_block(text: &str) -> bool {
     let lines = || text.lines().map(str::trim_start);
     let is_set_apart = |line: &str| {
         let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());

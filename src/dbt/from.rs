@@ -168,7 +168,7 @@ impl RelationReference {
     /// as a model and a table of a source, the schema lists one of them with the short name, and the others with longer
     /// names.
     #[must_use]
-    pub fn find_in<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
+    pub fn find_in_schema<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
         let qualified = self.qualified_name().and_then(|name| schema.relation(&name));
         let relation = qualified.or_else(|| schema.relation(self.name()))?;
         relation

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::property_hashes::PropertyHashes;
 use super::property_hashes::recorded_hashes;
@@ -15,7 +15,7 @@ const HEADER_START: &str = "formulac: edit ";
 const HEADER_END: &str = ", not this file.";
 
 /// Maximum number of lines above a header. Formatters and users may add lines there.
-const MAX_LINES_ABOVE: usize = 10;
+const MAX_LINES_ABOVE_HEADER: usize = 10;
 
 /// Returns the 64-bit FNV-1a hash of a string. The hash detects edits but is not cryptographic.
 pub(super) fn hash(text: &str) -> String {
@@ -47,7 +47,7 @@ fn add_header(body: &str, spec: &str, hash: &str) -> String {
 
 /// Returns a properties file with a header. The hashes are in `config.meta` instead of in the header.
 pub fn add_yml_header(body: &str, spec: &str) -> String {
-    format!("# {HEADER_START}{}{HEADER_END}\n{body}", one_line(spec))
+    format!("# {HEADER_START}{}{HEADER_END}\n{body}", collapse_whitespace(spec))
 }
 
 /// Returns the name of a test, truncated to `most` bytes unless `most` is 0. dbt uses the name for the table that
@@ -67,7 +67,7 @@ pub fn truncate_test_name(name: &str, most: usize) -> String {
 
 /// Converts a path so that it can be part of a Jinja comment. A `#}` in the path would end the comment.
 fn escape_comment_path(text: &str) -> String {
-    one_line(text).replace("#}", "# }")
+    collapse_whitespace(text).replace("#}", "# }")
 }
 
 /// Removes whitespace at the end of each line, and empty lines at the end of the text.
@@ -87,7 +87,7 @@ struct Header<'t> {
 impl<'t> Header<'t> {
     fn from_text(text: &'t str) -> Option<Self> {
         let mut start = 0;
-        for line in text.split_inclusive('\n').take(MAX_LINES_ABOVE + 1) {
+        for line in text.split_inclusive('\n').take(MAX_LINES_ABOVE_HEADER + 1) {
             let marked = line.trim_start();
             let mark = ["{#", "#"].into_iter().find(|mark| marked.starts_with(mark));
             let after = mark.and_then(|mark| marked.strip_prefix(mark));
@@ -167,7 +167,7 @@ pub fn is_same_except_layout(actual: &str, generated: &str) -> bool {
         (Some(actual_content), Some(generated)) => actual_content == generated,
         (None, None) => PropertyHashes::from_text(actual)
             .zip(PropertyHashes::from_text(generated))
-            .is_some_and(|(property_hashes, generated)| property_hashes.has_values_of(&generated)),
+            .is_some_and(|(property_hashes, generated)| property_hashes.has_same_values_as(&generated)),
         _ => false,
     };
     is_same && is_unmodified(actual)

@@ -3,14 +3,14 @@
 use super::{RelationReference, has_jinja};
 
 /// Start of a part of a model that applies only to incremental runs.
-pub const IF_INCREMENTAL: &str = "{% if is_incremental() %}";
+pub const IF_INCREMENTAL_TAG: &str = "{% if is_incremental() %}";
 /// End of a conditional part.
-pub const END_IF: &str = "{% endif %}";
+pub const END_IF_TAG: &str = "{% endif %}";
 /// Existing table of an incremental model.
 pub const THIS_RELATION: &str = "{{ this }}";
 
 /// Returns the body of an import CTE.
-pub fn import_cte(from: &RelationReference, table: &str) -> String {
+pub fn import_cte_body(from: &RelationReference, table: &str) -> String {
     match from.ref_call() {
         Some(call) => format!("select * from {{{{ {call} }}}}"),
         None => format!("select * from {table}"),
@@ -56,7 +56,7 @@ pub fn escape_jinja(text: &str) -> String {
 
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
 /// contains `endraw` needs expressions instead.
-pub fn escape_raw(text: &str) -> String {
+pub fn escape_with_raw_block(text: &str) -> String {
     if !has_jinja(text) {
         return text.to_owned();
     }
@@ -67,8 +67,9 @@ pub fn escape_raw(text: &str) -> String {
     }
 }
 
-/// Returns the text that [`escape_raw`] escaped. Returns `None` if the string contains other Jinja, which is code.
-pub fn unescape_raw(string: &str) -> Option<String> {
+/// Returns the text that [`escape_with_raw_block`] escaped. Returns `None` if the string contains other Jinja, which is
+/// code.
+pub fn unescape_raw_block(string: &str) -> Option<String> {
     if !has_jinja(string) {
         return Some(string.to_owned());
     }
@@ -81,7 +82,7 @@ pub fn unescape_raw(string: &str) -> Option<String> {
     let text = JINJA_MARKERS.iter().fold(string.to_owned(), |text, marker| {
         text.replace(&format!("{{{{ '{marker}' }}}}"), marker)
     });
-    (escape_raw(&text) == string).then_some(text)
+    (escape_with_raw_block(&text) == string).then_some(text)
 }
 
 /// Prefix of the lines that dbt logs for these queries. The rest of each line is JSON.
@@ -122,8 +123,8 @@ pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
 
 /// Wraps `query` for `dbt show`, so that dbt first runs the query `timed` and logs its duration in seconds.
 #[must_use]
-pub fn duration_query(timed: &str, query: &str) -> String {
-    let took = timed_run_jinja(timed);
+pub fn query_with_duration(timed: &str, query: &str) -> String {
+    let took = timed_query_jinja(timed);
     format!(
         "{took}{{% if execute %}}{{% do log('{LOG_PREFIX}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}"
     )
@@ -134,17 +135,17 @@ pub fn duration_query(timed: &str, query: &str) -> String {
 /// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
-/// let asked = formulac_dbt::query_with_several_results(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
+/// let asked = formulac_dbt::combine_queries(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
 /// assert_eq!(asked.matches("run_query").count(), 3);
 /// ```
 #[must_use]
-pub fn query_with_several_results(queries: &[(&str, Option<&str>)]) -> String {
+pub fn combine_queries(queries: &[(&str, Option<&str>)]) -> String {
     let mut out = String::new();
     for (query, timed) in queries {
         // The `ref` and `source` calls are outside of conditions, so that dbt finds them. Adapters cannot look up an
         // ephemeral model, which dbt inserts as a CTE.
         out.push_str(&format!("{{% set formulac_query %}}{query}{{% endset %}}"));
-        out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), timed_run_jinja));
+        out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), timed_query_jinja));
         out.push_str(&format!(
             "{{% if execute %}}{{% set formulac_answer = run_query(formulac_query) %}}{{% set formulac_rows = [] %}}\
              {{% for row in formulac_answer.rows %}}{{% set formulac_row = [] %}}{{% for value in row.values() %}}\
@@ -159,7 +160,7 @@ pub fn query_with_several_results(queries: &[(&str, Option<&str>)]) -> String {
 }
 
 /// Returns Jinja that runs a query and sets `formulac_took` to the query's duration in seconds.
-fn timed_run_jinja(timed: &str) -> String {
+fn timed_query_jinja(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(
         "{{% set formulac_timed %}}{timed}{{% endset %}}{{% if execute %}}{{% set formulac_began = {now} %}}\
@@ -170,14 +171,14 @@ fn timed_run_jinja(timed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape_jinja, escape_raw, unescape_raw};
+    use super::{escape_jinja, escape_with_raw_block, unescape_raw_block};
 
     #[test]
     fn texts_cannot_close_their_raw_block() {
-        assert_eq!(escape_raw("plain { text } #}"), "plain { text } #}");
-        assert_eq!(escape_raw("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
+        assert_eq!(escape_with_raw_block("plain { text } #}"), "plain { text } #}");
+        assert_eq!(escape_with_raw_block("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
         assert_eq!(
-            escape_raw("{%-endraw-%}{{ evil }}"),
+            escape_with_raw_block("{%-endraw-%}{{ evil }}"),
             "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}"
         );
     }
@@ -191,16 +192,16 @@ mod tests {
             "{{ '{{' }} endraw",
             "{{{ endraw",
         ] {
-            assert_eq!(unescape_raw(&escape_raw(text)).as_deref(), Some(text));
+            assert_eq!(unescape_raw_block(&escape_with_raw_block(text)).as_deref(), Some(text));
         }
-        assert_eq!(unescape_raw("{% raw %}a{% endraw %}").as_deref(), Some("a"));
+        assert_eq!(unescape_raw_block("{% raw %}a{% endraw %}").as_deref(), Some("a"));
         for code in [
             "{{ doc('a') }}",
             "{% raw %}a{% endraw %} {{ b }}{% raw %}c{% endraw %}",
             "{{ '{{' }} b {{ '}}' }}",
             "{{ '{%' }} endraw {{ b }}",
         ] {
-            assert_eq!(unescape_raw(code), None, "{code}");
+            assert_eq!(unescape_raw_block(code), None, "{code}");
         }
     }
 

@@ -52,7 +52,7 @@ fn next_jinja_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'
     let kind = |offset: usize| match rest.as_bytes().get(offset + 1) {
         Some(b'{') if !is_raw => Some((JinjaKind::Expression, '}')),
         Some(b'#') if !is_raw => Some((JinjaKind::Comment, '#')),
-        Some(b'%') if !is_raw || is_endraw(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
+        Some(b'%') if !is_raw || is_endraw_statement(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
         _ => None,
     };
     let marker = rest
@@ -85,7 +85,7 @@ fn next_jinja_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'
     })
 }
 
-fn is_endraw(statement: &str) -> bool {
+fn is_endraw_statement(statement: &str) -> bool {
     statement
         .trim_start_matches(['-', '+'])
         .trim_start()

@@ -53,7 +53,10 @@ pub struct ColumnDoc {
 
 /// Returns the properties file of a model. Long descriptions are added to `docs`.
 pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
-    let description = model.description.map(|d| trim_line_ends(&d)).filter(|d| !d.is_empty());
+    let description = model
+        .description
+        .map(|d| trim_line_endings(&d))
+        .filter(|d| !d.is_empty());
     let description = description.map(|text| docs.description_value(&text, None));
     let flat = model.columns.first().is_some_and(|column| column.flat);
     let columns = model
@@ -99,7 +102,7 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
 }
 
 fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
-    let description = trim_line_ends(&column.description);
+    let description = trim_line_endings(&column.description);
     let description = (!description.is_empty()).then(|| docs.description_value(&description, Some(&column.name)));
     let mut pairs = vec![("name".to_owned(), YamlOutput::Text(column.name))];
     let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
@@ -132,7 +135,7 @@ fn non_empty_map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
 }
 
 /// Removes whitespace at the end of each line, because it is invisible to users.
-fn trim_line_ends(text: &str) -> String {
+fn trim_line_endings(text: &str) -> String {
     text.trim_end()
         .lines()
         .map(str::trim_end)

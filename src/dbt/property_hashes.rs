@@ -55,7 +55,7 @@ pub fn recorded_hashes(text: &str) -> Vec<RecordedHash> {
 /// Returns whether two properties files have the same values, apart from their hashes.
 pub fn have_same_values(file_text: &str, other: &str) -> bool {
     match (PropertyHashes::from_text(file_text), PropertyHashes::from_text(other)) {
-        (Some(hashes), Some(other)) => hashes.has_values_of(&other),
+        (Some(hashes), Some(other)) => hashes.has_same_values_as(&other),
         _ => file_text == other,
     }
 }
@@ -112,7 +112,7 @@ impl PropertyHashes {
     }
 
     /// Returns whether both files have the same values, apart from the line breaks with which block scalars end.
-    pub fn has_values_of(&self, other: &Self) -> bool {
+    pub fn has_same_values_as(&self, other: &Self) -> bool {
         let [own_hashes, other] = [self, other].map(Self::without_final_breaks);
         (own_hashes.model, own_hashes.rest) == (other.model, other.rest)
     }

@@ -5,12 +5,12 @@ use crate::dialect::Dialect;
 /// Name of a relation in the warehouse, split into its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RelationName {
-    parts: Vec<RelationPart>,
+    parts: Vec<RelationNamePart>,
 }
 
 /// Part of a relation's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-struct RelationPart {
+struct RelationNamePart {
     name: String,
     /// Whether the part is quoted, which makes its case significant. The warehouse changes the case of unquoted parts.
     is_quoted: bool,
@@ -31,9 +31,9 @@ impl RelationName {
     /// ```
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let parts = split_parts(text)?;
+        let parts = split_name_parts(text)?;
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ' ');
-        let is_name = |part: &RelationPart| {
+        let is_name = |part: &RelationNamePart| {
             let may_stand_bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
             part.name.chars().all(is_plain) && (part.is_quoted || part.name.chars().all(may_stand_bare))
         };
@@ -76,10 +76,10 @@ impl RelationName {
 /// name as quoted by an adapter.
 ///
 /// ```
-/// assert_eq!(formulac_dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
+/// assert_eq!(formulac_dbt::relation_name_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
 /// ```
 #[must_use]
-pub fn relation_parts(name: &str) -> Vec<String> {
+pub fn relation_name_parts(name: &str) -> Vec<String> {
     let name = name.trim();
     // dbt-duckdb reads files: `'orders.csv'` or `read_csv('orders.csv')`.
     if let Some(file) = name.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
@@ -88,7 +88,7 @@ pub fn relation_parts(name: &str) -> Vec<String> {
     if name.ends_with(')') {
         return vec![name.to_lowercase().split_whitespace().collect()];
     }
-    split_parts(name)
+    split_name_parts(name)
         .unwrap_or_default()
         .into_iter()
         .map(|part| part.name.to_lowercase())
@@ -96,8 +96,8 @@ pub fn relation_parts(name: &str) -> Vec<String> {
 }
 
 /// Returns the parts of a name. `None` if a quote is not closed.
-fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
-    let mut parts = vec![RelationPart::default()];
+fn split_name_parts(text: &str) -> Option<Vec<RelationNamePart>> {
+    let mut parts = vec![RelationNamePart::default()];
     let mut quote = None;
     for c in text.trim().chars() {
         match (quote, c) {
@@ -108,11 +108,11 @@ fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
                 }
             }
             (Some(open), c) if open == c => quote = None,
-            (None, '.') => parts.push(RelationPart::default()),
+            (None, '.') => parts.push(RelationNamePart::default()),
             // One pair of backticks may contain several parts, as in BigQuery.
-            (Some('`'), '.') => parts.push(RelationPart {
+            (Some('`'), '.') => parts.push(RelationNamePart {
                 is_quoted: true,
-                ..RelationPart::default()
+                ..RelationNamePart::default()
             }),
             (_, c) => {
                 if let Some(last) = parts.last_mut() {
@@ -145,7 +145,7 @@ mod tests {
             ),
             ("", vec![]),
         ] {
-            assert_eq!(relation_parts(name), expected, "{name}");
+            assert_eq!(relation_name_parts(name), expected, "{name}");
         }
     }
 

@@ -20,17 +20,17 @@ pub struct SqlFault {
 ///
 /// ```
 /// use formulac_catalog::Dialect;
-/// use formulac_dbt::sql_fault;
+/// use formulac_dbt::find_sql_fault;
 ///
-/// let fault = |sql| sql_fault(sql, Dialect::default()).map(|fault| (fault.line, fault.reason));
+/// let fault = |sql| find_sql_fault(sql, Dialect::default()).map(|fault| (fault.line, fault.reason));
 /// assert_eq!(fault("select round(a, 2) as b\nfrom c"), None);
 /// assert_eq!(fault("select\n  round((a, 2) as b"), Some((2, "`(` is never closed".to_owned())));
 /// ```
 #[must_use]
-pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
+pub fn find_sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
     let (offset, reason) = match conflict_marker_span(source) {
         Some(marker) => (marker.start as usize, CONFLICT_MARKER.to_owned()),
-        None => token_fault(source, dialect).filter(|_| is_certain(source))?,
+        None => token_fault(source, dialect).filter(|_| has_unambiguous_quoting(source))?,
     };
     let before = source.get(..offset).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
@@ -45,7 +45,7 @@ fn token_fault(source: &str, dialect: Dialect) -> Option<(usize, String)> {
         let length = if text.starts_with(['\'', '"', '`']) { 1 } else { 2 };
         return Some((start, never_closed(text.get(..length).unwrap_or_default())));
     }
-    bracket_fault(&tokens, source).or_else(|| {
+    find_unmatched_bracket(&tokens, source).or_else(|| {
         let last = tokens.last().filter(|token| token.text(source) == ";")?;
         Some((last.start, "dbt does not accept `;` after the query".to_owned()))
     })
@@ -58,7 +58,7 @@ fn never_closed(text: &str) -> String {
 /// Returns whether it is certain where quotes and comments end. Some engines have other comments and quotes, such as
 /// `//`, `#`, `'''` and `$tag$`. The text in `{% raw %}` and `{% set x %}` blocks may not be part of the SQL that dbt
 /// writes.
-fn is_certain(source: &str) -> bool {
+fn has_unambiguous_quoting(source: &str) -> bool {
     let is_uncertain_block = |part: JinjaPart<'_>| match statement_keyword(part) {
         "raw" => true,
         "set" => !part.code.contains('='),
@@ -84,7 +84,7 @@ fn is_certain(source: &str) -> bool {
 
 /// Returns the first unmatched bracket, with the reason. Returns `None` if a branch of an `{% if %}` or another Jinja
 /// block contains only one bracket of a pair, because only dbt can determine which brackets the rendered SQL contains.
-fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(usize, String)> {
+fn find_unmatched_bracket(tokens: &[SqlToken], source: &str) -> Option<(usize, String)> {
     let mut open: Vec<SqlToken> = Vec::new();
     let unclosed = |opened: SqlToken| Some((opened.start, never_closed(opened.text(source))));
     // Number of open brackets at the start of each open Jinja block.
@@ -127,11 +127,11 @@ fn statement_keyword(part: JinjaPart<'_>) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::sql_fault;
+    use super::find_sql_fault;
     use crate::dialect::Dialect;
 
     fn fault(sql: &str) -> String {
-        let fault = sql_fault(sql, Dialect::default());
+        let fault = find_sql_fault(sql, Dialect::default());
         fault.map_or_else(String::new, |fault| format!("{}: {}", fault.line, fault.reason))
     }
 
@@ -180,7 +180,7 @@ mod tests {
         ] {
             assert_eq!(fault(sql), "", "{sql}");
         }
-        let bigquery = |sql| sql_fault(sql, "bigquery".parse().unwrap());
+        let bigquery = |sql| find_sql_fault(sql, "bigquery".parse().unwrap());
         assert_eq!(bigquery(r#"select r'[\'\"]', r"\"", r'it\'s'"#), None);
     }
 }

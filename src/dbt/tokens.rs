@@ -79,7 +79,7 @@ pub(crate) fn tokenize_with_unclosed(source: &str, dialect: Dialect) -> (Vec<Sql
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
     let is_comma = |token: &mut SqlToken| token.kind == SqlTokenKind::Sign && token.text(source) == ",";
     while let Some(token) = lexer.next() {
-        if can_follow_list(token, source) {
+        if can_follow_trailing_comma(token, source) {
             tokens.pop_if(is_comma);
         }
         tokens.push(token);
@@ -105,7 +105,7 @@ pub fn replace_tokens(source: &str, dialect: Dialect, with: impl Fn(&[SqlToken],
 }
 
 /// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
-fn can_follow_list(token: SqlToken, source: &str) -> bool {
+fn can_follow_trailing_comma(token: SqlToken, source: &str) -> bool {
     let text = token.text(source);
     match token.kind {
         SqlTokenKind::Sign => matches!(text, ")" | "]"),
@@ -157,7 +157,7 @@ impl<'s> Lexer<'s> {
             }
             match comment {
                 None => break,
-                Some(length) if self.is_code_comment(length) => {
+                Some(length) if self.is_significant_comment(length) => {
                     let start = self.at;
                     self.at += length;
                     return Some(SqlToken {
@@ -246,7 +246,7 @@ impl<'s> Lexer<'s> {
 
     /// Returns whether the comment at the current position is code: an optimizer hint, or an SQL comment that contains
     /// Jinja or has no certain end. `length` is the length of the comment. Returns `false` for a Jinja comment.
-    fn is_code_comment(&self, length: usize) -> bool {
+    fn is_significant_comment(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         !comment.starts_with("{#")
             && (comment.starts_with("/*+") || has_jinja(comment) || !has_unambiguous_end(comment))

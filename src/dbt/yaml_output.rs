@@ -4,7 +4,7 @@ use formulac_syntax::yaml::scalar::{
     FLOW_INDICATORS, write_in_flow, write_key, write_quoted, write_scalar, write_spaces,
 };
 
-use super::jinja::escape_raw;
+use super::jinja::escape_with_raw_block;
 
 /// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,7 +177,7 @@ fn write_inline_list(output: &mut String, items: &[YamlOutput]) {
 /// Writes a scalar in a one-line list or mapping.
 fn write_inline_scalar(output: &mut String, value: &YamlOutput) {
     match value {
-        YamlOutput::Text(text) => write_in_flow(output, &escape_raw(text)),
+        YamlOutput::Text(text) => write_in_flow(output, &escape_with_raw_block(text)),
         YamlOutput::Dbt(text) => write_in_flow(output, text),
         // The user wrote the text without quotes on a separate line, but it needs quotes in a one-line list or mapping.
         YamlOutput::Bare(text) if text.contains(FLOW_INDICATORS) => write_quoted(output, text),
@@ -212,7 +212,7 @@ fn write_empty_collection(output: &mut String, value: &YamlOutput) {
 /// Writes a scalar and a line break. A string may have several lines.
 fn write_line(output: &mut String, value: &YamlOutput, indent: usize) {
     match value {
-        YamlOutput::Text(text) => write_scalar(output, &escape_raw(text), indent),
+        YamlOutput::Text(text) => write_scalar(output, &escape_with_raw_block(text), indent),
         YamlOutput::Dbt(text) => write_scalar(output, text, indent),
         YamlOutput::Bare(text) => output.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}

@@ -3,12 +3,12 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expression_text::ExpressionShape;
+use super::expression_text::FormulaTemplate;
 use super::guard_positions::accepts_guards_in_child;
-use super::guards::GuardSet;
+use super::guards::GuardDifference;
 use super::parse::parse;
-use super::patterns::{Binding, PatternPart, SqlPattern, build_pattern};
-use super::probes::{ProbeArg, ProbeFormula};
+use super::patterns::{ArgumentBinding, PatternNode, SqlPattern, build_pattern};
+use super::probes::{ProbeArgument, ProbeFormula};
 use super::spellings::spellings;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
@@ -54,12 +54,12 @@ pub(super) type ValueType = (Type, bool);
 /// Maps subexpressions to their equivalent expressions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EquivalentExpressions {
-    equivalents_by_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
+    equivalents_by_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardDifference)>>,
 }
 
 impl EquivalentExpressions {
     /// Returns the equivalents of a subexpression, each with the guards that it adds.
-    pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
+    pub fn equivalent_expressions(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardDifference)] {
         self.equivalents_by_part.get(&part).map_or(&[], Vec::as_slice)
     }
 
@@ -89,7 +89,7 @@ impl EquivalentExpressions {
                 ordered_parts.push(part);
             } else if seen.insert(part) {
                 left.push((part, true));
-                let others = self.equivalents_of(part).iter().map(|(other, _)| *other);
+                let others = self.equivalent_expressions(part).iter().map(|(other, _)| *other);
                 left.extend(
                     others
                         .chain(trees.children(part).iter().copied())
@@ -102,7 +102,7 @@ impl EquivalentExpressions {
 }
 
 impl EquivalentExpressions {
-    fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardSet) {
+    fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardDifference) {
         let equivalents = self.equivalents_by_part.entry(part).or_default();
         if equivalents.iter().all(|(equivalent, _)| *equivalent != other) {
             equivalents.push((other, guards));
@@ -112,10 +112,10 @@ impl EquivalentExpressions {
     /// For each subexpression whose children have equivalents, adds a copy that contains these equivalents. Returns the
     /// added copies.
     fn add_parents(&mut self, trees: &mut SqlTrees, expression: SqlNodeId) -> Vec<SqlNodeId> {
-        let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
+        let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardDifference)> = FxHashMap::default();
         let mut added = Vec::new();
         for part in self.parts(trees, expression) {
-            let first = self.equivalents_of(part).first().copied();
+            let first = self.equivalent_expressions(part).first().copied();
             let children = trees.children(part).to_vec();
             let is_accepted = |(index, child): (usize, &SqlNodeId)| {
                 let (_, guards) = rewritten.get(child)?;
@@ -129,7 +129,7 @@ impl EquivalentExpressions {
                 .chain(alone)
                 .filter(|places| !places.is_empty())
             {
-                let (mut now, mut guards) = (children.clone(), GuardSet::default());
+                let (mut now, mut guards) = (children.clone(), GuardDifference::default());
                 for index in replaced {
                     let Some(child) = now.get_mut(index) else { continue };
                     if let Some((other, added)) = rewritten.get(child) {
@@ -157,8 +157,8 @@ impl EquivalentExpressions {
 #[derive(Debug)]
 struct SpellingPattern {
     pattern: SqlPattern,
-    generated: PatternPart,
-    guards: GuardSet,
+    generated: PatternNode,
+    guards: GuardDifference,
 }
 
 /// All spellings of a dialect.
@@ -167,11 +167,11 @@ pub(super) struct SpellingPatterns(Vec<SpellingPattern>);
 
 impl SpellingPatterns {
     pub fn new(dialect: Dialect) -> Self {
-        let pattern = |sql: &str, args: Vec<ProbeArg>| {
+        let pattern = |sql: &str, args: Vec<ProbeArgument>| {
             let mut trees = SqlTrees::default();
             let root = parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok()?;
             let arg_nodes = vec![None; args.len()];
-            let shape = ExpressionShape::named("");
+            let shape = FormulaTemplate::named("");
             build_pattern(&trees, root, &ProbeFormula { shape, args }, arg_nodes)
         };
         let patterns = spellings(dialect).into_iter().filter_map(|spelling| {
@@ -182,7 +182,7 @@ impl SpellingPatterns {
             Some(SpellingPattern {
                 pattern: sql_pattern,
                 generated: generated.root,
-                guards: spelling.guard.map(GuardSet::from_guard).unwrap_or_default(),
+                guards: spelling.guard.map(GuardDifference::from_guard).unwrap_or_default(),
             })
         });
         Self(patterns.collect())
@@ -233,36 +233,36 @@ impl SpellingPattern {
         let args = &self.pattern.args;
         let bound = self.pattern.match_node(trees, part)?;
         let mut pairs = args.iter().zip(&bound);
-        let is_fit = pairs.all(|(arg, bound)| can_represent(trees, arg, bound.as_ref(), value_type));
+        let is_fit = pairs.all(|(arg, bound)| can_placeholder_match(trees, arg, bound.as_ref(), value_type));
         let other = is_fit.then(|| instantiate(&self.generated, args, &bound, trees))?;
         other.filter(|other| *other != part)
     }
 }
 
 /// Returns the placeholders of a spelling.
-fn placeholders(sql: &str) -> Vec<ProbeArg> {
+fn placeholders(sql: &str) -> Vec<ProbeArgument> {
     let is_used = |text: &str| sql.contains(text);
     let words = PLACEHOLDERS.into_iter().filter(|word| is_used(word));
     let texts = [PLAIN_TEXT, LOWER_TEXT, DATE_TEXT]
         .into_iter()
         .filter(|text| is_used(text));
-    let number = is_used(NUMBER).then_some(ProbeArg::Number(NUMBER));
+    let number = is_used(NUMBER).then_some(ProbeArgument::Number(NUMBER));
     words
-        .map(|word| ProbeArg::Column(word.to_owned()))
-        .chain(texts.map(|text| ProbeArg::Text("", text, "")))
+        .map(|word| ProbeArgument::Column(word.to_owned()))
+        .chain(texts.map(|text| ProbeArgument::Text("", text, "")))
         .chain(number)
         .collect()
 }
 
 /// Returns whether a placeholder can stand for a subexpression.
-fn can_represent(
+fn can_placeholder_match(
     trees: &mut SqlTrees,
-    arg: &ProbeArg,
-    bound: Option<&Binding>,
+    arg: &ProbeArgument,
+    bound: Option<&ArgumentBinding>,
     value_type: &mut impl FnMut(&mut SqlTrees, SqlNodeId) -> Option<ValueType>,
 ) -> bool {
     match (arg, bound) {
-        (ProbeArg::Column(word), Some(Binding::Node(part))) => {
+        (ProbeArgument::Column(word), Some(ArgumentBinding::Node(part))) => {
             match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
                 "value" => *trees.label(*part) != SqlLabel::Nothing,
                 "constant" => is_literal(trees, *part),
@@ -270,12 +270,12 @@ fn can_represent(
                 name => value_type(trees, *part).is_some_and(|(ty, _)| ty.name() == name),
             }
         }
-        (ProbeArg::Text(_, marker, _), Some(Binding::Text(text))) => match *marker {
+        (ProbeArgument::Text(_, marker, _), Some(ArgumentBinding::Text(text))) => match *marker {
             DATE_TEXT => is_iso_date(text),
             LOWER_TEXT => text.is_ascii() && has_no_like_metacharacters(text),
             _ => has_no_like_metacharacters(text),
         },
-        (ProbeArg::Number(_), Some(Binding::Number(digits) | Binding::Text(digits))) => {
+        (ProbeArgument::Number(_), Some(ArgumentBinding::Number(digits) | ArgumentBinding::Text(digits))) => {
             (1..=6).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
         }
         _ => false,
@@ -297,24 +297,26 @@ fn is_literal(trees: &SqlTrees, part: SqlNodeId) -> bool {
 
 /// Builds an expression from a pattern by filling in its placeholders.
 fn instantiate(
-    part: &PatternPart,
-    args: &[ProbeArg],
-    bound: &[Option<Binding>],
+    part: &PatternNode,
+    args: &[ProbeArgument],
+    bound: &[Option<ArgumentBinding>],
     trees: &mut SqlTrees,
 ) -> Option<SqlNodeId> {
     let value = |index: &usize| bound.get(*index)?.as_ref();
     match part {
-        PatternPart::Any(index) => match value(index)? {
-            Binding::Node(id) => Some(*id),
+        PatternNode::Any(index) => match value(index)? {
+            ArgumentBinding::Node(id) => Some(*id),
             _ => None,
         },
-        PatternPart::Number(index, 0, "") => match value(index)? {
-            Binding::Number(digits) | Binding::Text(digits) => Some(trees.add_leaf(SqlLabel::Number(digits.clone()))),
+        PatternNode::Number(index, 0, "") => match value(index)? {
+            ArgumentBinding::Number(digits) | ArgumentBinding::Text(digits) => {
+                Some(trees.add_leaf(SqlLabel::Number(digits.clone())))
+            }
             _ => None,
         },
-        PatternPart::Text(index, before, after, prefix) => match value(index)? {
-            Binding::Number(text) | Binding::Text(text) => {
-                let is_lower = matches!(args.get(*index), Some(ProbeArg::Text(_, LOWER_TEXT, _)));
+        PatternNode::Text(index, before, after, prefix) => match value(index)? {
+            ArgumentBinding::Number(text) | ArgumentBinding::Text(text) => {
+                let is_lower = matches!(args.get(*index), Some(ProbeArgument::Text(_, LOWER_TEXT, _)));
                 let text = if is_lower {
                     text.to_ascii_lowercase()
                 } else {
@@ -324,12 +326,12 @@ fn instantiate(
             }
             _ => None,
         },
-        PatternPart::Node(label, parts) => {
+        PatternNode::Node(label, parts) => {
             let parts = parts.iter().map(|part| instantiate(part, args, bound, trees));
             let parts = parts.collect::<Option<Vec<SqlNodeId>>>()?;
             Some(trees.add(label.clone(), parts))
         }
-        PatternPart::Number(..) | PatternPart::Criterion(_) | PatternPart::Wild(..) => None,
+        PatternNode::Number(..) | PatternNode::Criterion(_) | PatternNode::Wild(..) => None,
     }
 }
 
@@ -368,6 +370,6 @@ mod tests {
                 .is_empty()
         );
         let dates = spelling_patterns.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
-        assert_eq!(dates.equivalents_of(unknown).len(), 1);
+        assert_eq!(dates.equivalent_expressions(unknown).len(), 1);
     }
 }

@@ -1,10 +1,10 @@
 //! Probes that consist of a function call, for each overload and number of arguments.
 
-use super::expression_text::ExpressionShape;
+use super::expression_text::FormulaTemplate;
 use super::probes::{
-    ARGUMENT_POSITIONS, NUMBERS, ProbeArg, ProbeFormula, SMALL_NUMBERS, column_args, literal_at,
-    nth_types_of_parameters, parameter_args, parameter_literal, probe_column, replace_value_at, shortest_literal,
-    type_assignments,
+    ARGUMENT_POSITIONS, NUMBERS, ProbeArgument, ProbeFormula, TIME_PART_NUMBERS, column_args, parameter_args,
+    parameter_literal, placeholder_literal_at, probe_column, shortest_literal, type_assignments, types_by_rank,
+    with_value_at,
 };
 use crate::Type;
 use crate::catalog::{Overload, Param};
@@ -25,15 +25,15 @@ pub(super) fn add_overload_probes(
     };
     for count in overload.min_arguments..=most {
         let param = |index: usize| overload.params.get(index).or(overload.params.last());
-        let is_long = count > overload.params.len() + 2;
+        let exceeds_parameter_count = count > overload.params.len() + 2;
         let mut call = CallProbes {
             name,
             params: (0..count).filter_map(param).collect(),
             count,
             all: &mut *probes,
         };
-        call.add_columns(is_long);
-        if !is_long {
+        call.add_columns(exceeds_parameter_count);
+        if !exceeds_parameter_count {
             call.add_literals();
             call.add_columns_with_literals();
         }
@@ -49,28 +49,29 @@ struct CallProbes<'p> {
 }
 
 impl CallProbes<'_> {
-    fn push_probe(&mut self, args: Vec<ProbeArg>) {
+    fn push_probe(&mut self, args: Vec<ProbeArgument>) {
         self.all.push(ProbeFormula {
-            shape: ExpressionShape::Call(self.name),
+            shape: FormulaTemplate::Call(self.name),
             args,
         });
     }
 
     /// Adds calls in which every argument is a column. With many arguments, adds only calls whose columns are all
     /// nullable or all not nullable.
-    fn add_columns(&mut self, is_long: bool) {
+    fn add_columns(&mut self, exceeds_parameter_count: bool) {
         let count = self.count;
         for types in type_assignments(&self.params)
             .into_iter()
             .chain([vec![Type::Unknown; count]])
         {
-            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<ProbeArg> {
-                let column_arg = |(index, ty): (usize, &Type)| ProbeArg::Column(probe_column(*ty, nulls(index), index));
+            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<ProbeArgument> {
+                let column_arg =
+                    |(index, ty): (usize, &Type)| ProbeArgument::Column(probe_column(*ty, nulls(index), index));
                 types.iter().enumerate().map(column_arg).collect()
             };
             self.push_probe(columns(&|_| true));
             self.push_probe(columns(&|_| false));
-            for column_index in 0..if is_long { 0 } else { count.min(6) } {
+            for column_index in 0..if exceeds_parameter_count { 0 } else { count.min(6) } {
                 self.push_probe(columns(&|index| index != column_index));
                 if count > 2 {
                     self.push_probe(columns(&|index| index == column_index));
@@ -82,8 +83,8 @@ impl CallProbes<'_> {
     /// Adds calls whose arguments are all literals, and calls with quotients, negated numbers or NULL.
     fn add_literals(&mut self) {
         let params = self.params.clone();
-        // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL_NUMBERS`).
-        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL_NUMBERS, true)] {
+        // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`TIME_PART_NUMBERS`).
+        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (TIME_PART_NUMBERS, true)] {
             self.push_probe(
                 params
                     .iter()
@@ -96,28 +97,28 @@ impl CallProbes<'_> {
             let simple = params
                 .get(*index)
                 .map(|param| parameter_literal(param, NUMBERS, *index, true));
-            matches!(simple, Some(ProbeArg::Number(_)))
+            matches!(simple, Some(ProbeArgument::Number(_)))
         };
         for index in (0..self.count.min(5)).filter(is_number) {
-            for types in nth_types_of_parameters(&params).into_iter().take(2) {
+            for types in types_by_rank(&params).into_iter().take(2) {
                 let type_arg = |(type_index, ty): (usize, &Type)| match type_index == index {
-                    true => ProbeArg::Quotient(type_index),
-                    false => ProbeArg::Column(probe_column(*ty, true, type_index)),
+                    true => ProbeArgument::Quotient(type_index),
+                    false => ProbeArgument::Column(probe_column(*ty, true, type_index)),
                 };
                 self.push_probe(types.iter().enumerate().map(type_arg).collect());
             }
             let of_place = |(param_index, param): (usize, &&Param)| match param_index == index {
-                true => ProbeArg::Minus(literal_at(&NUMBERS, param_index)),
+                true => ProbeArgument::Minus(placeholder_literal_at(&NUMBERS, param_index)),
                 false => parameter_literal(param, NUMBERS, param_index, true),
             };
             self.push_probe(params.iter().enumerate().map(of_place).collect());
         }
         for index in 0..self.count.min(2) {
-            let args: Vec<ProbeArg> = params
+            let args: Vec<ProbeArgument> = params
                 .iter()
-                .map(|param| ProbeArg::Fixed(shortest_literal(param)))
+                .map(|param| ProbeArgument::Fixed(shortest_literal(param)))
                 .collect();
-            self.push_probe(replace_value_at(&args, index, ProbeArg::Fixed("1 / 0".to_owned())));
+            self.push_probe(with_value_at(&args, index, ProbeArgument::Fixed("1 / 0".to_owned())));
         }
     }
 
@@ -125,20 +126,20 @@ impl CallProbes<'_> {
     fn add_columns_with_literals(&mut self) {
         let (params, count) = (self.params.clone(), self.count);
         let literals = |index: usize| params.get(index).map(|p| parameter_args(p, index)).unwrap_or_default();
-        for types in &nth_types_of_parameters(&params) {
+        for types in &types_by_rank(&params) {
             for nullable in [true, false] {
                 let base = column_args(types, nullable);
                 for index in 0..count.min(6) {
                     for literal in literals(index) {
-                        self.push_probe(replace_value_at(&base, index, literal));
+                        self.push_probe(with_value_at(&base, index, literal));
                     }
                 }
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
                         for a in literals(first).into_iter().take(MAX_COMBINED_LITERALS) {
                             for b in literals(second).into_iter().take(MAX_COMBINED_LITERALS) {
-                                let args = replace_value_at(&base, first, a.clone());
-                                self.push_probe(replace_value_at(&args, second, b));
+                                let args = with_value_at(&base, first, a.clone());
+                                self.push_probe(with_value_at(&args, second, b));
                             }
                         }
                     }

@@ -95,7 +95,7 @@ impl SqlFile<'_> {
     }
 
     /// Returns the keys of a part's tokens, and its expressions. `None` if the expressions are not readable. As in
-    /// [`Self::is_same_part`], parts with the same keys or the same expressions are the same SQL.
+    /// [`Self::are_equivalent_ranges`], parts with the same keys or the same expressions are the same SQL.
     fn comparison_keys(
         &self,
         tokens: &Range<usize>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::columns::ColumnResolver;
 use super::file::{FilePartKind, FilePartPosition, SqlFile, is_same_name, token_name};
-use super::formula_names::rename_names;
+use super::formula_names::replace_formula_names;
 use crate::dialect::Dialect;
 
 /// Returns the columns and clauses of a query that use a column, directly or through other columns. Each result
@@ -17,12 +17,12 @@ use crate::dialect::Dialect;
 /// let sql = "with sums as (select sum(x) as a from t)\nselect a, a * 2 as b, 1 as c from sums\n";
 /// let edits = Edits::from_texts(sql, &sql.replace("sum(x)", "sum(y)"), Dialect::default());
 /// let readers = column_readers(sql, Dialect::default(), &edits.items[0].position);
-/// let columns: Vec<_> = readers.iter().map(|(part, sql)| (part.column_of_select().unwrap(), sql.as_str())).collect();
+/// let columns: Vec<_> = readers.iter().map(|(part, sql)| (part.column_name_if_column().unwrap(), sql.as_str())).collect();
 /// assert_eq!(columns, [("a", "a"), ("b", "a * 2")]);
 /// ```
 #[must_use]
 pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) -> Vec<(FilePartPosition, String)> {
-    let Some(name) = column.column_of_select() else {
+    let Some(name) = column.column_name_if_column() else {
         return Vec::new();
     };
     let file = SqlFile::read(sql, dialect);
@@ -33,10 +33,10 @@ pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) ->
     for part in file.parts.iter().filter(|part| part.position != *column) {
         let cte = part.position.cte.as_deref();
         let is_found = |token_index: usize| {
-            let (relation, name) = name_at(&file, token_index)?;
-            let (_, site) = resolver.find_source(cte, relation.as_deref(), &name)?;
+            let (relation, name) = column_name_at(&file, token_index)?;
+            let (_, column_expression) = resolver.find_source_of_name(cte, relation.as_deref(), &name)?;
             column_keys
-                .contains(&(site.cte, name.to_ascii_lowercase()))
+                .contains(&(column_expression.cte, name.to_ascii_lowercase()))
                 .then_some(())
         };
         if part.tokens.clone().find_map(is_found).is_none() {
@@ -54,12 +54,15 @@ pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) ->
 #[must_use]
 pub fn has_column(sql: &str, name: &str, dialect: Dialect) -> bool {
     let file = SqlFile::read(sql, dialect);
-    let mut names = file.parts.iter().filter_map(|part| part.position.column_of_select());
+    let mut names = file
+        .parts
+        .iter()
+        .filter_map(|part| part.position.column_name_if_column());
     names.any(|column| is_same_name(column, name))
 }
 
 /// Returns the name at a token, with the name of its relation. `None` if the token is not the name of a column.
-fn name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, String)> {
+fn column_name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, String)> {
     let is_function_or_relation = matches!(file.key(token_index + 1).as_str(), "(" | ".");
     let name = token_name(
         *file.tokens.get(token_index).filter(|_| !is_function_or_relation)?,
@@ -73,11 +76,11 @@ fn name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, St
 /// Returns whether a formula uses this name for anything other than a function.
 ///
 /// ```
-/// use formulac_decompile::has_name;
-/// assert!(has_name("Sum + 1", "sum"));
-/// assert!(!has_name("SUM(x) & \"sum\"", "sum"));
+/// use formulac_decompile::uses_name;
+/// assert!(uses_name("Sum + 1", "sum"));
+/// assert!(!uses_name("SUM(x) & \"sum\"", "sum"));
 /// ```
 #[must_use]
-pub fn has_name(formula: &str, name: &str) -> bool {
-    rename_names(formula, &[(name, String::new())]) != formula
+pub fn uses_name(formula: &str, name: &str) -> bool {
+    replace_formula_names(formula, &[(name, String::new())]) != formula
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::file::SqlFile;
-use super::layout::preamble_tokens;
+use super::layout::tokens_before_query;
 
 /// Restores comments of the file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only before a query.
@@ -29,11 +29,11 @@ pub(super) fn restore_lost_comments(merged: String, sql_file: &SqlFile<'_>) -> S
     if lost.is_empty() {
         return merged;
     }
-    let places = CommonLines::new(sql_file.source, &merged);
+    let places = LinesInBothTexts::new(sql_file.source, &merged);
     let mut comments_by_line: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
         comments_by_line
-            .entry(places.line_for_comment(sql_file.line(*token) - 1))
+            .entry(places.comment_line_in_other_text(sql_file.line(*token) - 1))
             .or_default()
             .push(text);
     }
@@ -70,7 +70,7 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
         .skip(1)
         .map(|token| token.start)
         .chain([file.source.len()]);
-    for (token_index, (end, start)) in ends.zip(starts).enumerate().skip(preamble_tokens(file).end) {
+    for (token_index, (end, start)) in ends.zip(starts).enumerate().skip(tokens_before_query(file).end) {
         let gap = file.source.get(end..start).unwrap_or_default().trim();
         if gap.contains("/*") || gap.contains("{#") {
             comments.push((token_index + 1, gap));
@@ -87,7 +87,7 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
 }
 
 /// Lines that occur in both of two texts.
-struct CommonLines {
+struct LinesInBothTexts {
     /// Maps each line of the first text to the identical line of the other text, if the line occurs exactly once in
     /// both texts.
     lines: Vec<Option<usize>>,
@@ -95,7 +95,7 @@ struct CommonLines {
     end: usize,
 }
 
-impl CommonLines {
+impl LinesInBothTexts {
     fn new(from: &str, to: &str) -> Self {
         let target_lines = unique_lines(to);
         let source_lines = unique_lines(from);
@@ -114,7 +114,7 @@ impl CommonLines {
 
     /// Given a line of the first text with a comment directly above it, returns the line of the other text above which
     /// to insert the comment.
-    fn line_for_comment(&self, line: usize) -> usize {
+    fn comment_line_in_other_text(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
         let last = || before.iter().rev().flatten().next().map(|line| line + 1);

@@ -23,8 +23,8 @@ pub(super) fn expand_in_list(
 ) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
     let comparisons = list.iter().map(|value| (compare, *value)).collect();
-    let is_compared = is_list_of_values(trees, list) && is_compared(trees, x);
-    is_compared.then(|| add_comparisons(trees, x, comparisons, combine))?
+    let is_comparable_value = is_comparable_list(trees, list) && is_comparable_value(trees, x);
+    is_comparable_value.then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
 /// Adds `x between low and high` or `x not between low and high` to the trees, as comparisons. `None` if no comparisons
@@ -40,7 +40,7 @@ pub(super) fn add_between(
         true => (vec![("<", low), (">", high)], "or"),
         false => (vec![(">=", low), ("<=", high)], "and"),
     };
-    is_compared(trees, x).then(|| add_comparisons(trees, x, comparisons, combine))?
+    is_comparable_value(trees, x).then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
 /// Adds comparisons of a value to the trees, combined with `and` or `or`. `None` if there are no comparisons.
@@ -62,13 +62,13 @@ fn add_comparisons(
 /// Returns whether `in` and `between` are replaced with comparisons if they test this value. `in` and `between` are
 /// kept for string and date literals, because generated SQL also tests such literals with `between`. An example is the
 /// holidays of NETWORKDAYS: the formula with the holidays is easier to read than comparisons.
-fn is_compared(trees: &SqlTrees, x: SqlNodeId) -> bool {
+fn is_comparable_value(trees: &SqlTrees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_non_volatile(trees, x)
 }
 
 /// Returns `false` for subqueries, for lists of tuples, and for lists that mix strings with numbers. Databases first
 /// convert the values of such a mixed list to one type.
-fn is_list_of_values(trees: &SqlTrees, list: &[SqlNodeId]) -> bool {
+fn is_comparable_list(trees: &SqlTrees, list: &[SqlNodeId]) -> bool {
     let labels = || list.iter().map(|id| trees.label(*id));
     let is_value = |label: &SqlLabel| !matches!(label, SqlLabel::Row | SqlLabel::Group | SqlLabel::Nothing);
     let is_mixed = labels().any(|label| matches!(label, SqlLabel::Text(..)))

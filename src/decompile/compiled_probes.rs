@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cache::{RecentlyUsedCache, get_or_insert_with};
-use super::expression_text::ExpressionShape;
+use super::expression_text::FormulaTemplate;
 use super::patterns::{Patterns, SqlPattern, build_probe_pattern};
-use super::probe_index::{ExpressionParts, expression_parts, may_match_group};
-use super::probes::{ProbeArg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
+use super::probe_index::{ExpressionSymbols, collect_expression_symbols, may_match_group};
+use super::probes::{ProbeArgument, ProbeFormula, ProbeFormulaGroup, column_type, probe_column, unknown_type_columns};
 use super::tree::{SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::check::sql_functions::normalized_function_name;
@@ -21,24 +21,24 @@ use crate::dialect::Dialect;
 /// Maximum number of probes that are compiled together.
 const MAX_PROBES_PER_COMPILATION: usize = 2000;
 /// Position of the argument that is the group key of grouped probes.
-const GROUP_KEY_ARGUMENT: usize = 15;
+const GROUP_KEY_POSITION: usize = 15;
 
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
 /// same and is not parsed again.
 #[derive(Debug)]
 pub(super) struct ProbesWithCachedSql {
     /// The group of the probes, unless they were derived from one expression.
-    group: Option<ProbeGroup>,
+    group: Option<ProbeFormulaGroup>,
     is_wide: bool,
     is_temporal: bool,
     probes: OnceLock<Vec<ProbeFormula>>,
     /// Results by position of the probe and by the step in which it was compiled.
-    compiled: Mutex<FxHashMap<(usize, ProbeStep), Arc<CompiledProbe>>>,
+    compiled: Mutex<FxHashMap<(usize, ProbeCompilationStep), Arc<CompiledProbe>>>,
 }
 
 /// Step in which probes are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum ProbeStep {
+enum ProbeCompilationStep {
     Rows,
     /// Step with groups. A group always has at least one row, so conditional sums compile to different SQL.
     Groups,
@@ -58,7 +58,7 @@ impl ProbesWithCachedSql {
     }
 
     /// Creates the probes of a group when they are first needed.
-    pub fn of_group(group: ProbeGroup, is_wide: bool, is_temporal: bool) -> Self {
+    pub fn from_probe_group(group: ProbeFormulaGroup, is_wide: bool, is_temporal: bool) -> Self {
         Self {
             group: Some(group),
             is_wide,
@@ -78,24 +78,25 @@ impl ProbesWithCachedSql {
     /// Compiles the probes. Probes whose SQL is the same as in the previous compilation keep their patterns.
     fn compile(&self, compiler: &Compiler) -> Vec<Arc<CompiledProbe>> {
         let mut options = (*compiler.options).clone();
-        options.group_by = vec![probe_column(Type::Text, false, GROUP_KEY_ARGUMENT)];
+        options.group_by = vec![probe_column(Type::Text, false, GROUP_KEY_POSITION)];
         let grouped = compiler.with_options(options);
-        let is_unknown = |arg: &ProbeArg| matches!(arg, ProbeArg::Column(name) if column_type(name) == Type::Unknown);
-        let is_needed = |probe: &ProbeFormula, step: ProbeStep| match step {
-            ProbeStep::Rows => true,
-            ProbeStep::Groups => {
-                matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"))
+        let is_unknown =
+            |arg: &ProbeArgument| matches!(arg, ProbeArgument::Column(name) if column_type(name) == Type::Unknown);
+        let is_needed = |probe: &ProbeFormula, step: ProbeCompilationStep| match step {
+            ProbeCompilationStep::Rows => true,
+            ProbeCompilationStep::Groups => {
+                matches!(probe.shape, FormulaTemplate::Call(name) if name.starts_with("SUMIF"))
             }
-            ProbeStep::RowsOfNumbers => probe.args.iter().any(is_unknown),
+            ProbeCompilationStep::RowsOfNumbers => probe.args.iter().any(is_unknown),
         };
-        let numbers = format!("numbers = {}\n", unknown_columns().join(" + "));
+        let numbers = format!("numbers = {}\n", unknown_type_columns().join(" + "));
         // Ignore poisoning, because no code panics while it holds this lock.
         let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let mut compiled = Vec::new();
         for (compiler, step, others) in [
-            (compiler, ProbeStep::Rows, ""),
-            (&grouped, ProbeStep::Groups, ""),
-            (compiler, ProbeStep::RowsOfNumbers, numbers.as_str()),
+            (compiler, ProbeCompilationStep::Rows, ""),
+            (&grouped, ProbeCompilationStep::Groups, ""),
+            (compiler, ProbeCompilationStep::RowsOfNumbers, numbers.as_str()),
         ] {
             let probes = self.probes().iter().enumerate();
             let probes: Vec<(usize, &ProbeFormula)> = probes.filter(|(_, probe)| is_needed(probe, step)).collect();
@@ -187,22 +188,22 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns that may match an expression or a part of it.
-    pub fn patterns_for(&self, trees: &SqlTrees, expression: SqlNodeId) -> Arc<Patterns> {
-        let (names, parts, key) = calls_and_parts(trees, expression);
+    pub fn patterns_for_expression(&self, trees: &SqlTrees, expression: SqlNodeId) -> Arc<Patterns> {
+        let (names, parts, key) = calls_and_symbols(trees, expression);
         get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names, &parts))
     }
 
     /// Returns the patterns that could match an expression or a part of it if generated SQL had no guards.
     pub fn patterns_without_guards(&self, trees: &SqlTrees, expression: SqlNodeId) -> Arc<Patterns> {
-        let (names, parts, key) = calls_and_parts(trees, expression);
+        let (names, parts, key) = calls_and_symbols(trees, expression);
         get_or_insert_with(&self.without_guards, key, || {
             let dialect = self.compiler.options.dialect;
             self.collect_patterns(&parts, |source, probe| {
-                if !may_have_guards(&probe.sql, &names, dialect) {
+                if !may_contain_guards(&probe.sql, &names, dialect) {
                     return &[];
                 }
                 let pattern = self.pattern_without_guards(source, probe);
-                let pattern = pattern.filter(|pattern| pattern.calls_only(&names));
+                let pattern = pattern.filter(|pattern| pattern.calls_only_functions(&names));
                 pattern.map_or(&[], std::slice::from_ref)
             })
         })
@@ -218,7 +219,7 @@ impl CompiledProbes {
             let formula = source.probes().get(probe.probe_index)?;
             let is_value = !matches!(
                 formula.shape,
-                ExpressionShape::RangeWithCriterion | ExpressionShape::TextOperand
+                FormulaTemplate::RangeWithCriterion | FormulaTemplate::TextOperand
             );
             let pattern = is_value.then(|| build_probe_pattern(&self.compiler, formula, &probe.sql, true));
             pattern?.map(Arc::new)
@@ -227,11 +228,11 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns that call only the given functions.
-    fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionParts) -> Patterns {
+    fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionSymbols) -> Patterns {
         let dialect = self.compiler.options.dialect;
         self.collect_patterns(parts, |source, probe| {
             let formula = source.probes().get(probe.probe_index);
-            let is_needed = required_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
+            let is_needed = required_function_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
             if is_needed {
                 self.patterns_of(source, probe)
             } else {
@@ -244,7 +245,7 @@ impl CompiledProbes {
     /// without duplicates.
     fn collect_patterns(
         &self,
-        parts: &ExpressionParts,
+        parts: &ExpressionSymbols,
         patterns_of: impl for<'p> Fn(&ProbesWithCachedSql, &'p CompiledProbe) -> &'p [Arc<SqlPattern>] + Sync,
     ) -> Patterns {
         let dialect = self.compiler.options.dialect;
@@ -286,14 +287,15 @@ impl CompiledProbes {
 impl CompiledProbes {
     /// Returns the patterns of every `step`th probe, with and without guards. Also checks that each pattern contains
     /// the calls that its probe requires.
-    pub fn check_and_collect_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
+    pub fn verify_and_collect_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
         let mut patterns = Vec::new();
         for CompiledGroup { source, .. } in &self.groups {
             for probe in source.compile(&self.compiler).iter().step_by(step) {
                 for pattern in self.patterns_of(source, probe) {
-                    let parts = super::probe_index::pattern_parts(pattern).unwrap_or_default();
-                    let mut required = required_calls(source.probes().get(probe.probe_index), &probe.sql, dialect);
+                    let parts = super::probe_index::collect_pattern_symbols(pattern).unwrap_or_default();
+                    let mut required =
+                        required_function_calls(source.probes().get(probe.probe_index), &probe.sql, dialect);
                     let missing = required.find(|name| !parts.is_empty() && !parts.contains(*name));
                     assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
                 }
@@ -306,21 +308,32 @@ impl CompiledProbes {
 }
 
 /// Returns the names of the SQL functions that an expression calls, its parts, and the cache key for both.
-fn calls_and_parts(trees: &SqlTrees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
+fn calls_and_symbols(trees: &SqlTrees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionSymbols, String) {
     let names = trees.called_functions(expression);
-    let parts = expression_parts(trees, expression);
+    let parts = collect_expression_symbols(trees, expression);
     let key = format!("{names:?} {parts:?}");
     (names, parts, key)
 }
 
 /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
-fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dialect) -> impl Iterator<Item = &'p str> {
+fn required_function_calls<'p>(
+    formula: Option<&ProbeFormula>,
+    sql: &'p str,
+    dialect: Dialect,
+) -> impl Iterator<Item = &'p str> {
     let sql = match formula {
         // A pattern that matches the first day of a month does not contain the calls with which the probe's argument
         // computes this day.
-        Some(formula) if formula.args.iter().any(|arg| matches!(arg, ProbeArg::MonthStart(_))) => "",
+        Some(formula)
+            if formula
+                .args
+                .iter()
+                .any(|arg| matches!(arg, ProbeArgument::MonthStart(_))) =>
+        {
+            ""
+        }
         // The pattern does not contain the outermost call.
-        Some(formula) if formula.shape == ExpressionShape::RangeWithCriterion || sql.starts_with("coalesce(") => {
+        Some(formula) if formula.shape == FormulaTemplate::RangeWithCriterion || sql.starts_with("coalesce(") => {
             sql.split_once('(').map_or("", |(_, inner)| inner)
         }
         _ => sql,
@@ -330,7 +343,7 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
 
 /// Returns whether the SQL of a probe has a function or a `case` that may be a guard, and whether the rest calls one of
 /// the given functions or no function at all.
-fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
+fn may_contain_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
     const GUARD_FUNCTIONS: [&str; 7] = [
         "coalesce",
         "nullif",
@@ -349,8 +362,8 @@ fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool 
     has_guard && (others.peek().is_none() || others.any(|name| names.contains(name)))
 }
 
-/// Returns the names of the functions that the generated SQL calls. `normalized_function_name` normalizes each name. In generated
-/// SQL, no space separates the name of a function from its arguments.
+/// Returns the names of the functions that the generated SQL calls. `normalized_function_name` normalizes each name. In
+/// generated SQL, no space separates the name of a function from its arguments.
 fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
     let outside_strings = sql.split('\'').step_by(2);
     let names = outside_strings.flat_map(|part| {

@@ -3,8 +3,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{ProbeArg, ProbeFormula, column_args, nth_types_of_parameters, replace_value_at, type_assignments};
+use super::expression_text::{FormulaTemplate, text_literal};
+use super::probes::{ProbeArgument, ProbeFormula, column_args, type_assignments, types_by_rank, with_value_at};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -17,13 +17,13 @@ const MAX_TEXTS: usize = 6;
 /// Maximum number of probes to generate from the constants of one expression.
 const MAX_PROBES: usize = 6000;
 /// Number of functions to try first with two constants: the functions that are most similar to the expression.
-/// `MAX_PAIR_PROBES` is the maximum number of these probes per function.
+/// `MAX_TWO_CONSTANT_PROBES` is the maximum number of these probes per function.
 const SIMILAR_FUNCTION_COUNT: usize = 6;
-const MAX_PAIR_PROBES: usize = 900;
+const MAX_TWO_CONSTANT_PROBES: usize = 900;
 /// Maximum number of constants per argument, if the constants of two arguments are combined.
 const MAX_PAIRED_CONSTANTS: usize = 10;
 /// Monday from which generated SQL counts days and weeks.
-const FIRST_DAY: &str = "0001-01-01";
+const EPOCH_MONDAY: &str = "0001-01-01";
 
 /// Constants that no pattern can represent: the numbers and strings of one expression.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,7 @@ impl SqlConstants {
                 add_constant_argument_probes(function.name, overload, self, &mut probes, &mut of_two);
             }
             if rank < SIMILAR_FUNCTION_COUNT {
-                of_two.truncate(MAX_PAIR_PROBES);
+                of_two.truncate(MAX_TWO_CONSTANT_PROBES);
                 probes.append(&mut of_two);
             }
         }
@@ -69,7 +69,7 @@ impl SqlConstants {
 
 /// Returns the numbers and strings in an expression, together with constants that may compile to them, most likely
 /// first.
-pub(super) fn find_constants(trees: &SqlTrees, expression: SqlNodeId) -> SqlConstants {
+pub(super) fn constants_in_expression(trees: &SqlTrees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut integers, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.descendants(expression) {
@@ -90,7 +90,7 @@ pub(super) fn find_constants(trees: &SqlTrees, expression: SqlNodeId) -> SqlCons
                 }
             }
             SqlLabel::Text(text, _) if text.len() <= 200 => {
-                if is_iso_date(text) && text != FIRST_DAY && !words.dates.contains(text) {
+                if is_iso_date(text) && text != EPOCH_MONDAY && !words.dates.contains(text) {
                     words.dates.push(text.clone());
                 }
                 if text.parse::<f64>().is_ok() {
@@ -120,28 +120,33 @@ pub(super) fn find_constants(trees: &SqlTrees, expression: SqlNodeId) -> SqlCons
     words
         .numbers
         .extend(integers.iter().map(|number| number.saturating_neg().to_string()));
-    deduplicate(&mut words.numbers, MAX_NUMBERS);
-    deduplicate(&mut words.texts, MAX_TEXTS);
+    dedup_and_truncate(&mut words.numbers, MAX_NUMBERS);
+    dedup_and_truncate(&mut words.texts, MAX_TEXTS);
     words
 }
 
-fn deduplicate(words: &mut Vec<String>, most: usize) {
+fn dedup_and_truncate(words: &mut Vec<String>, most: usize) {
     let mut seen = FxHashSet::default();
     words.retain(|word| seen.insert(word.clone()));
     words.truncate(most);
 }
 
 /// Returns the constants that a parameter may accept as arguments.
-fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<ProbeArg> {
+fn arguments_from_constants(param: &Param, words: &SqlConstants) -> Vec<ProbeArgument> {
     let mut args = Vec::new();
     if !matches!(
         param.ty,
         ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal
     ) {
-        args.extend(words.numbers.iter().map(|n| ProbeArg::Fixed(n.clone())));
+        args.extend(words.numbers.iter().map(|n| ProbeArgument::Fixed(n.clone())));
     }
     if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
-        args.extend(words.texts.iter().map(|text| ProbeArg::Fixed(text_literal(text).text)));
+        args.extend(
+            words
+                .texts
+                .iter()
+                .map(|text| ProbeArgument::Fixed(text_literal(text).text)),
+        );
     }
     args
 }
@@ -158,19 +163,24 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
     for types in type_assignments(&params) {
         for nullable in [true, false] {
             let base = column_args(&types, nullable);
-            let mut add_probe = |mut args: Vec<ProbeArg>| {
-                args.extend(words.dates.iter().map(|date| ProbeArg::Fixed(text_literal(date).text)));
+            let mut add_probe = |mut args: Vec<ProbeArgument>| {
+                args.extend(
+                    words
+                        .dates
+                        .iter()
+                        .map(|date| ProbeArgument::Fixed(text_literal(date).text)),
+                );
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Call(name),
+                    shape: FormulaTemplate::Call(name),
                     args,
                 });
             };
             add_probe(base.clone());
             for (index, param) in params.iter().enumerate() {
-                for word in args_from_constants(param, words) {
+                for word in arguments_from_constants(param, words) {
                     for sign in ["", "-"] {
-                        let word = ProbeArg::Fixed(format!("{sign}{}", word.to_formula()));
-                        add_probe(replace_value_at(&base, index, word));
+                        let word = ProbeArgument::Fixed(format!("{sign}{}", word.to_formula()));
+                        add_probe(with_value_at(&base, index, word));
                     }
                 }
             }
@@ -188,24 +198,27 @@ fn add_constant_argument_probes(
 ) {
     for count in overload.min_arguments.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
-        for types in nth_types_of_parameters(&params) {
+        for types in types_by_rank(&params) {
             for nullable in [true, false] {
                 let base = column_args(&types, nullable);
                 for (first, param) in params.iter().enumerate() {
-                    for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
-                        let args = replace_value_at(&base, first, a);
+                    for (rank, a) in arguments_from_constants(param, words).into_iter().enumerate() {
+                        let args = with_value_at(&base, first, a);
                         of_one.push(ProbeFormula {
-                            shape: ExpressionShape::Call(name),
+                            shape: FormulaTemplate::Call(name),
                             args: args.clone(),
                         });
                         if rank >= MAX_PAIRED_CONSTANTS {
                             continue;
                         }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
-                            for b in args_from_constants(param, words).into_iter().take(MAX_PAIRED_CONSTANTS) {
-                                let args = replace_value_at(&args, second, b);
+                            for b in arguments_from_constants(param, words)
+                                .into_iter()
+                                .take(MAX_PAIRED_CONSTANTS)
+                            {
+                                let args = with_value_at(&args, second, b);
                                 of_two.push(ProbeFormula {
-                                    shape: ExpressionShape::Call(name),
+                                    shape: FormulaTemplate::Call(name),
                                     args,
                                 });
                             }

@@ -4,12 +4,12 @@
 use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashSet;
 
-use super::candidate_check::{CandidateCheck, DefinitionSqlPart, expression_columns};
-use super::constant_probes::find_constants;
-use super::expression_text::{ExpressionShape, ExpressionText, RangeUse};
+use super::candidate_check::{CandidateCheck, ColumnOrClause, expression_columns};
+use super::constant_probes::constants_in_expression;
+use super::expression_text::{FormulaTemplate, FormulaText, RangeUse};
 use super::patterns::{Patterns, SqlPattern, build_pattern};
-use super::periods::{expression_numbers, period_probes};
-use super::probes::{self, ProbeArg, ProbeFormula};
+use super::periods::{collect_numbers, period_probes};
+use super::probes::{self, ProbeArgument, ProbeFormula};
 use super::ranges;
 use super::search::{FormulaSearch, SeedFormulas};
 use super::sheets::{self, SheetLookup};
@@ -35,7 +35,7 @@ const MAX_NAMES: usize = 4;
 
 /// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
 fn likely_numbers(trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
-    let mut numbers = find_constants(trees, expression).numbers;
+    let mut numbers = constants_in_expression(trees, expression).numbers;
     numbers.truncate(MAX_NUMBERS);
     numbers
 }
@@ -61,7 +61,7 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    fn is_reading_other_rows(&self, trees: &SqlTrees, expression: SqlNodeId) -> bool {
+    fn contains_window(&self, trees: &SqlTrees, expression: SqlNodeId) -> bool {
         trees
             .descendants(expression)
             .iter()
@@ -69,16 +69,21 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Learns the SQL of functions that read other rows, in the context of this step.
-    pub fn learn_windows(&self, trees: &mut SqlTrees, expression: SqlNodeId, names: &[ProbeArg]) -> Patterns {
+    pub fn learn_window_functions(
+        &self,
+        trees: &mut SqlTrees,
+        expression: SqlNodeId,
+        names: &[ProbeArgument],
+    ) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
-        if self.is_reading_other_rows(trees, expression) {
+        if self.contains_window(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
             // Also try an expression in place of a name, because rows can also be sorted by an expression.
             let marked = first.iter().find_map(|name| match name {
-                ProbeArg::Named(name, _) => sheets::artificial_lookup_keys(name)
+                ProbeArgument::Named(name, _) => sheets::artificial_lookup_keys(name)
                     .iter()
-                    .find_map(|marked| self.argument_from_formula(marked, trees)),
+                    .find_map(|marked| self.probe_argument_from_formula(marked, trees)),
                 _ => None,
             });
             probes = [
@@ -92,7 +97,7 @@ impl CandidateCheck<'_, '_> {
         if self.editable_spec.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::named(call),
+                    shape: FormulaTemplate::named(call),
                     args: Vec::new(),
                 });
             }
@@ -107,10 +112,10 @@ impl CandidateCheck<'_, '_> {
         (patterns, input): (&[&Patterns], &SeedFormulas),
         trees: &mut SqlTrees,
         expression: SqlNodeId,
-        names: &[ProbeArg],
+        names: &[ProbeArgument],
     ) -> SeedFormulas {
         let mut range_input = SeedFormulas::new();
-        let windows = ranges::find_windows(trees, expression);
+        let windows = ranges::find_window_expressions(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else {
             return range_input;
         };
@@ -118,7 +123,7 @@ impl CandidateCheck<'_, '_> {
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: ProbeFormula| {
                 let count_tree = self.expression_tree(&probe.formula()?, trees)?;
-                ranges::learn_window_ranges(trees, count_tree, &probe)
+                ranges::learn_ranges_of_window(trees, count_tree, &probe)
             };
             ranges::row_count_probes(name, is_pivoted)
                 .into_iter()
@@ -126,10 +131,13 @@ impl CandidateCheck<'_, '_> {
                 .collect()
         });
         for window in windows.into_iter().take(MAX_WINDOWS) {
-            let Some(range) = learned.iter().find_map(|learned| learned.window_range(trees, window)) else {
+            let Some(range) = learned
+                .iter()
+                .find_map(|learned| learned.range_of_window(trees, window))
+            else {
                 continue;
             };
-            let bare = ranges::parts_without_window(trees, expression, window);
+            let bare = ranges::subexpressions_without_window(trees, expression, window);
             let Some(bare_root) = bare.get(&expression).copied() else {
                 continue;
             };
@@ -139,7 +147,7 @@ impl CandidateCheck<'_, '_> {
             search.candidate_formulas(bare_root);
             for (part, bare) in bare {
                 let forms = search
-                    .found_formulas(bare)
+                    .formulas_found_for(bare)
                     .iter()
                     .filter(|form| form.range == RangeUse::Inside);
                 range_input.entry(part).or_default().extend(forms.cloned());
@@ -150,9 +158,13 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the ranges that an expression reads, with `{0}` in place of the name that the range aggregates.
     fn find_ranges(&self, trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
-        let windows = ranges::find_windows(trees, expression);
+        let windows = ranges::find_window_expressions(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
-        let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.window_range(trees, window));
+        let of_window = |window: SqlNodeId| {
+            learned
+                .iter()
+                .find_map(|learned| learned.range_of_window(trees, window))
+        };
         let ranges = windows.into_iter().take(MAX_WINDOWS).filter_map(of_window);
         ranges.map(|range| range.replace("{}", "{0}")).collect()
     }
@@ -160,11 +172,11 @@ impl CandidateCheck<'_, '_> {
     /// Learns the functions that read joined rows and the functions that are available only in worksheets. The
     /// functions are learned in waves, with rarely used functions in the last waves. Returns `None` after the last
     /// wave.
-    pub fn learn_functions_of_wave(
+    pub fn learn_joined_row_functions(
         &self,
         trees: &mut SqlTrees,
         expression: SqlNodeId,
-        names: &[ProbeArg],
+        names: &[ProbeArgument],
         wave: usize,
     ) -> Option<Patterns> {
         let mut patterns = Patterns::default();
@@ -175,7 +187,7 @@ impl CandidateCheck<'_, '_> {
                 .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == join_kind))
         };
         let (left, cross) = (joins("left join"), joins("cross join"));
-        let looks = self.is_reading_other_rows(trees, expression);
+        let looks = self.contains_window(trees, expression);
         let reads_frames = looks && !self.compiler.options.dialect.facts().hashes_nullable_keys;
         let Some(sheet) = self.sheet_outline() else {
             let probes = match wave {
@@ -185,21 +197,22 @@ impl CandidateCheck<'_, '_> {
                         .iter()
                         .take(3)
                         .flat_map(|(_, name)| sheets::artificial_lookup_keys(name));
-                    let marked: Vec<ProbeArg> = marked
+                    let marked: Vec<ProbeArgument> = marked
                         .collect::<Vec<_>>()
                         .iter()
-                        .filter_map(|m| self.argument_from_formula(m, trees))
+                        .filter_map(|m| self.probe_argument_from_formula(m, trees))
                         .collect();
-                    let mut names: Vec<ProbeArg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    let mut names: Vec<ProbeArgument> =
+                        names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
                     // A column needs an aggregate in a grouped step, because it has several values per group.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
                     let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
                     names.extend(
                         of_group
                             .iter()
-                            .find_map(|formula| self.argument_from_formula(formula, trees)),
+                            .find_map(|formula| self.probe_argument_from_formula(formula, trees)),
                     );
-                    period_probes(&names, &expression_numbers(trees, &parts))
+                    period_probes(&names, &collect_numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
                 2 if left || cross || looks => range_aggregate_probes(
@@ -214,13 +227,13 @@ impl CandidateCheck<'_, '_> {
             return Some(patterns);
         };
         let probes = match wave {
-            0 if looks => [sheets::cell_probes(sheet, names), window_probes(names)].concat(),
-            1 if left || cross || looks => sheets::probes_for_totals(sheet),
+            0 if looks => [sheets::pivot_cell_probes(sheet, names), window_probes(names)].concat(),
+            1 if left || cross || looks => sheets::measure_total_probes(sheet),
             2 if left || cross || looks => {
                 let looked = self.find_sheet_lookups(trees, &parts, names, left);
                 looked
                     .iter()
-                    .flat_map(SheetLookup::plain_lookup_probes)
+                    .flat_map(SheetLookup::lookup_probes_without_default)
                     .chain(looked.iter().flat_map(SheetLookup::workday_probes))
                     .collect()
             }
@@ -232,7 +245,7 @@ impl CandidateCheck<'_, '_> {
             4 if looks => {
                 let numbers = likely_numbers(trees, expression);
                 [
-                    sheets::block_probes(names),
+                    sheets::cell_block_probes(names),
                     range_aggregate_probes(names, &numbers, &self.find_ranges(trees, expression)),
                 ]
                 .concat()
@@ -243,15 +256,16 @@ impl CandidateCheck<'_, '_> {
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
         self.add_probe_patterns(probes, trees, &mut patterns);
         let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.match_node(trees, *part).is_some());
-        let fit: Vec<&ExpressionShape> = patterns
+        let fit: Vec<&FormulaTemplate> = patterns
             .all_patterns()
             .filter(|pattern| is_in(pattern))
             .map(|pattern| &pattern.shape)
             .collect();
         let probe_formulas: Vec<ProbeFormula> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison represents any boolean value.
-        let compared = self.argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
-        let defaults: Vec<ProbeArg> = names.iter().take(3).cloned().chain(compared).collect();
+        let compared =
+            self.probe_argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
+        let defaults: Vec<ProbeArgument> = names.iter().take(3).cloned().chain(compared).collect();
         self.add_probe_patterns(
             sheets::with_lookup_defaults(&probe_formulas, &defaults),
             trees,
@@ -266,13 +280,13 @@ impl CandidateCheck<'_, '_> {
         &self,
         trees: &mut SqlTrees,
         parts: &[SqlNodeId],
-        names: &[ProbeArg],
+        names: &[ProbeArgument],
         left: bool,
     ) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet_outline() else {
             return Vec::new();
         };
-        let literals = sheets::literal_keys(trees, parts);
+        let literals = sheets::literal_lookup_keys(trees, parts);
         // Columns that are lookup keys come first.
         let met = parts
             .iter()
@@ -299,7 +313,7 @@ impl CandidateCheck<'_, '_> {
             of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
         };
         let own_columns = is_of(None);
-        let mut keys: Vec<ProbeArg> = Vec::new();
+        let mut keys: Vec<ProbeArgument> = Vec::new();
         if left {
             let marked = own_columns
                 .iter()
@@ -308,11 +322,11 @@ impl CandidateCheck<'_, '_> {
                 .collect::<Vec<_>>();
             keys = marked
                 .iter()
-                .filter_map(|key| self.argument_from_formula(key, trees))
+                .filter_map(|key| self.probe_argument_from_formula(key, trees))
                 .collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
-        let tab_keys: Vec<ProbeArg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let tab_keys: Vec<ProbeArgument> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut lookups: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects is not qualified with a relation.
@@ -340,18 +354,18 @@ impl CandidateCheck<'_, '_> {
         let mut columns = self
             .editable_spec
             .column_resolver(self.edited_file, self.step_index, &self.definition.name);
-        if let DefinitionSqlPart::Column(column_name) = self.definition_part {
+        if let ColumnOrClause::Column(column_name) = self.definition_part {
             let column_site =
                 self.editable_spec
                     .find_column_expression(&columns, self.edited_file, self.cte, column_name);
-            let _ = column_site.map(|site| columns.resolve_expression(&site, trees));
+            let _ = column_site.map(|column_expression| columns.resolve_expression(&column_expression, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
-                input.entry(joined).or_default().push(ExpressionText::name(
-                    quote_formula_name(&format!("{relation}.{name}")),
-                    2,
-                ));
+                input
+                    .entry(joined)
+                    .or_default()
+                    .push(FormulaText::name(quote_formula_name(&format!("{relation}.{name}")), 2));
             }
         }
         // A key that exists in several relations is qualified with the step's own relation.
@@ -359,14 +373,15 @@ impl CandidateCheck<'_, '_> {
             let mut columns = self
                 .editable_spec
                 .column_resolver(self.edited_file, self.step_index, key);
-            let site = self
-                .editable_spec
-                .find_column_expression(&columns, self.edited_file, self.cte, key);
-            let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
+            let column_expression =
+                self.editable_spec
+                    .find_column_expression(&columns, self.edited_file, self.cte, key);
+            let tree = column_expression
+                .and_then(|column_expression| columns.resolve_expression(&column_expression, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
                 let path = quote_formula_name(&format!("{relation}.{name}"));
                 let word = trees.add_word(&key.to_ascii_lowercase());
-                input.entry(word).or_default().push(ExpressionText::name(path, 2));
+                input.entry(word).or_default().push(FormulaText::name(path, 2));
             }
         }
         let others = step
@@ -379,12 +394,12 @@ impl CandidateCheck<'_, '_> {
             input
                 .entry(name)
                 .or_default()
-                .push(ExpressionText::from_formula(&definition.formula, INLINED_FORMULA_COST));
-            let site =
+                .push(FormulaText::from_formula(&definition.formula, INLINED_FORMULA_COST));
+            let column_expression =
                 self.editable_spec
                     .find_column_expression(&columns, self.edited_file, self.cte, &definition.name);
-            let tree = match site {
-                Some(site) => columns.resolve_expression(&site, trees).ok(),
+            let tree = match column_expression {
+                Some(column_expression) => columns.resolve_expression(&column_expression, trees).ok(),
                 // The definition has no column, so its expression is repeated wherever it is used.
                 None if name_count < MAX_DEFINITIONS_WITHOUT_COLUMN => {
                     name_count += 1;
@@ -399,25 +414,30 @@ impl CandidateCheck<'_, '_> {
                 input
                     .entry(tree)
                     .or_default()
-                    .push(ExpressionText::name(quote_formula_name(&definition.name), cost));
+                    .push(FormulaText::name(quote_formula_name(&definition.name), cost));
             }
         }
     }
 
     /// Adds names that resolve to a compound expression, such as a column by which two relations are joined.
-    pub fn add_compound_names(&self, trees: &mut SqlTrees, expression: SqlNodeId, input: &mut SeedFormulas) {
+    pub fn add_names_of_compound_expressions(
+        &self,
+        trees: &mut SqlTrees,
+        expression: SqlNodeId,
+        input: &mut SeedFormulas,
+    ) {
         for name in self.candidate_names(trees, expression) {
-            if let ProbeArg::Named(text, tree) = name
+            if let ProbeArgument::Named(text, tree) = name
                 && trees.column(tree).is_none()
             {
-                input.entry(tree).or_default().push(ExpressionText::name(text, 0));
+                input.entry(tree).or_default().push(FormulaText::name(text, 0));
             }
         }
     }
 
     /// Returns the names that occur in an expression, followed by other names in its step. A few names are enough
     /// because each name represents any expression.
-    pub fn candidate_names(&self, trees: &mut SqlTrees, expression: SqlNodeId) -> Vec<ProbeArg> {
+    pub fn candidate_names(&self, trees: &mut SqlTrees, expression: SqlNodeId) -> Vec<ProbeArgument> {
         let step = self.editable_spec.outline.steps.get(self.step_index);
         let columns = step
             .into_iter()
@@ -432,10 +452,10 @@ impl CandidateCheck<'_, '_> {
             .filter(|name| **name != self.definition.name)
             .cloned();
         let others: Vec<String> = others.collect();
-        let mut args: Vec<ProbeArg> = Vec::new();
-        let is_known = |args: &[ProbeArg], name: &str| {
+        let mut args: Vec<ProbeArgument> = Vec::new();
+        let is_known = |args: &[ProbeArgument], name: &str| {
             args.iter()
-                .any(|arg| matches!(arg, ProbeArg::Named(text, _) if text == name))
+                .any(|arg| matches!(arg, ProbeArgument::Named(text, _) if text == name))
         };
         // Keywords do not compile, so only names remain.
         for (column, name) in expression_columns(trees, expression).into_iter().take(MAX_COLUMN_NAMES) {
@@ -444,7 +464,7 @@ impl CandidateCheck<'_, '_> {
                 let tree = self
                     .expression_tree(&name, trees)
                     .or_else(|| self.compile_formula(&name).map(|_| column));
-                args.extend(tree.map(|tree| ProbeArg::Named(name, tree)));
+                args.extend(tree.map(|tree| ProbeArgument::Named(name, tree)));
             }
         }
         // Also add names that do not compile here, because a probe may need a value of this definition's type.
@@ -458,11 +478,11 @@ impl CandidateCheck<'_, '_> {
                 } else {
                     name
                 };
-                args.push(ProbeArg::Named(name, column));
+                args.push(ProbeArgument::Named(name, column));
             }
         }
         // If the expression contains no names, for example only literals, use columns of the relation instead.
-        let columns = self.base_columns().into_iter().map(|(name, _)| name);
+        let columns = self.columns_of_base_relation().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if args.is_empty() {
             columns.take(MAX_NAMES).collect()
         } else {
@@ -470,7 +490,7 @@ impl CandidateCheck<'_, '_> {
         };
         for name in others.iter().map(|name| quote_formula_name(name)) {
             if args.len() < MAX_NAMES && !is_known(&args, &name) {
-                args.extend(self.argument_from_formula(&name, trees));
+                args.extend(self.probe_argument_from_formula(&name, trees));
             }
         }
         for name in of_base
@@ -478,7 +498,7 @@ impl CandidateCheck<'_, '_> {
             .flat_map(|name| sheets::artificial_lookup_keys(&quote_formula_name(name)))
         {
             if args.len() < MAX_NAMES {
-                args.extend(self.argument_from_formula(&name, trees));
+                args.extend(self.probe_argument_from_formula(&name, trees));
             }
         }
         args

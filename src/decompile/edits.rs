@@ -25,7 +25,7 @@ pub struct ColumnEdit {
 
 /// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OtherEdit {
+pub struct NonColumnEdit {
     /// Name of the CTE that contains the part. `None` for the last select and for the whole file.
     pub cte: Option<String>,
     /// Description of the part that differs, such as `where of active_customers` or `column discount of orders`.
@@ -58,14 +58,14 @@ pub struct OtherEdit {
 /// assert_eq!((edits.other_edits[0].description.as_str(), edits.other_edits[0].after.as_str()), ("`where`", "paid"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Edits {
+pub struct SqlEdits {
     /// Columns that exist in both strings but have different expressions, in selects that read the same input.
     pub items: Vec<ColumnEdit>,
     /// All other differences.
-    pub other_edits: Vec<OtherEdit>,
+    pub other_edits: Vec<NonColumnEdit>,
 }
 
-impl Edits {
+impl SqlEdits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
     pub fn from_texts(generated_sql: &str, text: &str, dialect: Dialect) -> Self {
@@ -79,11 +79,11 @@ impl Edits {
     }
 }
 
-pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Edits {
-    let mut edits = Edits::default();
-    let new_inputs = new_inputs(generated_file, file);
-    let new_input = |position: &FilePartPosition| new_inputs.get(&position.cte.as_deref()).cloned();
-    let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
+pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> SqlEdits {
+    let mut edits = SqlEdits::default();
+    let new_inputs_by_cte = new_inputs_by_cte(generated_file, file);
+    let new_input = |position: &FilePartPosition| new_inputs_by_cte.get(&position.cte.as_deref()).cloned();
+    let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| NonColumnEdit {
         cte: position.cte.clone(),
         description: describe_file_part(position),
         before,
@@ -111,7 +111,7 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         let Some(old) = generated_file.parts.get(*part_index) else {
             continue;
         };
-        if generated_file.is_same_part(&old.tokens, file, &part.tokens) {
+        if generated_file.are_equivalent_ranges(&old.tokens, file, &part.tokens) {
             continue;
         }
         let was = generated_file.text(&old.tokens).to_owned();
@@ -159,7 +159,7 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         !places.is_sorted()
     };
     let in_order = if is_moved(file) {
-        order::reorder_columns(file, generated_file)
+        order::reorder_columns_of_selects(file, generated_file)
     } else {
         None
     };
@@ -167,7 +167,7 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
     let in_order = in_order.as_ref().unwrap_or(file);
     let is_moved = is_moved(in_order);
     if is_moved {
-        edits.other_edits.push(edit_of_whole_file(
+        edits.other_edits.push(whole_file_difference(
             generated_file,
             file,
             "the order of the query's parts",
@@ -177,17 +177,17 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         !is_moved && before.len() == after.len() && after.iter().all(|item| before.contains_key(*item));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
-    if has_same_parts && generated_file.tokens_between_parts() != in_order.tokens_between_parts() {
+    if has_same_parts && generated_file.tokens_outside_parts() != in_order.tokens_outside_parts() {
         let description = "the way the query's parts are combined";
         edits
             .other_edits
-            .push(edit_of_whole_file(generated_file, file, description));
+            .push(whole_file_difference(generated_file, file, description));
     }
     edits
 }
 
-fn edit_of_whole_file(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, description: &str) -> OtherEdit {
-    OtherEdit {
+fn whole_file_difference(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, description: &str) -> NonColumnEdit {
+    NonColumnEdit {
         cte: None,
         description: description.to_owned(),
         before: generated_file.source.to_owned(),
@@ -200,14 +200,15 @@ fn edit_of_whole_file(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, descript
 
 /// Returns the selects that read a CTE or a subquery that exists only in the edited file. Each select has the name of
 /// its CTE (`None` for the last select) and its new input.
-fn new_inputs<'f>(generated_file: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
+fn new_inputs_by_cte<'f>(generated_file: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
     let clauses = file.parts.iter().filter(|part| part.position.is_from_clause());
     let new = clauses.filter_map(|part| {
         let cte = part.position.cte.as_deref();
         let first = file.tokens.get(part.tokens.start)?;
         if first.text(file.source) == "(" {
             let before = generated_file.clause(cte, "from");
-            let is_same = before.is_some_and(|before| generated_file.is_same_part(&before, file, &part.tokens));
+            let is_same =
+                before.is_some_and(|before| generated_file.are_equivalent_ranges(&before, file, &part.tokens));
             return (!is_same).then(|| (cte, "a subquery".to_owned()));
         }
         let name = token_name(*first, file)?;

@@ -47,7 +47,7 @@ pub fn is_same_expression(first_sql: &str, other: &str, dialect: Dialect) -> boo
 impl SqlFile<'_> {
     /// Returns whether parts of two files are the same SQL. Redundant brackets and words, equivalent SQL such as
     /// `x::date` and `cast(x as date)`, and positions such as `group by 1` are not differences.
-    pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
+    pub fn are_equivalent_ranges(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let positions = [self.column_positions(tokens), other.column_positions(others)];
         if positions.iter().all(Vec::is_empty) && self.has_same_tokens(tokens, other, others) {
             return true;
@@ -75,16 +75,16 @@ impl SqlFile<'_> {
     /// Returns whether two files have the same parts in the same order.
     pub fn is_same_query(&self, other: &SqlFile<'_>) -> bool {
         let is_same = |(first_part, two): (&FilePart, &FilePart)| {
-            first_part.position == two.position && self.is_same_part(&first_part.tokens, other, &two.tokens)
+            first_part.position == two.position && self.are_equivalent_ranges(&first_part.tokens, other, &two.tokens)
         };
         self.parts.len() == other.parts.len()
             && self.parts.iter().zip(&other.parts).all(is_same)
-            && self.tokens_between_parts() == other.tokens_between_parts()
+            && self.tokens_outside_parts() == other.tokens_outside_parts()
     }
 
     /// Returns whether two files have the same CTEs with the same clauses, and the same expressions for the CTE columns
     /// that exist in both files. One of the files may compute more columns in its CTEs.
-    fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
+    fn has_equivalent_selects(&self, other: &SqlFile<'_>) -> bool {
         let is_union = |file: &SqlFile<'_>| {
             let mut positions = file.parts.iter().map(|part| &part.position);
             positions.any(|position| position.branch > 0 || position.clause() == Some("distinct"))
@@ -100,14 +100,14 @@ impl SqlFile<'_> {
         };
         let mut in_both = self.parts.iter().filter_map(|part| {
             let tokens = other.part_tokens(&part.position)?;
-            let is_output = part.position.cte.is_none() && part.position.column_of_select().is_some();
+            let is_output = part.position.cte.is_none() && part.position.column_name_if_column().is_some();
             (!is_output).then_some((&part.tokens, tokens))
         });
         self.ctes == other.ctes
             && ![self, other].into_iter().any(is_union)
             && has_parts_of(self, other)
             && has_parts_of(other, self)
-            && in_both.all(|(first_tokens, two)| self.is_same_part(first_tokens, other, &two))
+            && in_both.all(|(first_tokens, two)| self.are_equivalent_ranges(first_tokens, other, &two))
     }
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
@@ -137,21 +137,21 @@ impl SqlFile<'_> {
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
 /// the rows, and all later selects must only compute columns.
 pub(super) fn are_equivalent_files(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut SqlTrees) -> bool {
-    are_equivalent_files_by(first_file, other, trees, &mut |_, _, first_node, other| {
+    are_equivalent_files_with(first_file, other, trees, &mut |_, _, first_node, other| {
         first_node == other
     })
 }
 
 /// Like [`are_equivalent_files`], but a function compares the expressions of each column, given the name of the column.
-pub(super) fn are_equivalent_files_by(
+pub(super) fn are_equivalent_files_with(
     first_file: &SqlFile<'_>,
     other: &SqlFile<'_>,
     trees: &mut SqlTrees,
     is_same: &mut dyn FnMut(&SqlTrees, &str, SqlNodeId, SqlNodeId) -> bool,
 ) -> bool {
     let dialect = first_file.dialect;
-    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| first_file.is_same_part(a, other, b);
-    let is_same_rows = match (RowSourceParts::find(first_file), RowSourceParts::find(other)) {
+    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| first_file.are_equivalent_ranges(a, other, b);
+    let is_same_rows = match (RowDeterminingParts::find(first_file), RowDeterminingParts::find(other)) {
         (Some(first), Some(second)) => {
             first.tokens.len() == second.tokens.len()
                 && first.names == second.names
@@ -159,10 +159,10 @@ pub(super) fn are_equivalent_files_by(
         }
         _ => false,
     };
-    let (Some(first), Some(second)) = (output_columns(first_file), output_columns(other)) else {
+    let (Some(first), Some(second)) = (last_select_columns(first_file), last_select_columns(other)) else {
         return false;
     };
-    if !(is_same_rows || first_file.has_same_selects(other)) || first.len() != second.len() {
+    if !(is_same_rows || first_file.has_equivalent_selects(other)) || first.len() != second.len() {
         return false;
     }
     let mut trees_of = |file: &SqlFile<'_>, columns: &[(String, Range<usize>)]| -> Option<Vec<SqlNodeId>> {
@@ -190,7 +190,7 @@ pub(super) fn are_equivalent_files_by(
     is_same_names
         && columns.all(|(((name, tokens), (_, others)), (a, b))| {
             let is_drawn_again = || [a, b].into_iter().any(|column| has_call(trees, column, &volatile));
-            is_same(trees, name, a, b) && (first_file.is_same_part(tokens, other, others) || !is_drawn_again())
+            is_same(trees, name, a, b) && (first_file.are_equivalent_ranges(tokens, other, others) || !is_drawn_again())
         })
 }
 
@@ -216,7 +216,7 @@ pub(super) fn resolve_output_column(file: &SqlFile<'_>, column: &str, trees: &mu
 }
 
 /// Returns the columns of the last select, with their expressions. `None` if the name of a column is not known.
-fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
+fn last_select_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
     let columns = file.parts.iter().filter(|part| part.position.cte.is_none());
     let mut column_list = Vec::new();
     for part in columns {
@@ -231,14 +231,14 @@ fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
 
 /// Parts of a file that determine the rows of its last select.
 #[derive(Debug, Default)]
-struct RowSourceParts {
+struct RowDeterminingParts {
     /// Names of imported CTEs and of clauses, in order.
     names: Vec<String>,
     /// Tokens of these parts.
     tokens: Vec<Range<usize>>,
 }
 
-impl RowSourceParts {
+impl RowDeterminingParts {
     /// Finds the parts that determine the rows of the last select. `None` if several selects determine the rows, or if
     /// a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {

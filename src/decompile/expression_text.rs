@@ -13,7 +13,7 @@ const CONDITION_COST: u32 = 8;
 
 /// A formula, or a part of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ExpressionText {
+pub(super) struct FormulaText {
     pub text: String,
     pub strength: u8,
     /// Cost that represents the effort of reading the formula. Formulas with the lowest cost are offered first.
@@ -35,7 +35,7 @@ pub(super) enum RangeUse {
     Whole,
 }
 
-impl ExpressionText {
+impl FormulaText {
     pub fn atom(text: impl Into<String>, cost: u32) -> Self {
         Self {
             text: text.into(),
@@ -89,7 +89,7 @@ const PERCENT_COST: u32 = 4;
 
 /// A formula with placeholders for its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ExpressionShape {
+pub(super) enum FormulaTemplate {
     /// `NAME(0, 1, …)`
     Call(&'static str),
     /// `0 op 1`, with this binding strength.
@@ -109,7 +109,7 @@ pub(super) enum ExpressionShape {
     Template(String),
 }
 
-impl ExpressionShape {
+impl FormulaTemplate {
     pub fn named(words: impl Into<String>) -> Self {
         Self::Template(words.into())
     }
@@ -119,7 +119,7 @@ impl ExpressionShape {
     }
 
     /// Fills in the arguments. `None` if one of the arguments is not allowed.
-    pub fn with_args(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
+    pub fn with_args(&self, args: &[FormulaText]) -> Option<FormulaText> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(RangeUse::None);
         let range = match self {
             Self::RangeWithCriterion => range,
@@ -128,7 +128,7 @@ impl ExpressionShape {
                     function.level == Level::Aggregate
                         || function
                             .lower
-                            .is_some_and(formulac_catalog::catalog::Lowering::is_conditional)
+                            .is_some_and(formulac_catalog::catalog::Lowering::is_conditional_aggregate)
                 };
                 crate::catalog::lookup(name)
                     .is_some_and(is_aggregate)
@@ -137,16 +137,16 @@ impl ExpressionShape {
             _ if range == RangeUse::Whole => return None,
             _ => range,
         };
-        Some(ExpressionText {
+        Some(FormulaText {
             range,
-            ..self.fill_arguments(args)?
+            ..self.fill_in_arguments(args)?
         })
     }
 
-    fn fill_arguments(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
+    fn fill_in_arguments(&self, args: &[FormulaText]) -> Option<FormulaText> {
         let cost = args.iter().map(|arg| arg.cost).sum::<u32>() + 2;
         let texts = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
-        let bracketed = |arg: &ExpressionText, least: u8| {
+        let bracketed = |arg: &FormulaText, least: u8| {
             if arg.strength < least {
                 format!("({})", arg.text)
             } else {
@@ -159,9 +159,9 @@ impl ExpressionShape {
                 match first.arguments_of_call(name) {
                     Some(inner) => {
                         let rest = rest.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
-                        ExpressionText::atom(format!("{name}({inner}, {rest})"), cost - 2)
+                        FormulaText::atom(format!("{name}({inner}, {rest})"), cost - 2)
                     }
-                    None => ExpressionText::atom(format!("{name}({})", texts()), cost),
+                    None => FormulaText::atom(format!("{name}({})", texts()), cost),
                 }
             }
             // Write the default after a final condition `TRUE`, because IFS in spreadsheets has no default argument.
@@ -169,8 +169,8 @@ impl ExpressionShape {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 let conditions = conditions.join(", ");
                 match default.arguments_of_call("IFS") {
-                    Some(others) => ExpressionText::atom(format!("IFS({conditions}, {others})"), cost - 2),
-                    None => ExpressionText::atom(format!("IFS({conditions}, TRUE, {})", default.text), cost),
+                    Some(others) => FormulaText::atom(format!("IFS({conditions}, {others})"), cost - 2),
+                    None => FormulaText::atom(format!("IFS({conditions}, TRUE, {})", default.text), cost),
                 }
             }
             (Self::Call(name), _) => {
@@ -184,13 +184,13 @@ impl ExpressionShape {
                     _ => false,
                 };
                 let cost = cost + 3 * u32::from(is_type_test) + CONDITION_COST * u32::from(has_condition);
-                ExpressionText::atom(format!("{name}({})", texts()), cost)
+                FormulaText::atom(format!("{name}({})", texts()), cost)
             }
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison inside a comparison needs brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
                 let text = format!("{} {op} {}", bracketed(left, least), bracketed(right, strength + 1));
-                ExpressionText {
+                FormulaText {
                     text,
                     strength: *strength,
                     cost: cost - 1,
@@ -200,7 +200,7 @@ impl ExpressionShape {
             }
             (Self::Minus, [x]) => {
                 let text = format!("-{}", bracketed(x, UNARY_PRECEDENCE + 1));
-                ExpressionText {
+                FormulaText {
                     text,
                     strength: UNARY_PRECEDENCE,
                     cost: cost - 1,
@@ -210,26 +210,26 @@ impl ExpressionShape {
             }
             // People usually write `x / 100` instead of `x%`.
             (Self::Percent, [x]) => {
-                ExpressionText::atom(format!("{}%", bracketed(x, ATOM_PRECEDENCE)), cost + PERCENT_COST)
+                FormulaText::atom(format!("{}%", bracketed(x, ATOM_PRECEDENCE)), cost + PERCENT_COST)
             }
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.
-            (Self::Frame(frame), [x]) if x.is_name => ExpressionText::atom(
+            (Self::Frame(frame), [x]) if x.is_name => FormulaText::atom(
                 format!("{}[{frame}]", x.text),
                 cost + u32::from(frame.starts_with("fiscal")),
             ),
-            (Self::Unique(name), [x]) => ExpressionText::atom(format!("{name}(DISTINCT({}))", x.text), cost),
-            (Self::RangeWithCriterion, _) => ExpressionText::atom(texts(), cost - 2),
-            (Self::TextOperand, [x]) => ExpressionText {
+            (Self::Unique(name), [x]) => FormulaText::atom(format!("{name}(DISTINCT({}))", x.text), cost),
+            (Self::RangeWithCriterion, _) => FormulaText::atom(texts(), cost - 2),
+            (Self::TextOperand, [x]) => FormulaText {
                 cost,
                 is_name: false,
                 ..x.clone()
             },
             (Self::Template(words), args) => {
-                let fill_argument = |text: String, (arg_index, arg): (usize, &ExpressionText)| {
+                let fill_argument = |text: String, (arg_index, arg): (usize, &FormulaText)| {
                     text.replace(&format!("{{{arg_index}}}"), &arg.text)
                 };
-                ExpressionText::atom(args.iter().enumerate().fold(words.clone(), fill_argument), cost)
+                FormulaText::atom(args.iter().enumerate().fold(words.clone(), fill_argument), cost)
             }
             _ => return None,
         })
@@ -252,6 +252,6 @@ fn count_arguments(list: &str) -> usize {
 }
 
 /// Writes a string in formula syntax.
-pub(super) fn text_literal(value: &str) -> ExpressionText {
-    ExpressionText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
+pub(super) fn text_literal(value: &str) -> FormulaText {
+    FormulaText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::file::{FilePartPosition, SqlFile};
 use super::metric_edits::EditedModel;
-use super::restore::{Hunk, diff_part};
+use super::restore::{Hunk, diff_file_part};
 use super::spec_edit::EditableSpec;
 use super::substitute::spec_with_replaced_words;
 use crate::model::MetricSetFilter;
@@ -40,7 +40,7 @@ impl EditedModel<'_> {
                 let without = [text.get(..filter_range.start)?, "TRUE", text.get(filter_range.end..)?].concat();
                 let without = self.compiler.compile_expanded(&without, self.path);
                 let without = SqlFile::read(without.model_sql()?, file.dialect);
-                let filter_tokens: Vec<Range<usize>> = diff_part(position, generated_file, &without)
+                let filter_tokens: Vec<Range<usize>> = diff_file_part(position, generated_file, &without)
                     .into_iter()
                     .map(|hunk| hunk.generated)
                     .collect();
@@ -48,21 +48,21 @@ impl EditedModel<'_> {
                 let is_whole = without.part_tokens(position).is_none()
                     || filter_tokens
                         .iter()
-                        .any(|token_range| is_whole_clause(generated_file, position, token_range));
+                        .any(|token_range| covers_whole_clause(generated_file, position, token_range));
                 let is_own = |hunk: &&Hunk| {
-                    !filter_tokens.is_empty() && (is_whole || hunk.is_within_ranges(&filter_tokens, &[]))
+                    !filter_tokens.is_empty() && (is_whole || hunk.is_hunk_in_ranges(&filter_tokens, &[]))
                 };
                 let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
                 if hunks.is_empty() {
                     return None;
                 }
-                let formula = self.part_with_replaced_words(&filter_range);
+                let formula = self.replace_words_in_range(&filter_range);
                 Some((FilterEdit { filter, formula }, hunks))
             })
     }
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
-    fn part_with_replaced_words(&self, byte_range: &Range<usize>) -> Option<String> {
+    fn replace_words_in_range(&self, byte_range: &Range<usize>) -> Option<String> {
         let text = self.expanded_model.text();
         let editable_spec = EditableSpec::parse_expanded(text).ok()?;
         let respelled = spec_with_replaced_words(self.compiler, &editable_spec, self.path, self.edited_sql)?;
@@ -78,14 +78,18 @@ impl EditedModel<'_> {
         let dialect = self.compiler.options.dialect;
         let (file, sql_file) = (SqlFile::read(sql, dialect), SqlFile::read(self.edited_sql, dialect));
         match (file.part_tokens(position), sql_file.part_tokens(position)) {
-            (Some(own_tokens), Some(edited)) => file.is_same_part(&own_tokens, &sql_file, &edited),
+            (Some(own_tokens), Some(edited)) => file.are_equivalent_ranges(&own_tokens, &sql_file, &edited),
             (own_tokens, edited) => own_tokens.is_none() && edited.is_none(),
         }
     }
 }
 
 /// Returns whether the tokens include all tokens of a part.
-fn is_whole_clause(generated_file: &SqlFile<'_>, position: &FilePartPosition, filter_tokens: &Range<usize>) -> bool {
+fn covers_whole_clause(
+    generated_file: &SqlFile<'_>,
+    position: &FilePartPosition,
+    filter_tokens: &Range<usize>,
+) -> bool {
     generated_file
         .part_tokens(position)
         .is_some_and(|tokens| filter_tokens.start <= tokens.start && tokens.end <= filter_tokens.end)

@@ -9,17 +9,17 @@ use super::cache::{RecentlyUsedCache, get_or_insert_with};
 use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
-use super::constant_probes::find_constants;
+use super::constant_probes::constants_in_expression;
 use super::context_probes::DEFINITION_NAME_COST;
 use super::edits::compare_files;
 use super::equivalent_files::resolve_output_column;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
-use super::probes::{MAX_ALWAYS_PROBED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
+use super::probes::{MAX_ALWAYS_PROBED_ARGUMENTS, ProbeFormulaGroup, RELATION, probe_relation};
 use super::refusals;
 use super::search::{FormulaSearch, SeedFormulas};
-use super::spec_edit::{EditRefusal, EditableSpec};
+use super::spec_edit::{EditableSpec, SpecEditError};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
@@ -28,19 +28,19 @@ use crate::schema::Schema;
 /// Reason why no formula was found for a piece of SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct NotAFormula {
+pub struct DecompileError {
     /// Description of the part that no formula expresses, or of the text that could not be parsed.
     pub reason: String,
 }
 
-impl From<EditRefusal> for NotAFormula {
-    fn from(refusal: EditRefusal) -> Self {
-        refuse_formula(refusal.reason)
+impl From<SpecEditError> for DecompileError {
+    fn from(refusal: SpecEditError) -> Self {
+        decompile_error(refusal.reason)
     }
 }
 
-pub(super) fn refuse_formula(reason: impl Into<String>) -> NotAFormula {
-    NotAFormula { reason: reason.into() }
+pub(super) fn decompile_error(reason: impl Into<String>) -> DecompileError {
+    DecompileError { reason: reason.into() }
 }
 
 /// Finds formulas that produce manually edited SQL.
@@ -59,7 +59,7 @@ pub(super) fn refuse_formula(reason: impl Into<String>) -> NotAFormula {
 /// let found = written.replace("coalesce(sum(amount), 0)", "count(distinct customer_id)");
 /// let formula = Decompiler::default().find_formula(&compiler, spec, None, &found, None, "revenue")?;
 /// assert_eq!(formula, "COUNTUNIQUE(customer_id)");
-/// # Ok::<(), formulac_decompile::NotAFormula>(())
+/// # Ok::<(), formulac_decompile::DecompileError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
@@ -92,7 +92,7 @@ impl Decompiler {
         text: &str,
         step: Option<&str>,
         definition: &str,
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         let editable_spec = EditableSpec::new(spec)?;
         let definition = editable_spec.definition(step, definition)?;
         self.find_formula_at(compiler, &editable_spec, path, text, definition)
@@ -106,20 +106,20 @@ impl Decompiler {
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         self.find_formula_in(compiler, editable_spec, path, text, (definition, true))
     }
 
     /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
     /// edited. The SQL of this formula may give the helper column a different name. The caller must prove the formula.
-    pub(super) fn find_formula_of_helper(
+    pub(super) fn find_formula_with_edited_helper_column(
         &self,
         compiler: &Compiler,
         editable_spec: &EditableSpec<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         self.find_formula_in(compiler, editable_spec, path, text, (definition, false))
     }
 
@@ -131,7 +131,7 @@ impl Decompiler {
         path: Option<&str>,
         text: &str,
         (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         with_candidate_check(compiler, editable_spec, path, text, definition, |mut case| {
             case.compares_file = compares_file;
             self.find_exact_formula(case)
@@ -139,47 +139,47 @@ impl Decompiler {
     }
 
     /// Finds the formula that compiles to exactly the edited SQL.
-    pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
+    pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, DecompileError> {
         let mut trees = SqlTrees::default();
         let (editable_spec, name) = (case.editable_spec, &case.definition.name);
         match editable_spec.definition_expression(case.edited_file, case.cte, case.step_index, name, &mut trees) {
-            Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
+            Ok(expression) => self.find_formula_of_subexpression(&case, &mut trees, expression, expression),
             Err(reason) => {
                 for (sql_part, expected, part) in case.find_enclosing_expressions(&mut trees) {
                     case.definition_part = sql_part;
                     case.is_exact = true;
-                    if let Ok(formula) = self.find_formula_of_part(&case, &mut trees, expected, part) {
+                    if let Ok(formula) = self.find_formula_of_subexpression(&case, &mut trees, expected, part) {
                         return Ok(formula);
                     }
                 }
-                Err(refuse_formula(reason))
+                Err(decompile_error(reason))
             }
         }
     }
 
     /// Finds the formula for a subexpression in the part of the file that contains the definition's SQL. With this
     /// formula, the whole part compiles to the expected expression.
-    fn find_formula_of_part(
+    fn find_formula_of_subexpression(
         &self,
         case: &CandidateCheck<'_, '_>,
         trees: &mut SqlTrees,
         expected: SqlNodeId,
         part: SqlNodeId,
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         let (compiler, editable_spec) = (case.compiler, case.editable_spec);
         if let Some(call) = self.find_unsupported_call(case, trees, part) {
-            return Err(refusals::refuse_unknown_sql(trees, part, call));
+            return Err(refusals::unknown_sql_error(trees, part, call));
         }
-        let value = case.without_contract_cast(trees, part);
-        let learned = self.learned_patterns(compiler, editable_spec, trees, part);
+        let value = case.inside_contract_cast(trees, part);
+        let learned = self.learn_patterns(compiler, editable_spec, trees, part);
         let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
-        let reads_other_rows = reads_other_rows(trees, part);
-        let names = if reads_other_rows {
+        let contains_window_or_join = contains_window_or_join(trees, part);
+        let names = if contains_window_or_join {
             case.candidate_names(trees, part)
         } else {
             Vec::new()
         };
-        let mut more = vec![case.learn_windows(trees, part, &names)];
+        let mut more = vec![case.learn_window_functions(trees, part, &names)];
         let mut input = SeedFormulas::new();
         case.add_definitions(trees, &mut input);
         let mut of_words: Option<Arc<Patterns>> = None;
@@ -196,15 +196,15 @@ impl Decompiler {
             if let Some(formula) = case.first_matching_formula(forms, trees, expected) {
                 return Ok(formula);
             }
-            let next = if reads_other_rows {
-                case.learn_functions_of_wave(trees, part, &names, wave)
+            let next = if contains_window_or_join {
+                case.learn_joined_row_functions(trees, part, &names, wave)
             } else {
                 None
             };
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    of_words = patterns_of_literals(case, trees, &patterns, part);
+                    of_words = learn_literal_patterns(case, trees, &patterns, part);
                     if of_words.is_none() {
                         break;
                     }
@@ -225,8 +225,8 @@ impl Decompiler {
         {
             form.cost = 0;
         }
-        case.add_compound_names(trees, part, &mut input);
-        let (base, hidden_columns) = (case.base_relation(), case.base_columns());
+        case.add_names_of_compound_expressions(trees, part, &mut input);
+        let (base, hidden_columns) = (case.base_relation(), case.columns_of_base_relation());
         let others = [
             FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&named_input),
             // A definition may have the same name as a column that the step reads.
@@ -249,7 +249,7 @@ impl Decompiler {
             for part in [Some(part), whole_expression].into_iter().flatten() {
                 let forms = FormulaSearch::new(&all_patterns, trees)
                     .with_seed_formulas(&named_input)
-                    .with_value(case.without_contract_cast(trees, part))
+                    .with_value(case.inside_contract_cast(trees, part))
                     .candidate_formulas(part);
                 if let Some(formula) = case.first_equivalent_formula(forms, trees) {
                     return Ok(formula);
@@ -259,9 +259,9 @@ impl Decompiler {
         let search = FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&input);
         let mut search = search.with_value(value);
         let forms = search.candidate_formulas(part);
-        let without = search.smallest_part_without_formula(part).unwrap_or(part);
-        let nearest = case.explain_nearest_formula(forms, trees, part);
-        Err(nearest.unwrap_or_else(|| refusals::refuse_unknown_sql(trees, part, without)))
+        let without = search.smallest_unmatched_subexpression(part).unwrap_or(part);
+        let nearest = case.explain_rejected_formula(forms, trees, part);
+        Err(nearest.unwrap_or_else(|| refusals::unknown_sql_error(trees, part, without)))
     }
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
@@ -288,7 +288,7 @@ impl Decompiler {
 
     /// Learns the SQL of the functions that may have produced an expression. The SQL of date and time functions depends
     /// on the spec's time zone and calendar. Calls with many arguments are learned separately.
-    fn learned_patterns(
+    fn learn_patterns(
         &self,
         compiler: &Compiler,
         editable_spec: &EditableSpec<'_>,
@@ -298,7 +298,7 @@ impl Decompiler {
         let compiled = self.compiled_probes(compiler, editable_spec, trees, expression);
         let compiled = compiled.iter().filter_map(|cell| cell.get());
         compiled
-            .map(|compiled_probes| compiled_probes.patterns_for(trees, expression))
+            .map(|compiled_probes| compiled_probes.patterns_for_expression(trees, expression))
             .collect()
     }
 
@@ -328,8 +328,9 @@ impl Decompiler {
                 let compiled = get_or_insert_with(&self.compiled, settings_key, OnceLock::new);
                 compiled.get_or_init(|| {
                     let probes = get_or_insert_with(&self.probes_by_dialect, key, || {
-                        let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
-                        ProbeGroup::all().map(group).collect()
+                        let group =
+                            |group| Arc::new(ProbesWithCachedSql::from_probe_group(group, is_wide, is_temporal));
+                        ProbeFormulaGroup::all().map(group).collect()
                     });
                     CompiledProbes::new(compiler.clone(), probes.to_vec())
                 });
@@ -342,14 +343,14 @@ impl Decompiler {
 
 /// Returns the patterns of the literals in an expression. The numbers and strings of the expression may come from
 /// literals that look different in the formula. `None` if there are no such literals.
-fn patterns_of_literals(
+fn learn_literal_patterns(
     case: &CandidateCheck<'_, '_>,
     trees: &SqlTrees,
     patterns: &[&Patterns],
     part: SqlNodeId,
 ) -> Option<Arc<Patterns>> {
-    let mut words = find_constants(trees, part);
-    words.functions = functions_with_same_calls(patterns, trees, part);
+    let mut words = constants_in_expression(trees, part);
+    words.functions = functions_with_matching_calls(patterns, trees, part);
     let mut probes = literal_probes(trees, patterns, part);
     if !words.is_empty() {
         probes.extend(words.build_probes());
@@ -359,7 +360,7 @@ fn patterns_of_literals(
     }
     let probes = Arc::new(ProbesWithCachedSql::new(probes));
     let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.editable_spec), vec![probes]);
-    Some(compiled.patterns_for(trees, part))
+    Some(compiled.patterns_for_expression(trees, part))
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
@@ -406,9 +407,9 @@ impl EditableSpec<'_> {
         (step, name): (usize, &str),
         trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
-        let site = self.find_column_expression(columns, file, cte, name);
-        let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
-        let id = columns.resolve_expression(&site, trees)?;
+        let column_expression = self.find_column_expression(columns, file, cte, name);
+        let column_expression = column_expression.ok_or_else(|| format!("the file has no column `{name}`"))?;
+        let id = columns.resolve_expression(&column_expression, trees)?;
         // Each column is the maximum of a single value, because a wide pivot combines several rows into one row.
         let is_wide = self
             .outline
@@ -482,11 +483,11 @@ impl EditableSpec<'_> {
 
 /// Returns the functions whose SQL calls only functions that an expression also calls, sorted by the number of these
 /// calls in descending order.
-fn functions_with_same_calls(patterns: &[&Patterns], trees: &SqlTrees, expression: SqlNodeId) -> Vec<&'static str> {
+fn functions_with_matching_calls(patterns: &[&Patterns], trees: &SqlTrees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut call_counts: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in patterns
         .iter()
-        .flat_map(|patterns| patterns.functions_with_same_calls(trees, expression))
+        .flat_map(|patterns| patterns.functions_with_matching_calls(trees, expression))
     {
         let most = call_counts.entry(name).or_default();
         *most = calls.max(*most);
@@ -504,11 +505,11 @@ pub(super) fn with_candidate_check<T>(
     path: Option<&str>,
     text: &str,
     definition: (usize, &DefinitionWithPosition),
-    search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
-) -> Result<T, NotAFormula> {
+    search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, DecompileError>,
+) -> Result<T, DecompileError> {
     let generated_sql = editable_spec
         .compile_sql(compiler, editable_spec.source, path)
-        .ok_or_else(|| refuse_formula("the spec has errors"))?;
+        .ok_or_else(|| decompile_error("the spec has errors"))?;
     let dialect = compiler.options.dialect;
     let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(text, dialect));
     let edits = compare_files(&generated_file, &file);
@@ -522,7 +523,7 @@ pub(super) fn with_candidate_check<T>(
 }
 
 /// Returns whether an expression contains a window or a value from joined rows.
-pub(super) fn reads_other_rows(trees: &SqlTrees, expression: SqlNodeId) -> bool {
+pub(super) fn contains_window_or_join(trees: &SqlTrees, expression: SqlNodeId) -> bool {
     let is_of_rows = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
     trees.descendants(expression).iter().any(is_of_rows)
 }

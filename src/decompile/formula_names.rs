@@ -22,7 +22,7 @@ fn formula_tokens(formula: &str) -> Vec<FormulaToken> {
 
 /// Replaces names in a formula. Each pair contains a new name and the name that it replaces. Function names, and field
 /// names after a relation, are kept.
-pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
+pub fn replace_formula_names(formula: &str, names: &[(&str, String)]) -> String {
     let tokens = formula_tokens(formula);
     let mut out = String::with_capacity(formula.len());
     let mut end = 0;
@@ -60,7 +60,7 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
 pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
     let qualified = |(column, relation): &(&'_ str, &'_ str)| quote_formula_name(&format!("{relation}.{column}"));
     let names: Vec<(&str, String)> = columns.iter().map(|pair| (pair.0, qualified(pair))).collect();
-    rename_names(formula, &names)
+    replace_formula_names(formula, &names)
 }
 
 /// Replaces each subexpression of a formula that equals another formula with the name of that formula. Each pair
@@ -106,7 +106,7 @@ pub fn has_division_by_zero(formula: &str) -> bool {
 }
 
 /// Returns the new text for a part of a formula. `None` unless all changes to the formula are in this part.
-pub fn changed_formula_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
+pub fn replacement_for_formula_range(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
     let (old, new) = (formula_tokens(before), formula_tokens(after));
     let is_same = |(token, other): &(&FormulaToken, &FormulaToken)| token.2 == other.2;
     let head = old.iter().zip(&new).take_while(is_same).count();
@@ -154,7 +154,7 @@ mod tests {
         let change = |after: &str| {
             let before = "revenue /\n  COUNT(id) - 1";
             let offset = before.find("COUNT").unwrap_or_default();
-            changed_formula_part(before, after, &(offset..offset + "COUNT(id)".len()))
+            replacement_for_formula_range(before, after, &(offset..offset + "COUNT(id)".len()))
         };
         for (after, expected) in [
             ("revenue / COUNTUNIQUE(id) - 1", Some("COUNTUNIQUE(id)")),
@@ -216,7 +216,7 @@ mod tests {
             ("t.a + A[month]", "t.a + o.b[month]"),
             ("${a} & \"a\"", "o.b & \"a\""),
         ] {
-            assert_eq!(rename_names(formula, &names), expected);
+            assert_eq!(replace_formula_names(formula, &names), expected);
         }
     }
 }

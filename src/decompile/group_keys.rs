@@ -1,11 +1,11 @@
 //! Group keys that a user added to generated SQL: a column of a select, and an item in its `group by`.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::guard_positions::is_aggregate;
 use super::guarded_formula::RewrittenSql;
-use super::guards::{GuardRecognizer, GuardSet};
+use super::guards::{GuardDifference, GuardRecognizer};
 use super::parse::parse;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dialect::Dialect;
@@ -95,7 +95,7 @@ pub fn compare_group_keys(
         let ours = Grouping::read(&generated, cte, &mut trees)?;
         let theirs = Grouping::read(&file, cte, &mut trees)?;
         let mut left = theirs.items.clone();
-        let mut guard_set = GuardSet::default();
+        let mut guard_set = GuardDifference::default();
         for item in &ours.items {
             let mut added = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other);
             let (index, added) = left
@@ -169,12 +169,14 @@ impl Grouping {
             false => {
                 let ranges = file.split_at_commas(clause.clone());
                 let items: Vec<SqlNodeId> = ranges.iter().map(&mut parse_tokens).collect::<Option<_>>()?;
-                let expressions = items.into_iter().map(|item| grouped_expression(item, &columns, trees));
+                let expressions = items
+                    .into_iter()
+                    .map(|item| group_by_item_expression(item, &columns, trees));
                 expressions.collect::<Option<_>>()?
             }
         };
         Some(Self {
-            sql: one_line(file.text(&clause)),
+            sql: collapse_whitespace(file.text(&clause)),
             items,
             columns,
         })
@@ -192,7 +194,11 @@ fn has_aggregate(trees: &SqlTrees, expression: SqlNodeId) -> bool {
 
 /// Returns the expression of an item. The item may be the position or the name of a column. `None` if the name may also
 /// be a column of the relation.
-fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &SqlTrees) -> Option<SqlNodeId> {
+fn group_by_item_expression(
+    item: SqlNodeId,
+    columns: &[(String, String, SqlNodeId)],
+    trees: &SqlTrees,
+) -> Option<SqlNodeId> {
     if let SqlLabel::Number(number) = trees.label(item) {
         let column_index = number.parse::<usize>().ok()?.checked_sub(1)?;
         return columns.get(column_index).map(|(.., tree)| *tree);

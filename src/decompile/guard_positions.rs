@@ -1,6 +1,6 @@
 //! Positions of guards. A position represents how the enclosing expression treats the values that the guard adds.
 
-use super::guards::Guard;
+use super::guards::SqlGuard;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Prefixes of the names of aggregates.
@@ -68,18 +68,18 @@ impl ExpressionPosition {
         nulls: NullContext::Plain,
     };
 
-    /// Returns the position of a child of an expression. `part_index` is the index among the arguments if the
+    /// Returns the position of a child of an expression. `child_index` is the index among the arguments if the
     /// expression is a call, or among all children otherwise.
-    pub fn of_child(self, trees: &SqlTrees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
+    pub fn of_child(self, trees: &SqlTrees, parent: SqlNodeId, label: &SqlLabel, child_index: usize) -> Self {
         let role = match label {
             SqlLabel::Call => ExpressionPlace::Argument,
-            SqlLabel::Op(op) if op == "/" && part_index == 0 => ExpressionPlace::Dividend,
+            SqlLabel::Op(op) if op == "/" && child_index == 0 => ExpressionPlace::Dividend,
             SqlLabel::Op(op) if op == "/" => ExpressionPlace::Divisor,
             // A conversion in a product also determines the type of a quotient that contains the product.
-            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => {
+            SqlLabel::Op(op) if self.is_inside_quotient() && matches!(op.as_str(), "+" | "-" | "*") => {
                 ExpressionPlace::Dividend
             }
-            SqlLabel::Negative if self.is_in_quotient() => ExpressionPlace::Dividend,
+            SqlLabel::Negative if self.is_inside_quotient() => ExpressionPlace::Dividend,
             SqlLabel::Row => self.role,
             _ => ExpressionPlace::Other,
         };
@@ -87,39 +87,39 @@ impl ExpressionPosition {
             NullContext::Summed => NullContext::Skipped,
             nulls => nulls,
         };
-        let nulls = null_context(trees, parent, part_index).unwrap_or(around);
+        let nulls = null_context(trees, parent, child_index).unwrap_or(around);
         Self { role, nulls }
     }
 
-    fn is_in_quotient(self) -> bool {
+    fn is_inside_quotient(self) -> bool {
         matches!(self.role, ExpressionPlace::Dividend | ExpressionPlace::Divisor)
     }
 
     /// Returns whether a default of 0 for the expression in this position changes only the rows in which the default is
     /// used.
-    pub fn accepts_zero(self) -> bool {
-        self.nulls == NullContext::Summed || self.accepts_guard(Guard::Default)
+    pub fn accepts_zero_default(self) -> bool {
+        self.nulls == NullContext::Summed || self.accepts_guard(SqlGuard::Default)
     }
 
     /// Returns whether a guard in this position changes only the rows that the guard describes.
-    pub fn accepts_guard(self, guard: Guard) -> bool {
+    pub fn accepts_guard(self, guard: SqlGuard) -> bool {
         match self.nulls {
             NullContext::Plain => true,
-            NullContext::Skipped | NullContext::Summed => guard != Guard::Default,
-            NullContext::Tested => guard == Guard::Conversion,
+            NullContext::Skipped | NullContext::Summed => guard != SqlGuard::Default,
+            NullContext::Tested => guard == SqlGuard::Conversion,
         }
     }
 }
 
 /// Returns whether all guards can be added to one child of an expression. Assumes that no enclosing expression skips
 /// NULL or tests for it.
-pub(super) fn accepts_guards_in_child(trees: &SqlTrees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
+pub(super) fn accepts_guards_in_child(trees: &SqlTrees, parent: SqlNodeId, child: usize, guards: &[SqlGuard]) -> bool {
     // The first child of a call is its name.
-    let part_index = match trees.label(parent) {
+    let child_index = match trees.label(parent) {
         SqlLabel::Call => child.saturating_sub(1),
         _ => child,
     };
-    let inside = ExpressionPosition::WHOLE_EXPRESSION.of_child(trees, parent, trees.label(parent), part_index);
+    let inside = ExpressionPosition::WHOLE_EXPRESSION.of_child(trees, parent, trees.label(parent), child_index);
     guards.iter().all(|guard| inside.accepts_guard(*guard))
 }
 
@@ -129,7 +129,7 @@ pub(super) fn is_aggregate(name: &str) -> bool {
 }
 
 /// Returns how an expression treats NULL in one of its children. `None` if NULL results in NULL.
-fn null_context(trees: &SqlTrees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
+fn null_context(trees: &SqlTrees, parent: SqlNodeId, child_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),
         (SqlLabel::Call, [name, args @ ..]) => {
@@ -138,7 +138,7 @@ fn null_context(trees: &SqlTrees, parent: SqlNodeId, part_index: usize) -> Optio
             };
             let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
             let skips_null = is_aggregate(name) || name == "concat_ws";
-            match (tests_null && part_index + 1 < args.len().max(2), skips_null) {
+            match (tests_null && child_index + 1 < args.len().max(2), skips_null) {
                 (true, _) => Some(NullContext::Tested),
                 (_, true) if name == "sum" => Some(NullContext::Summed),
                 (_, true) => Some(NullContext::Skipped),

@@ -7,11 +7,11 @@ use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
 use super::candidate_check::{CandidateCheck, called_functions};
 use super::edits::ColumnEdit;
-use super::equivalent_files::are_equivalent_files_by;
-use super::expression_text::ExpressionText;
+use super::equivalent_files::are_equivalent_files_with;
+use super::expression_text::FormulaText;
 use super::file::{SqlFile, is_same_name};
-use super::formula::{Decompiler, NotAFormula, reads_other_rows, refuse_formula, with_candidate_check};
-use super::guards::{Guard, GuardRecognizer, GuardSet};
+use super::formula::{DecompileError, Decompiler, contains_window_or_join, decompile_error, with_candidate_check};
+use super::guards::{GuardDifference, GuardRecognizer, SqlGuard};
 use super::joint_search::CandidateFile;
 use super::patterns::Patterns;
 use super::search::{FormulaSearch, SeedFormulas};
@@ -22,15 +22,15 @@ use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use formulac_syntax::diag::lists::join_words;
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
-const MAX_GUARDED_COMPILED: usize = 24;
+const MAX_COMPILED_WITH_GUARDS: usize = 24;
 
 /// Formula for the edited SQL of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FoundFormula {
+pub struct DecompiledFormula {
     /// The formula.
     pub formula: String,
     /// SQL of the formula, if it differs from the edited SQL. `None` if the formula compiles to the edited SQL.
@@ -44,13 +44,13 @@ pub struct RewrittenSql {
     /// Generated SQL of the column.
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
-    pub guards: Vec<Guard>,
+    pub guards: Vec<SqlGuard>,
     /// Whether the syntax of the generated SQL also differs from that of the edited SQL.
     pub has_other_spelling: bool,
 }
 
 impl RewrittenSql {
-    pub(super) fn new(sql: String, added: GuardSet) -> Self {
+    pub(super) fn new(sql: String, added: GuardDifference) -> Self {
         Self {
             sql,
             guards: added.kinds(),
@@ -89,7 +89,7 @@ impl Decompiler {
     /// let rewritten = found.rewritten.unwrap();
     /// assert_eq!(rewritten.sql, "coalesce(sum(amount), 0)");
     /// assert_eq!(rewritten.describe(), "a default for NULL");
-    /// # Ok::<(), formulac_decompile::NotAFormula>(())
+    /// # Ok::<(), formulac_decompile::DecompileError>(())
     /// ```
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Decompiler {
         text: &str,
         step: Option<&str>,
         definition: &str,
-    ) -> Result<FoundFormula, NotAFormula> {
+    ) -> Result<DecompiledFormula, DecompileError> {
         let editable_spec = EditableSpec::new(spec)?;
         let definition = editable_spec.definition(step, definition)?;
         self.find_formula_with_guards_at(compiler, &editable_spec, path, text, definition)
@@ -118,11 +118,11 @@ impl Decompiler {
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
-    ) -> Result<FoundFormula, NotAFormula> {
+    ) -> Result<DecompiledFormula, DecompileError> {
         with_candidate_check(compiler, editable_spec, path, text, definition, |case| {
-            let with_guards = case.with_fresh_limits();
+            let with_guards = case.with_new_limits();
             match self.find_exact_formula(case) {
-                Ok(formula) => Ok(FoundFormula {
+                Ok(formula) => Ok(DecompiledFormula {
                     formula,
                     rewritten: None,
                 }),
@@ -135,7 +135,7 @@ impl Decompiler {
     pub(super) fn find_guarded_formula(
         &self,
         case: &CandidateCheck<'_, '_>,
-    ) -> Result<Option<FoundFormula>, NotAFormula> {
+    ) -> Result<Option<DecompiledFormula>, DecompileError> {
         let (editable_spec, mut trees) = (case.editable_spec, SqlTrees::default());
         let mut expression = |file| {
             editable_spec.definition_expression(file, case.cte, case.step_index, &case.definition.name, &mut trees)
@@ -155,20 +155,20 @@ impl Decompiler {
             .ok()
             .and_then(|generated_node| guards.added_guards(&trees, generated_node, expected));
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
-            return Err(refuse_guard_removal(&case.definition.formula, removed));
+            return Err(guard_removal_error(&case.definition.formula, removed));
         }
         let root = alternatives.add_common_parent(&mut trees, expected);
         let compiled = self.compiled_probes(case.compiler, editable_spec, &trees, root);
         let mut pattern_sets: Vec<Arc<Patterns>> = Vec::new();
         for probes in compiled.iter().filter_map(|cell| cell.get()) {
-            pattern_sets.push(probes.patterns_for(&trees, root));
+            pattern_sets.push(probes.patterns_for_expression(&trees, root));
             pattern_sets.push(probes.patterns_without_guards(&trees, root));
         }
-        let names = match reads_other_rows(&trees, expected) {
+        let names = match contains_window_or_join(&trees, expected) {
             true => case.candidate_names(&mut trees, expected),
             false => Vec::new(),
         };
-        let windows = case.learn_windows(&mut trees, expected, &names);
+        let windows = case.learn_window_functions(&mut trees, expected, &names);
         let mut all_patterns: Vec<&Patterns> = pattern_sets.iter().map(AsRef::as_ref).collect();
         all_patterns.push(&windows);
         let mut input = SeedFormulas::new();
@@ -177,7 +177,7 @@ impl Decompiler {
             input.entry(part).or_default().extend(forms);
         }
         let search = FormulaSearch::new(&all_patterns, &trees).with_seed_formulas(&input);
-        let search = search.with_value(case.without_contract_cast(&trees, expected));
+        let search = search.with_value(case.inside_contract_cast(&trees, expected));
         let forms = search.with_alternatives(&alternatives).candidate_formulas(expected);
         Ok(case.formula_with_fewest_guards(forms, guards, &mut trees, expected))
     }
@@ -185,9 +185,9 @@ impl Decompiler {
 
 /// Returns at most `count` formulas in the same order. Formulas that call different functions are preferred, because
 /// formulas with the same functions differ only in the form of their arguments.
-fn prefer_distinct_functions(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
+fn prefer_distinct_functions(forms: Vec<FormulaText>, count: usize) -> Vec<FormulaText> {
     let mut similar: HashMap<Vec<String>, usize> = HashMap::new();
-    let number_among_similar = |form: &ExpressionText| {
+    let number_among_similar = |form: &FormulaText| {
         let mut functions: Vec<String> = called_functions(&form.text).into_iter().map(str::to_owned).collect();
         functions.sort();
         let number = similar.entry(functions).or_default();
@@ -198,7 +198,7 @@ fn prefer_distinct_functions(forms: Vec<ExpressionText>, count: usize) -> Vec<Ex
     let mut form_indices: Vec<usize> = (0..forms.len()).collect();
     form_indices.sort_by_key(|form_index| numbers.get(*form_index));
     form_indices.truncate(count);
-    let is_chosen = |(form_index, _): &(usize, ExpressionText)| form_indices.contains(form_index);
+    let is_chosen = |(form_index, _): &(usize, FormulaText)| form_indices.contains(form_index);
     forms
         .into_iter()
         .enumerate()
@@ -208,13 +208,13 @@ fn prefer_distinct_functions(forms: Vec<ExpressionText>, count: usize) -> Vec<Ex
 }
 
 /// Returns the reason why an edit that removes guards from the SQL of a formula cannot be expressed as another formula.
-fn refuse_guard_removal(formula: &str, removed: GuardSet) -> NotAFormula {
-    let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
+fn guard_removal_error(formula: &str, removed: GuardDifference) -> DecompileError {
+    let guards: Vec<&str> = removed.kinds().into_iter().map(SqlGuard::describe).collect();
     let syntax = match removed.has_other_spelling {
         true => "; the rest differs only in syntax",
         false => "",
     };
-    refuse_formula(format!(
+    decompile_error(format!(
         "the SQL of `{formula}` always has {}, which the edit removes{syntax}",
         join_words(&guards, "and")
     ))
@@ -225,24 +225,24 @@ impl CandidateCheck<'_, '_> {
     /// in any other way.
     fn formula_with_fewest_guards(
         &self,
-        mut forms: Vec<ExpressionText>,
+        mut forms: Vec<FormulaText>,
         mut guards: GuardRecognizer,
         trees: &mut SqlTrees,
         expected: SqlNodeId,
-    ) -> Option<FoundFormula> {
-        self.sort_by_similarity(&mut forms);
-        let mut best: Option<(u32, FoundFormula)> = None;
-        let mut forms = prefer_distinct_functions(forms, MAX_GUARDED_COMPILED).into_iter();
+    ) -> Option<DecompiledFormula> {
+        self.sort_by_formula_similarity(&mut forms);
+        let mut best: Option<(u32, DecompiledFormula)> = None;
+        let mut forms = prefer_distinct_functions(forms, MAX_COMPILED_WITH_GUARDS).into_iter();
         while let Some(form) = forms.next() {
-            let guards_of_form = self.guards_of_formula(&form.text, &mut guards, trees, expected);
-            if self.is_waiting() {
+            let guards_of_form = self.guards_added_by_formula(&form.text, &mut guards, trees, expected);
+            if self.is_blocked_on_compilation() {
                 self.request_candidates(forms.as_slice(), true);
                 return None;
             }
             let Some((added, sql)) = guards_of_form else { continue };
             if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
                 let rewritten = RewrittenSql::new(sql, added);
-                let formula = FoundFormula {
+                let formula = DecompiledFormula {
                     formula: form.text,
                     rewritten: Some(rewritten),
                 };
@@ -255,13 +255,13 @@ impl CandidateCheck<'_, '_> {
     /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
     /// `None` if the spec with this formula produces a file that differs in other ways, unless other edits cause these
     /// differences.
-    fn guards_of_formula(
+    fn guards_added_by_formula(
         &self,
         formula: &str,
         guards: &mut GuardRecognizer,
         trees: &mut SqlTrees,
         expected: SqlNodeId,
-    ) -> Option<(GuardSet, String)> {
+    ) -> Option<(GuardDifference, String)> {
         let compare = |candidate: &CandidateFile<'_>| self.compare_guards(candidate, guards, trees, expected);
         if let Some(shared) = self.shared_candidates() {
             return shared.guards(formula, compare);
@@ -277,12 +277,13 @@ impl CandidateCheck<'_, '_> {
         guards: &mut GuardRecognizer,
         trees: &mut SqlTrees,
         expected: SqlNodeId,
-    ) -> Option<(GuardSet, String)> {
+    ) -> Option<(GuardDifference, String)> {
         let file = &candidate.file;
         let generated = self.expression_in_file(file, self.definition_part, trees).ok()?;
         let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.definition.name;
-        let is_own = |item: &ColumnEdit| self.is_own_column(item) || candidate.belongs_to_other_definition(item, name);
+        let is_own =
+            |item: &ColumnEdit| self.is_column_of_definition(item) || candidate.is_edit_of_other_definition(item, name);
         let edits = candidate.edits(self.edited_file);
         if self.difference_in_added_periods(edits).is_some() {
             return None;
@@ -300,12 +301,12 @@ impl CandidateCheck<'_, '_> {
         let mut is_same = |trees: &SqlTrees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
-        let is_proven = has_only_other_edits || are_equivalent_files_by(file, self.edited_file, trees, &mut is_same);
+        let is_proven = has_only_other_edits || are_equivalent_files_with(file, self.edited_file, trees, &mut is_same);
         let columns = self.editable_spec.column_resolver(file, self.step_index, name);
-        let site = self
+        let column_expression = self
             .editable_spec
             .find_column_expression(&columns, file, self.cte, name)?;
-        let text = one_line(file.text(&site.tokens));
+        let text = collapse_whitespace(file.text(&column_expression.tokens));
         is_proven.then_some((added, text))
     }
 }

@@ -16,7 +16,7 @@ use crate::dialect::Dialect;
 
 /// Kind of a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guard {
+pub enum SqlGuard {
     /// `coalesce(f(x), 0)`
     Default,
     /// `f(cast(x as double))`
@@ -29,7 +29,7 @@ pub enum Guard {
     NoError,
 }
 
-impl Guard {
+impl SqlGuard {
     const ALL: [Self; 5] = [
         Self::Default,
         Self::Conversion,
@@ -62,19 +62,19 @@ impl Guard {
 
 /// Kinds and number of the guards that one expression has and another expression lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct GuardSet {
+pub(super) struct GuardDifference {
     kinds: u8,
     pub count: u32,
     /// Whether the syntax of the expressions also differs.
     pub has_other_spelling: bool,
 }
 
-impl GuardSet {
-    pub fn from_guard(guard: Guard) -> Self {
+impl GuardDifference {
+    pub fn from_guard(guard: SqlGuard) -> Self {
         Self::default().with(guard)
     }
 
-    fn with(self, guard: Guard) -> Self {
+    fn with(self, guard: SqlGuard) -> Self {
         Self {
             kinds: self.kinds | 1 << guard as u8,
             count: self.count + 1,
@@ -82,7 +82,7 @@ impl GuardSet {
         }
     }
 
-    fn with_other_spelling(self) -> Self {
+    fn with_spelling_difference(self) -> Self {
         Self {
             has_other_spelling: true,
             ..self
@@ -98,9 +98,9 @@ impl GuardSet {
     }
 
     /// Returns the kinds, without duplicates.
-    pub fn kinds(self) -> Vec<Guard> {
-        let is_in = |guard: &Guard| self.kinds & 1 << *guard as u8 != 0;
-        Guard::ALL.into_iter().filter(is_in).collect()
+    pub fn kinds(self) -> Vec<SqlGuard> {
+        let is_in = |guard: &SqlGuard| self.kinds & 1 << *guard as u8 != 0;
+        SqlGuard::ALL.into_iter().filter(is_in).collect()
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) struct GuardRecognizer {
     divides_integers: bool,
     /// Equivalents of the subexpressions of edited expressions.
     alternatives: EquivalentExpressions,
-    compared: FxHashMap<(SqlNodeId, SqlNodeId, ExpressionPosition), Option<GuardSet>>,
+    compared: FxHashMap<(SqlNodeId, SqlNodeId, ExpressionPosition), Option<GuardDifference>>,
 }
 
 impl GuardRecognizer {
@@ -145,7 +145,12 @@ impl GuardRecognizer {
 
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
     /// also differ in other respects.
-    pub fn added_guards(&mut self, trees: &SqlTrees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
+    pub fn added_guards(
+        &mut self,
+        trees: &SqlTrees,
+        generated: SqlNodeId,
+        edited: SqlNodeId,
+    ) -> Option<GuardDifference> {
         self.compare(trees, generated, edited, ExpressionPosition::WHOLE_EXPRESSION)
     }
 
@@ -155,9 +160,9 @@ impl GuardRecognizer {
         generated: SqlNodeId,
         edited: SqlNodeId,
         position: ExpressionPosition,
-    ) -> Option<GuardSet> {
+    ) -> Option<GuardDifference> {
         if generated == edited {
-            return Some(GuardSet::default());
+            return Some(GuardDifference::default());
         }
         let key = (generated, edited, position);
         if let Some(guard_set) = self.compared.get(&key) {
@@ -165,18 +170,18 @@ impl GuardRecognizer {
         }
         // An equivalent expression may contain the edited expression itself.
         self.compared.insert(key, None);
-        let mut added_guards = self.compare_parts(trees, generated, edited, position);
+        let mut added_guards = self.compare_children(trees, generated, edited, position);
         if added_guards.is_none()
-            && let Some((guard, inner)) = self.inside_guard(trees, generated, position)
+            && let Some((guard, inner)) = self.expression_inside_guard(trees, generated, position)
         {
             added_guards = self
                 .compare(trees, inner, edited, position)
                 .map(|guards| guards.with(guard));
         }
-        for equivalent_index in 0..self.alternatives.equivalents_of(edited).len() {
+        for equivalent_index in 0..self.alternatives.equivalent_expressions(edited).len() {
             let Some((other, added)) = self
                 .alternatives
-                .equivalents_of(edited)
+                .equivalent_expressions(edited)
                 .get(equivalent_index)
                 .copied()
                 .filter(|_| added_guards.is_none())
@@ -186,7 +191,7 @@ impl GuardRecognizer {
             if added.kinds().into_iter().all(|guard| position.accepts_guard(guard)) {
                 added_guards = self
                     .compare(trees, generated, other, position)
-                    .map(|guards| guards.union(added).with_other_spelling());
+                    .map(|guards| guards.union(added).with_spelling_difference());
             }
         }
         self.compared.insert(key, added_guards);
@@ -194,14 +199,14 @@ impl GuardRecognizer {
     }
 
     /// Compares the children of two expressions with the same form.
-    fn compare_parts(
+    fn compare_children(
         &mut self,
         trees: &SqlTrees,
         generated: SqlNodeId,
         edited: SqlNodeId,
         position: ExpressionPosition,
-    ) -> Option<GuardSet> {
-        let mut guard_set = GuardSet::default();
+    ) -> Option<GuardDifference> {
+        let mut guard_set = GuardDifference::default();
         let parent = edited;
         let (label, mut parts) = (trees.label(edited), trees.children(generated));
         let edited = trees.children(edited);
@@ -209,12 +214,12 @@ impl GuardRecognizer {
         if let (true, [name, a, b]) = (is_call, parts)
             && is_word(trees, *name, "safe_divide")
             && *label == SqlLabel::Op("/".to_owned())
-            && position.accepts_guard(Guard::Division)
+            && position.accepts_guard(SqlGuard::Division)
         {
             let [x, y] = edited else { return None };
             let dividend = self.compare(trees, *a, *x, position.of_child(trees, parent, label, 0))?;
             let divisor = self.compare(trees, *b, *y, position.of_child(trees, parent, label, 1))?;
-            return Some(dividend.union(divisor).with(Guard::Division));
+            return Some(dividend.union(divisor).with(SqlGuard::Division));
         }
         if trees.label(generated) != label || parts.len() != edited.len() || parts.is_empty() {
             return None;
@@ -222,14 +227,14 @@ impl GuardRecognizer {
         let mut edited = edited;
         if let (true, [name, args @ ..], [edited_name, edited_args @ ..]) = (is_call, parts, edited) {
             if name != edited_name {
-                (without_safe_prefix(trees, *name)? == *edited_name && position.accepts_guard(Guard::NoError))
+                (without_safe_prefix(trees, *name)? == *edited_name && position.accepts_guard(SqlGuard::NoError))
                     .then_some(())?;
-                guard_set = guard_set.with(Guard::NoError);
+                guard_set = guard_set.with(SqlGuard::NoError);
             }
             (parts, edited) = (args, edited_args);
         }
-        for (part_index, (part, other)) in parts.iter().zip(edited).enumerate() {
-            let inside = position.of_child(trees, parent, label, part_index);
+        for (child_index, (part, other)) in parts.iter().zip(edited).enumerate() {
+            let inside = position.of_child(trees, parent, label, child_index);
             guard_set = guard_set.union(self.compare(trees, *part, *other, inside)?);
         }
         Some(guard_set)
@@ -242,7 +247,7 @@ impl GuardRecognizer {
 
     fn without_guards_at(&self, trees: &mut SqlTrees, id: SqlNodeId, position: ExpressionPosition) -> SqlNodeId {
         let mut id = id;
-        while let Some((_, inner)) = self.inside_guard(trees, id, position) {
+        while let Some((_, inner)) = self.expression_inside_guard(trees, id, position) {
             id = inner;
         }
         let mut label = trees.label(id).clone();
@@ -262,8 +267,8 @@ impl GuardRecognizer {
         let new: Vec<SqlNodeId> = parts
             .iter()
             .enumerate()
-            .map(|(part_index, part)| {
-                let inside = position.of_child(trees, id, &label, part_index);
+            .map(|(child_index, part)| {
+                let inside = position.of_child(trees, id, &label, child_index);
                 self.without_guards_at(trees, *part, inside)
             })
             .collect();
@@ -271,16 +276,16 @@ impl GuardRecognizer {
     }
 
     /// Returns the expression inside a guard.
-    fn inside_guard(
+    fn expression_inside_guard(
         &self,
         trees: &SqlTrees,
         id: SqlNodeId,
         position: ExpressionPosition,
-    ) -> Option<(Guard, SqlNodeId)> {
+    ) -> Option<(SqlGuard, SqlNodeId)> {
         let (guard, inner, adds_value) = self.find_guard(trees, id, position)?;
         let accepted = match adds_value {
-            true => position.accepts_guard(Guard::Default) && position.accepts_guard(guard),
-            false => guard == Guard::Default || position.accepts_guard(guard),
+            true => position.accepts_guard(SqlGuard::Default) && position.accepts_guard(guard),
+            false => guard == SqlGuard::Default || position.accepts_guard(guard),
         };
         accepted.then_some((guard, inner))
     }
@@ -291,11 +296,11 @@ impl GuardRecognizer {
         trees: &SqlTrees,
         id: SqlNodeId,
         position: ExpressionPosition,
-    ) -> Option<(Guard, SqlNodeId, bool)> {
+    ) -> Option<(SqlGuard, SqlNodeId, bool)> {
         let parts = trees.children(id);
         if *trees.label(id) == SqlLabel::Case {
             let (inner, adds_value) = guarded_result(trees, id)?;
-            return Some((Guard::Condition, inner, adds_value));
+            return Some((SqlGuard::Condition, inner, adds_value));
         }
         let (SqlLabel::Call, [name, first, rest @ ..]) = (trees.label(id), parts) else {
             return None;
@@ -310,23 +315,23 @@ impl GuardRecognizer {
                     |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&first_columns);
                 // `coalesce(round(x, 2), x)` is NULL only if `x` is NULL, unlike `coalesce(greatest(x, y), x, y)`.
                 let is_zero = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Number("0".to_owned());
-                let adds_zero = rest.iter().all(is_zero) && position.accepts_zero();
+                let adds_zero = rest.iter().all(is_zero) && position.accepts_zero_default();
                 let adds_value = !adds_zero && rest.iter().any(|part| columns(trees, *part) != first_columns);
                 rest.iter()
                     .all(is_default)
-                    .then_some((Guard::Default, *first, adds_value))
+                    .then_some((SqlGuard::Default, *first, adds_value))
             }
             ("nullif", [zero]) if position.role == ExpressionPlace::Divisor => {
                 let is_zero = *trees.label(*zero) == SqlLabel::Number("0".to_owned());
-                is_zero.then_some((Guard::Division, *first, false))
+                is_zero.then_some((SqlGuard::Division, *first, false))
             }
             ("cast" | "try_cast" | "safe_cast", []) => {
                 let [x, _, ty, ..] = trees.children(*first) else {
                     return None;
                 };
-                let x = formatted_number(trees, *x).unwrap_or(*x);
+                let x = number_argument_of_to_char(trees, *x).unwrap_or(*x);
                 self.is_conversion(trees, x, *ty, position)
-                    .then_some((Guard::Conversion, x, false))
+                    .then_some((SqlGuard::Conversion, x, false))
             }
             _ => None,
         }
@@ -393,7 +398,7 @@ fn is_call(trees: &SqlTrees, id: SqlNodeId) -> bool {
     loop {
         match (trees.label(id), trees.children(id)) {
             (SqlLabel::Behind(_), _) => return true,
-            (SqlLabel::Call, [name, first, ..]) => match cast_value(trees, *name, *first) {
+            (SqlLabel::Call, [name, first, ..]) => match value_of_cast(trees, *name, *first) {
                 Some(value) => id = value,
                 None => return true,
             },
@@ -403,7 +408,7 @@ fn is_call(trees: &SqlTrees, id: SqlNodeId) -> bool {
 }
 
 /// Returns the value in `cast(value as type)`, given the name and the first argument of a call.
-fn cast_value(trees: &SqlTrees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNodeId> {
+fn value_of_cast(trees: &SqlTrees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNodeId> {
     let is_cast = ["cast", "try_cast", "safe_cast"]
         .iter()
         .any(|cast| is_word(trees, name, cast));
@@ -411,7 +416,7 @@ fn cast_value(trees: &SqlTrees, name: SqlNodeId, first: SqlNodeId) -> Option<Sql
 }
 
 /// Returns the number in `to_char(number, 'mask')`, whose text is an argument of a cast.
-fn formatted_number(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
+fn number_argument_of_to_char(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
     match (trees.label(id), trees.children(id)) {
         (SqlLabel::Call, [name, number, mask])
             if is_word(trees, *name, "to_char") && matches!(trees.label(*mask), SqlLabel::Text(..)) =>
@@ -439,7 +444,7 @@ fn is_constant(trees: &SqlTrees, id: SqlNodeId) -> bool {
         (SqlLabel::Number(_) | SqlLabel::Text(..) | SqlLabel::Typed | SqlLabel::Nothing, _) => true,
         (SqlLabel::Word(word), []) => matches!(word.as_str(), "null" | "true" | "false"),
         (SqlLabel::Negative, [inner]) => *trees.label(*inner) != SqlLabel::Negative && is_constant(trees, *inner),
-        (SqlLabel::Call, [name, first]) => cast_value(trees, *name, *first)
+        (SqlLabel::Call, [name, first]) => value_of_cast(trees, *name, *first)
             .is_some_and(|value| trees.children(value).is_empty() && is_constant(trees, value)),
         _ => false,
     }
@@ -460,7 +465,7 @@ fn columns(trees: &SqlTrees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
                     column_set.insert(id);
                 }
             }
-            (SqlLabel::Call, [name, first, rest @ ..]) => match cast_value(trees, *name, *first) {
+            (SqlLabel::Call, [name, first, rest @ ..]) => match value_of_cast(trees, *name, *first) {
                 Some(value) => left.push(value),
                 None => left.extend([first].into_iter().chain(rest)),
             },
@@ -477,62 +482,62 @@ mod tests {
     use super::*;
     use crate::dbt::tokens::tokens;
 
-    fn guards(generated: &str, edited: &str, dialect: &str) -> Option<Vec<Guard>> {
+    fn guards(generated: &str, edited: &str, dialect: &str) -> Option<Vec<SqlGuard>> {
         let dialect: Dialect = dialect.parse().unwrap();
         let mut trees = SqlTrees::default();
         let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
         let (generated, edited) = (parse_sql(generated), parse_sql(edited));
         let guard_set = GuardRecognizer::new(dialect).added_guards(&trees, generated, edited);
-        guard_set.map(GuardSet::kinds)
+        guard_set.map(GuardDifference::kinds)
     }
 
     #[test]
     fn guards_are_recognized() {
         for (dialect, generated, edited, expected) in [
-            ("duckdb", "coalesce(sum(x), 0)", "sum(x)", vec![Guard::Default]),
+            ("duckdb", "coalesce(sum(x), 0)", "sum(x)", vec![SqlGuard::Default]),
             (
                 "duckdb",
                 "coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)",
                 "round(x, 2)",
-                vec![Guard::Default, Guard::Conversion],
+                vec![SqlGuard::Default, SqlGuard::Conversion],
             ),
             (
                 "snowflake",
                 "coalesce(round(try_cast(to_char(x, 'FM0.00000000000000EE') as number(38, 18)), 2), x)",
                 "round(x, 2)",
-                vec![Guard::Default, Guard::Conversion],
+                vec![SqlGuard::Default, SqlGuard::Conversion],
             ),
             (
                 "duckdb",
                 "case when x >= 0 then sqrt(x) end",
                 "sqrt(x)",
-                vec![Guard::Condition],
+                vec![SqlGuard::Condition],
             ),
             (
                 "postgres",
                 "case when min(x) < max(x) then stddev_samp(x) when count(x) > 1 then 0 end",
                 "stddev_samp(x)",
-                vec![Guard::Condition],
+                vec![SqlGuard::Condition],
             ),
-            ("duckdb", "x / nullif(y, 0)", "x / y", vec![Guard::Division]),
-            ("bigquery", "safe_divide(x, y)", "x / y", vec![Guard::Division]),
+            ("duckdb", "x / nullif(y, 0)", "x / y", vec![SqlGuard::Division]),
+            ("bigquery", "safe_divide(x, y)", "x / y", vec![SqlGuard::Division]),
             (
                 "bigquery",
                 "safe.ln(cast(x as float64))",
                 "ln(x)",
-                vec![Guard::Conversion, Guard::NoError],
+                vec![SqlGuard::Conversion, SqlGuard::NoError],
             ),
             (
                 "duckdb",
                 "cast(date_trunc('month', x) as date)",
                 "date_trunc('month', x)",
-                vec![Guard::Conversion],
+                vec![SqlGuard::Conversion],
             ),
             (
                 "snowflake",
                 "cast(x as float) / nullif(y, 0)",
                 "x / y",
-                vec![Guard::Conversion, Guard::Division],
+                vec![SqlGuard::Conversion, SqlGuard::Division],
             ),
         ] {
             assert_eq!(guards(generated, edited, dialect), Some(expected), "{generated}");

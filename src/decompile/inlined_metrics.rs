@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::file::{FilePartKind, SqlFile};
-use super::formula_names::changed_formula_part;
+use super::formula_names::replacement_for_formula_range;
 use super::metric_edits::EditedModel;
 use crate::model::MetricSetFormula;
 use crate::model::outline::DefinitionWithPosition;
@@ -23,7 +23,7 @@ impl EditedModel<'_> {
         inlined.sort_by_key(|(_, range)| range.len());
         inlined
             .into_iter()
-            .find_map(|(definition, range)| Some((definition, changed_formula_part(before, formula, &range)?)))
+            .find_map(|(definition, range)| Some((definition, replacement_for_formula_range(before, formula, &range)?)))
     }
 
     /// Returns the formulas that are inlined in a definition of the expanded model, each with the name of its metric.
@@ -48,7 +48,7 @@ impl EditedModel<'_> {
 
 /// Returns the name of a helper column in a newer version of the SQL. The compiler names helper columns after their
 /// formulas, so the columns at the same position are compared. `None` if the column still has its name.
-pub(super) fn renamed_helper(
+pub(super) fn find_renamed_helper_column(
     (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     cte: Option<&str>,
     column: &str,

@@ -8,11 +8,11 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::candidate_check::CandidateCheck;
-use super::edits::{ColumnEdit, Edits, compare_files};
+use super::edits::{ColumnEdit, SqlEdits, compare_files};
 use super::file::SqlFile;
-use super::formula::{Decompiler, NotAFormula, refuse_formula};
-use super::guarded_formula::FoundFormula;
-use super::guards::GuardSet;
+use super::formula::{DecompileError, Decompiler, decompile_error};
+use super::guarded_formula::DecompiledFormula;
+use super::guards::GuardDifference;
 use super::spec_edit::EditableSpec;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
@@ -22,7 +22,7 @@ use formulac_syntax::text::split_words;
 /// SQL of the spec with candidate formulas.
 pub(super) struct CandidateFile<'s> {
     pub file: SqlFile<'s>,
-    edits: OnceCell<Edits>,
+    edits: OnceCell<SqlEdits>,
     /// Definitions with a candidate formula, in lower case. Empty if only one definition has a candidate.
     definitions: HashSet<String>,
 }
@@ -37,28 +37,28 @@ impl<'s> CandidateFile<'s> {
     }
 
     /// Returns the differences between this SQL and the edited file.
-    pub fn edits(&self, edited_file: &SqlFile<'_>) -> &Edits {
+    pub fn edits(&self, edited_file: &SqlFile<'_>) -> &SqlEdits {
         self.edits.get_or_init(|| compare_files(&self.file, edited_file))
     }
 
     /// Returns whether an edited column belongs to another definition with a candidate formula.
-    pub fn belongs_to_other_definition(&self, item: &ColumnEdit, definition: &str) -> bool {
+    pub fn is_edit_of_other_definition(&self, item: &ColumnEdit, definition: &str) -> bool {
         !item.column.eq_ignore_ascii_case(definition) && self.definitions.contains(&item.column.to_ascii_lowercase())
     }
 }
 
 /// Results of the candidates of one definition.
 #[derive(Default)]
-struct CandidateResults {
+struct CompiledCandidateResults {
     /// Number of differences from the edited file, by formula.
     differences: HashMap<String, Option<usize>>,
     /// Guards and SQL of the column, by formula.
-    guards: HashMap<String, Option<(GuardSet, String)>>,
+    guards: HashMap<String, Option<(GuardDifference, String)>>,
 }
 
 /// Candidates of one definition whose SQL is compiled together with candidates of other definitions.
 pub(super) struct SharedCandidates<'r> {
-    results: &'r RefCell<CandidateResults>,
+    results: &'r RefCell<CompiledCandidateResults>,
     /// SQL of the candidates that were compiled last, by formula. `None` if the candidate does not compile.
     compiled: HashMap<&'r str, Option<&'r CandidateFile<'r>>>,
     /// Candidates that the search needs next.
@@ -71,7 +71,7 @@ const MAX_REQUESTED_CANDIDATES: usize = 24;
 
 impl<'r> SharedCandidates<'r> {
     /// Returns whether the search must stop until a candidate has been compiled.
-    pub fn is_waiting(&self) -> bool {
+    pub fn is_blocked_on_compilation(&self) -> bool {
         !self.wanted.borrow().is_empty()
     }
 
@@ -90,7 +90,7 @@ impl<'r> SharedCandidates<'r> {
     pub fn differences(&self, formula: &str, count: impl FnOnce(&CandidateFile<'_>) -> Option<usize>) -> Option<usize> {
         let known = self.results.borrow().differences.get(formula).copied();
         known.unwrap_or_else(|| {
-            let result = self.compiled_file(formula)?.and_then(count);
+            let result = self.compiled_candidate_file(formula)?.and_then(count);
             self.results.borrow_mut().differences.insert(formula.to_owned(), result);
             result
         })
@@ -101,11 +101,11 @@ impl<'r> SharedCandidates<'r> {
     pub fn guards(
         &self,
         formula: &str,
-        compare: impl FnOnce(&CandidateFile<'_>) -> Option<(GuardSet, String)>,
-    ) -> Option<(GuardSet, String)> {
+        compare: impl FnOnce(&CandidateFile<'_>) -> Option<(GuardDifference, String)>,
+    ) -> Option<(GuardDifference, String)> {
         let known = self.results.borrow().guards.get(formula).cloned();
         known.unwrap_or_else(|| {
-            let result = self.compiled_file(formula)?.and_then(compare);
+            let result = self.compiled_candidate_file(formula)?.and_then(compare);
             let mut results = self.results.borrow_mut();
             results.guards.insert(formula.to_owned(), result.clone());
             result
@@ -113,7 +113,7 @@ impl<'r> SharedCandidates<'r> {
     }
 
     /// Returns the SQL of a candidate. `None` if the candidate must be compiled first.
-    fn compiled_file(&self, formula: &str) -> Option<Option<&'r CandidateFile<'r>>> {
+    fn compiled_candidate_file(&self, formula: &str) -> Option<Option<&'r CandidateFile<'r>>> {
         let compiled = self.compiled.get(formula).copied();
         if compiled.is_none() {
             self.wanted.borrow_mut().push(formula.to_owned());
@@ -123,22 +123,22 @@ impl<'r> SharedCandidates<'r> {
 }
 
 /// Search for the formula of one definition.
-struct DefinitionSearch<'p> {
+struct DefinitionFormulaSearch<'p> {
     definition: (usize, &'p DefinitionWithPosition),
-    results: RefCell<CandidateResults>,
+    results: RefCell<CompiledCandidateResults>,
     wanted: Vec<String>,
     /// Reason why no formula has exactly the edited SQL, once this is known.
-    not_exact: Option<NotAFormula>,
-    found: Option<Result<FoundFormula, NotAFormula>>,
+    not_exact: Option<DecompileError>,
+    found: Option<Result<DecompiledFormula, DecompileError>>,
 }
 
 /// Spec and file of a search for several definitions.
-struct JointSearch<'a, 's> {
+struct JointFormulaSearch<'a, 's> {
     compiler: &'a Compiler,
     editable_spec: &'a EditableSpec<'s>,
     path: Option<&'a str>,
     edited_file: &'a SqlFile<'s>,
-    edits: &'a Edits,
+    edits: &'a SqlEdits,
     /// Lower-case names in the formula of each definition, by the lower-case name of the definition.
     names: HashMap<String, HashSet<String>>,
 }
@@ -157,31 +157,31 @@ impl Decompiler {
         path: Option<&str>,
         text: &str,
         definitions: &[(Option<&str>, &str)],
-    ) -> Vec<Result<FoundFormula, NotAFormula>> {
-        let fail = |reason: &NotAFormula| definitions.iter().map(|_| Err(reason.clone())).collect();
+    ) -> Vec<Result<DecompiledFormula, DecompileError>> {
+        let fail = |reason: &DecompileError| definitions.iter().map(|_| Err(reason.clone())).collect();
         let editable_spec = match EditableSpec::new(spec) {
             Ok(editable_spec) => editable_spec,
             Err(refusal) => return fail(&refusal.into()),
         };
         let Some(generated_sql) = editable_spec.compile_sql(compiler, spec, path) else {
-            return fail(&refuse_formula("the spec has errors"));
+            return fail(&decompile_error("the spec has errors"));
         };
         let dialect = compiler.options.dialect;
         let (generated_file, edited_file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(text, dialect));
         let edits = compare_files(&generated_file, &edited_file);
-        let joint = JointSearch {
+        let joint = JointFormulaSearch {
             compiler,
             editable_spec: &editable_spec,
             path,
             edited_file: &edited_file,
             edits: &edits,
-            names: names_by_definition(&editable_spec),
+            names: names_used_by_definition(&editable_spec),
         };
-        let mut searches: Vec<Result<DefinitionSearch<'_>, NotAFormula>> = definitions
+        let mut searches: Vec<Result<DefinitionFormulaSearch<'_>, DecompileError>> = definitions
             .iter()
-            .map(|(step, name)| Ok(DefinitionSearch::new(editable_spec.definition(*step, name)?)))
+            .map(|(step, name)| Ok(DefinitionFormulaSearch::new(editable_spec.definition(*step, name)?)))
             .collect();
-        let mut open: Vec<&mut DefinitionSearch<'_>> = searches.iter_mut().flatten().collect();
+        let mut open: Vec<&mut DefinitionFormulaSearch<'_>> = searches.iter_mut().flatten().collect();
         while !open.is_empty() {
             let most = open.iter().map(|search| search.wanted.len()).max().unwrap_or_default();
             let wanted_at = |place: usize| -> Vec<DefinitionCandidate<'_>> {
@@ -191,7 +191,7 @@ impl Decompiler {
                 });
                 wanted.collect()
             };
-            let compiled: Vec<CompiledBatch<'_>> =
+            let compiled: Vec<CompiledCandidateBatch<'_>> =
                 (0..most).flat_map(|place| joint.compile(wanted_at(place))).collect();
             let files: Vec<Option<CandidateFile<'_>>> = compiled.iter().map(|batch| joint.read_file(batch)).collect();
             let mut results: HashMap<usize, HashMap<&str, Option<&CandidateFile<'_>>>> = HashMap::new();
@@ -216,9 +216,9 @@ impl Decompiler {
             }
             open.retain(|search| !search.wanted.is_empty());
         }
-        let result = |search: Result<DefinitionSearch<'_>, NotAFormula>| {
+        let result = |search: Result<DefinitionFormulaSearch<'_>, DecompileError>| {
             let found = search?.found;
-            found.unwrap_or_else(|| Err(refuse_formula("no formula was found")))
+            found.unwrap_or_else(|| Err(decompile_error("no formula was found")))
         };
         searches.into_iter().map(result).collect()
     }
@@ -229,24 +229,24 @@ impl Decompiler {
         &self,
         case: CandidateCheck<'_, '_>,
         (wanted, shared): (Option<&str>, &SharedCandidates<'_>),
-        not_exact: &mut Option<NotAFormula>,
-    ) -> Option<Result<FoundFormula, NotAFormula>> {
-        let with_guards = case.with_fresh_limits();
+        not_exact: &mut Option<DecompileError>,
+    ) -> Option<Result<DecompiledFormula, DecompileError>> {
+        let with_guards = case.with_new_limits();
         if not_exact.is_none() {
             // This candidate is usually right, so do not search again.
-            if let Some(formula) = wanted.filter(|formula| case.leaves_no_differences(formula)) {
-                return Some(Ok(FoundFormula {
+            if let Some(formula) = wanted.filter(|formula| case.has_no_remaining_differences(formula)) {
+                return Some(Ok(DecompiledFormula {
                     formula: formula.to_owned(),
                     rewritten: None,
                 }));
             }
             let exact = self.find_exact_formula(case);
-            if shared.is_waiting() {
+            if shared.is_blocked_on_compilation() {
                 return None;
             }
             match exact {
                 Ok(formula) => {
-                    return Some(Ok(FoundFormula {
+                    return Some(Ok(DecompiledFormula {
                         formula,
                         rewritten: None,
                     }));
@@ -255,17 +255,17 @@ impl Decompiler {
             }
         }
         let guarded = self.find_guarded_formula(&with_guards);
-        if shared.is_waiting() {
+        if shared.is_blocked_on_compilation() {
             return None;
         }
         let not_exact = not_exact
             .take()
-            .unwrap_or_else(|| refuse_formula("no formula was found"));
+            .unwrap_or_else(|| decompile_error("no formula was found"));
         Some(guarded.and_then(|found| found.ok_or(not_exact)))
     }
 }
 
-impl<'p> DefinitionSearch<'p> {
+impl<'p> DefinitionFormulaSearch<'p> {
     fn new(definition: (usize, &'p DefinitionWithPosition)) -> Self {
         Self {
             definition,
@@ -278,29 +278,29 @@ impl<'p> DefinitionSearch<'p> {
 }
 
 /// Candidates of several definitions, each with the number of its search, and the SQL of the spec with all of them.
-struct CompiledBatch<'p> {
+struct CompiledCandidateBatch<'p> {
     candidates: Vec<DefinitionCandidate<'p>>,
     sql: Option<String>,
 }
 
 type DefinitionCandidate<'p> = (usize, &'p DefinitionWithPosition, String);
 
-impl JointSearch<'_, '_> {
+impl JointFormulaSearch<'_, '_> {
     /// Compiles the spec with candidates. Candidates that do not compile, or that change other parts of the file, are
     /// compiled alone.
-    fn compile<'p>(&self, candidates: Vec<DefinitionCandidate<'p>>) -> Vec<CompiledBatch<'p>> {
+    fn compile<'p>(&self, candidates: Vec<DefinitionCandidate<'p>>) -> Vec<CompiledCandidateBatch<'p>> {
         let names: HashSet<String> = candidates.iter().map(|(_, d, _)| d.name.to_ascii_lowercase()).collect();
         let (alone, together): (Vec<_>, Vec<_>) = candidates
             .into_iter()
-            .partition(|(_, definition, formula)| self.uses_other_candidate(&definition.name, formula, &names));
+            .partition(|(_, definition, formula)| self.depends_on_other_candidate(&definition.name, formula, &names));
         let mut compiled = Vec::new();
         let mut compile = |candidates: Vec<DefinitionCandidate<'p>>| {
-            let sql = self.compile_together(&candidates);
-            let is_own = |sql: &str| self.has_only_own_edits(sql, &candidates);
+            let sql = self.compile_with_candidates(&candidates);
+            let is_own = |sql: &str| self.changes_only_candidate_columns(sql, &candidates);
             if candidates.len() > 1 && !sql.as_deref().is_some_and(is_own) {
                 return Err(candidates);
             }
-            compiled.push(CompiledBatch { candidates, sql });
+            compiled.push(CompiledCandidateBatch { candidates, sql });
             Ok(())
         };
         apply_with_bisection(together, &mut compile);
@@ -311,7 +311,7 @@ impl JointSearch<'_, '_> {
         compiled
     }
 
-    fn compile_together(&self, candidates: &[DefinitionCandidate<'_>]) -> Option<String> {
+    fn compile_with_candidates(&self, candidates: &[DefinitionCandidate<'_>]) -> Option<String> {
         let spec = match candidates {
             [(_, definition, formula)] => self.editable_spec.replace_formula(definition, formula).ok()?,
             several => {
@@ -331,7 +331,7 @@ impl JointSearch<'_, '_> {
 
     /// Returns whether the SQL of the candidates differs from the edited file only in their own columns and in other
     /// edits.
-    fn has_only_own_edits(&self, sql: &str, candidates: &[DefinitionCandidate<'_>]) -> bool {
+    fn changes_only_candidate_columns(&self, sql: &str, candidates: &[DefinitionCandidate<'_>]) -> bool {
         let edits = compare_files(&SqlFile::read(sql, self.edited_file.dialect), self.edited_file);
         let names = definition_names(candidates);
         edits
@@ -344,7 +344,7 @@ impl JointSearch<'_, '_> {
                 .all(|rest| self.edits.other_edits.contains(rest))
     }
 
-    fn read_file<'b>(&self, batch: &'b CompiledBatch<'_>) -> Option<CandidateFile<'b>> {
+    fn read_file<'b>(&self, batch: &'b CompiledCandidateBatch<'_>) -> Option<CandidateFile<'b>> {
         let mut file = CandidateFile::new(SqlFile::read(batch.sql.as_deref()?, self.edited_file.dialect));
         if batch.candidates.len() > 1 {
             file.definitions = definition_names(&batch.candidates);
@@ -354,7 +354,7 @@ impl JointSearch<'_, '_> {
 
     /// Returns whether a candidate uses another definition with a candidate. The SQL of the first candidate would then
     /// depend on the other candidate.
-    fn uses_other_candidate(&self, definition: &str, formula: &str, candidates: &HashSet<String>) -> bool {
+    fn depends_on_other_candidate(&self, definition: &str, formula: &str, candidates: &HashSet<String>) -> bool {
         let definition = definition.to_ascii_lowercase();
         let mut seen: HashSet<String> = HashSet::from([definition.clone()]);
         let mut open: Vec<String> = words(formula).collect();
@@ -378,7 +378,7 @@ fn definition_names(candidates: &[DefinitionCandidate<'_>]) -> HashSet<String> {
     names.collect()
 }
 
-fn names_by_definition(editable_spec: &EditableSpec<'_>) -> HashMap<String, HashSet<String>> {
+fn names_used_by_definition(editable_spec: &EditableSpec<'_>) -> HashMap<String, HashSet<String>> {
     let mut names: HashMap<String, HashSet<String>> = HashMap::new();
     for definition in editable_spec.outline.steps.iter().flat_map(|step| &step.definitions) {
         let own = names.entry(definition.name.to_ascii_lowercase()).or_default();

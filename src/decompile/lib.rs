@@ -1,8 +1,8 @@
 //! Decompiler that converts manually edited SQL back to formulas.
 //!
-//! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
+//! [`SqlEdits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
-//! [`spec_for_sql`] transfers edits that change only a few words, numbers or operators to the spec.
+//! [`find_spec_for_sql`] transfers edits that change only a few words, numbers or operators to the spec.
 //!
 //! The decompiler contains no rules for SQL. The decompiler compiles *probes*, which are functions and operators with
 //! placeholders for columns and literals, and compares the results with the edited expression. Before the comparison,
@@ -78,24 +78,24 @@ mod tree;
 mod value_types;
 mod windows;
 
-pub use column_readers::{column_readers, has_column, has_name};
-pub use edits::{ColumnEdit, Edits, OtherEdit};
+pub use column_readers::{column_readers, has_column, uses_name};
+pub use edits::{ColumnEdit, NonColumnEdit, SqlEdits};
 pub use equivalent_files::{is_equivalent_sql, is_same_expression};
 pub use file::{FilePartPosition, columns_before, output_cte};
 pub use filter_edits::FilterEdit;
-pub use formula::{Decompiler, NotAFormula};
-pub use formula_names::{rename_names, with_relations};
+pub use formula::{DecompileError, Decompiler};
+pub use formula_names::{replace_formula_names, with_relations};
 pub use group_keys::{AddedGroupKey, GroupKeyDifferences, added_group_keys, compare_group_keys};
-pub use guarded_formula::{FoundFormula, RewrittenSql};
-pub use guards::Guard;
+pub use guarded_formula::{DecompiledFormula, RewrittenSql};
+pub use guards::SqlGuard;
 pub use layout::{MergeConflict, merge, query_merge_conflicts, restore_missing_comments};
-pub use metric_edits::{EditMatch, EditOrigin, EditedModel, MetricEdit};
-pub use metric_set_edits::{EditedSetPart, MetricSetEdit};
+pub use metric_edits::{EditMatch, EditedDefinitionSource, EditedModel, MetricEdit};
+pub use metric_set_edits::{EditedMetricSetPart, MetricSetEdit};
 pub use order::with_column_order_of;
-pub use restore::restore_column;
-pub use spec_edit::{EditRefusal, with_formula, with_formulas};
-pub use spec_structure::{definition_lines, with_cte_names_of, with_renamed_definition};
-pub use substitute::{Substitution, apply_replacements, spec_for_sql};
+pub use restore::restore_edited_column;
+pub use spec_edit::{SpecEditError, with_formula, with_formulas};
+pub use spec_structure::{definition_byte_range, with_cte_names_from, with_renamed_definition};
+pub use substitute::{Substitution, apply_replacements, find_spec_for_sql};
 
 use formulac_catalog::{Level, Type, catalog, dialect};
 use formulac_core::{check, schema};

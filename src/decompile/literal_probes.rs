@@ -1,9 +1,9 @@
 //! Generates probes for literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are
 //! derived from the strings of one expression by reversing the compiler's conversion of these literals.
 
-use super::expression_text::{ExpressionShape, text_literal};
+use super::expression_text::{FormulaTemplate, text_literal};
 use super::patterns::{Patterns, SqlPattern};
-use super::probes::{NUMBERS, ProbeArg, ProbeFormula, probe_column};
+use super::probes::{NUMBERS, ProbeArgument, ProbeFormula, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
@@ -16,14 +16,15 @@ use crate::check::literals_from_sql::{
 const MAX_STRINGS: usize = 12;
 const MAX_STRING_LENGTH: usize = 1000;
 /// Maximum number of strings to try around the digits of a format.
-const MAX_AFFIXES: usize = 4;
-/// Maximum number of number formats to try. `MAX_MASKS_PER_SIGN` is the maximum number of formats for each sign.
-const MAX_MASKS: usize = 120;
-const MAX_MASKS_PER_SIGN: usize = 16;
+const MAX_FORMAT_AFFIXES: usize = 4;
+/// Maximum number of number formats to try. `MAX_NUMBER_FORMATS_PER_SIGN` is the maximum number of formats for each
+/// sign.
+const MAX_NUMBER_FORMATS: usize = 120;
+const MAX_NUMBER_FORMATS_PER_SIGN: usize = 16;
 /// Maximum number of concatenations to examine as formatted dates.
-const MAX_CHAINS: usize = 12;
+const MAX_CONCATENATIONS: usize = 12;
 /// Maximum number of conditional expressions to examine as formats that have a section for each sign.
-const MAX_CASES: usize = 4;
+const MAX_CONDITIONALS: usize = 4;
 
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
 pub(super) fn literal_probes(trees: &SqlTrees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
@@ -36,9 +37,14 @@ pub(super) fn literal_probes(trees: &SqlTrees, patterns: &[&Patterns], expressio
             }
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
-                    let start = ProbeArg::Column(probe_column(Type::Integer, true, 2));
-                    let started = ProbeArg::Column(probe_column(Type::Integer, false, 2));
-                    for more in [vec![], vec![start], vec![started], vec![ProbeArg::Number(NUMBERS[2])]] {
+                    let start = ProbeArgument::Column(probe_column(Type::Integer, true, 2));
+                    let started = ProbeArgument::Column(probe_column(Type::Integer, false, 2));
+                    for more in [
+                        vec![],
+                        vec![start],
+                        vec![started],
+                        vec![ProbeArgument::Number(NUMBERS[2])],
+                    ] {
                         add_text_argument_probes(function.name, &[(0, &needle)], 2, more, &mut probes);
                     }
                 }
@@ -58,7 +64,7 @@ pub(super) fn literal_probes(trees: &SqlTrees, patterns: &[&Patterns], expressio
                         add_text_argument_probes(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut probes);
                     }
                     for nullable in [true, false] {
-                        let new = vec![ProbeArg::Column(probe_column(Type::Text, nullable, 2))];
+                        let new = vec![ProbeArgument::Column(probe_column(Type::Text, nullable, 2))];
                         add_text_argument_probes(function.name, &[(1, &pattern)], 2, new, &mut probes);
                     }
                 }
@@ -89,17 +95,17 @@ fn add_text_argument_probes(
     name: &'static str,
     texts: &[(usize, &str)],
     count: usize,
-    more: Vec<ProbeArg>,
+    more: Vec<ProbeArgument>,
     probes: &mut Vec<ProbeFormula>,
 ) {
     for nullable in [true, false] {
         let arg = |index: usize| match texts.iter().find(|(position, _)| *position == index) {
-            Some((_, text)) => ProbeArg::Fixed(text_literal(text).text),
-            None => ProbeArg::Column(probe_column(Type::Text, nullable, index)),
+            Some((_, text)) => ProbeArgument::Fixed(text_literal(text).text),
+            None => ProbeArgument::Column(probe_column(Type::Text, nullable, index)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
         probes.push(ProbeFormula {
-            shape: ExpressionShape::Call(name),
+            shape: FormulaTemplate::Call(name),
             args,
         });
     }
@@ -115,10 +121,10 @@ fn add_format_probes(
     let mut add_probe = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
-                let value = ProbeArg::Column(probe_column(*ty, nullable, 0));
-                let args = vec![value, ProbeArg::Fixed(text_literal(mask).text)];
+                let value = ProbeArgument::Column(probe_column(*ty, nullable, 0));
+                let args = vec![value, ProbeArgument::Fixed(text_literal(mask).text)];
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Call(name),
+                    shape: FormulaTemplate::Call(name),
                     args,
                 });
             }
@@ -130,11 +136,11 @@ fn add_format_probes(
         .rev()
         .filter_map(|part| date_format(trees, patterns, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
-    for mask in dates.chain(in_parts.take(MAX_CHAINS)) {
+    for mask in dates.chain(in_parts.take(MAX_CONCATENATIONS)) {
         add_probe(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
-    for mask in number_formats(trees, expression).into_iter().take(MAX_MASKS) {
+    for mask in number_formats(trees, expression).into_iter().take(MAX_NUMBER_FORMATS) {
         add_probe(&NUMERIC, &mask);
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
@@ -142,9 +148,9 @@ fn add_format_probes(
         .descendants(expression)
         .into_iter()
         .filter(is_case)
-        .take(MAX_CASES)
+        .take(MAX_CONDITIONALS)
     {
-        for mask in formats_by_sign(trees, case).into_iter().take(MAX_MASKS) {
+        for mask in formats_by_sign(trees, case).into_iter().take(MAX_NUMBER_FORMATS) {
             add_probe(&NUMERIC, &mask);
         }
     }
@@ -164,7 +170,7 @@ fn number_formats(trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
         .filter(|(_, affix)| !affix.is_empty())
         .map(|(text_index, affix)| (Some(text_index), affix))
         .collect();
-    affixes.truncate(MAX_AFFIXES);
+    affixes.truncate(MAX_FORMAT_AFFIXES);
     affixes.push((None, String::new()));
     let thousands = thousands_commas(trees, expression);
     let is_bare = cores.is_empty();
@@ -221,7 +227,7 @@ fn date_format(trees: &SqlTrees, patterns: &[&Patterns], expression: SqlNodeId) 
 /// Returns the format letters of an expression that is known to extract one part of a date.
 fn date_part_format_letters(trees: &SqlTrees, pattern_sets: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
-        (ExpressionShape::Call("TEXT"), [ProbeArg::Column(_), ProbeArg::Fixed(mask)]) => {
+        (FormulaTemplate::Call("TEXT"), [ProbeArgument::Column(_), ProbeArgument::Fixed(mask)]) => {
             Some(mask.trim_matches('"').to_owned())
         }
         _ => None,
@@ -276,7 +282,7 @@ fn formats_by_sign(trees: &SqlTrees, case: SqlNodeId) -> Vec<String> {
     };
     let mut formats = vec![String::new()];
     for (index, arm) in arms.iter().enumerate() {
-        let forms: Vec<String> = forms(arm).into_iter().take(MAX_MASKS_PER_SIGN).collect();
+        let forms: Vec<String> = forms(arm).into_iter().take(MAX_NUMBER_FORMATS_PER_SIGN).collect();
         let with = |before: &String| {
             let apart = if index == 0 { "" } else { ";" };
             forms

@@ -1,11 +1,11 @@
 //! Generates probes for the formats of `TEXT`, which compile to different SQL in each dialect.
 
-use super::expression_text::ExpressionShape;
-use super::probes::{ProbeArg, ProbeFormula, TYPES, probe_column};
+use super::expression_text::FormulaTemplate;
+use super::probes::{ProbeArgument, ProbeFormula, TYPES, probe_column};
 
 /// Returns common number and date formats.
-fn common_masks() -> Vec<String> {
-    const DATES: [&str; 37] = [
+fn common_formats() -> Vec<String> {
+    const DATE_FORMATS: [&str; 37] = [
         "yyyy-mm-dd",
         "yyyy-mm",
         "yyyy",
@@ -44,7 +44,7 @@ fn common_masks() -> Vec<String> {
         "h:m",
         "h:m:s",
     ];
-    let mut masks: Vec<String> = DATES
+    let mut masks: Vec<String> = DATE_FORMATS
         .iter()
         .flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()])
         .collect();
@@ -65,17 +65,17 @@ fn common_masks() -> Vec<String> {
 }
 
 /// Adds probes that call `TEXT` with various formats.
-pub(super) fn add_mask_probes(probes: &mut Vec<ProbeFormula>) {
-    let masks = common_masks();
+pub(super) fn add_text_format_probes(probes: &mut Vec<ProbeFormula>) {
+    let masks = common_formats();
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             for mask in &masks {
                 let args = vec![
-                    ProbeArg::Column(probe_column(ty, nullable, 0)),
-                    ProbeArg::Fixed(format!("\"{mask}\"")),
+                    ProbeArgument::Column(probe_column(ty, nullable, 0)),
+                    ProbeArgument::Fixed(format!("\"{mask}\"")),
                 ];
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Call("TEXT"),
+                    shape: FormulaTemplate::Call("TEXT"),
                     args,
                 });
             }

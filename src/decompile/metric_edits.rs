@@ -3,17 +3,17 @@
 //! model.
 
 use formulac_syntax::lex::quote_formula_name;
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::candidate_check::CandidateCheck;
 use super::columns::ColumnResolver;
-use super::edits::Edits;
+use super::edits::SqlEdits;
 use super::file::SqlFile;
-use super::formula::{Decompiler, NotAFormula, refuse_formula};
-use super::formula_names::{rename_names, replace_formulas_with_names};
-use super::guarded_formula::{FoundFormula, RewrittenSql};
+use super::formula::{DecompileError, Decompiler, decompile_error};
+use super::formula_names::{replace_formula_names, replace_formulas_with_names};
+use super::guarded_formula::{DecompiledFormula, RewrittenSql};
 use super::guards::GuardRecognizer;
-use super::inlined_metrics::renamed_helper;
+use super::inlined_metrics::find_renamed_helper_column;
 use super::spec_edit::{EditableSpec, with_formula};
 use super::tree::{SqlNodeId, SqlTrees};
 use super::value_types::ValueTypes;
@@ -34,12 +34,12 @@ pub struct EditedModel<'m> {
 
 /// Origin of the definition whose SQL was edited.
 #[derive(Debug)]
-pub enum EditOrigin<'m> {
+pub enum EditedDefinitionSource<'m> {
     /// A metric set contains the definition.
     Set(Box<MetricEdit<'m>>),
     /// The model's own spec contains the definition. The formulas that may produce the edited SQL are sorted, best
     /// first.
-    Model(Result<Vec<String>, NotAFormula>),
+    Model(Result<Vec<String>, DecompileError>),
 }
 
 /// Edit to SQL that a metric set defines.
@@ -53,7 +53,7 @@ pub struct MetricEdit<'m> {
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
     /// Formula in the expanded model that produces the edited SQL.
-    pub formula: Result<String, NotAFormula>,
+    pub formula: Result<String, DecompileError>,
     /// New formulas for the definition in the metric set, best first. The caller must prove the formulas.
     pub for_set: Vec<String>,
     /// Formulas for a definition in the model that overrides the metric, best first. The caller must prove the
@@ -108,22 +108,27 @@ impl<'m> EditedModel<'m> {
     /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is
     /// a key.
     #[must_use]
-    pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
+    pub fn find_source_of_edited_column(
+        &self,
+        decompiler: &Decompiler,
+        cte: Option<&str>,
+        column: &str,
+    ) -> Option<EditedDefinitionSource<'_>> {
         let editable_spec = EditableSpec::parse_expanded(self.expanded_model.text()).ok()?;
         let Some((step, placed)) = find_definition(&editable_spec, cte, column) else {
-            return self.helper_origin(decompiler, &editable_spec);
+            return self.find_source_of_edited_helper(decompiler, &editable_spec);
         };
         let cte_column = (cte.map(str::to_owned), column.to_owned());
         // The new formula's SQL, which the next push writes, may have guards that the edit lacks.
         let find = || self.formula_of_edit(decompiler, &editable_spec, (step, placed));
         if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
-            let formula = match self.other_metric_of_aggregate(&editable_spec, placed, &definition) {
-                Some(other) => Err(refuse_formula(format!(
+            let formula = match self.find_other_metric_for_column(&editable_spec, placed, &definition) {
+                Some(other) => Err(decompile_error(format!(
                     "the metric `{other}` also contains this aggregate, so the SQL of both changes"
                 ))),
                 None => find(),
             };
-            return Some(EditOrigin::Set(
+            return Some(EditedDefinitionSource::Set(
                 self.metric_edit(definition, placed, cte_column, formula),
             ));
         }
@@ -133,7 +138,7 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(EditOrigin::Set(self.metric_edit(
+                return Some(EditedDefinitionSource::Set(self.metric_edit(
                     definition,
                     placed,
                     cte_column,
@@ -147,19 +152,19 @@ impl<'m> EditedModel<'m> {
             let with_names = self.replace_with_metric_names(&replace_formulas_with_names(&formula, &named_formulas));
             dedup_formulas(vec![with_names, self.replace_with_metric_names(&formula), formula])
         });
-        Some(EditOrigin::Model(formulas))
+        Some(EditedDefinitionSource::Model(formulas))
     }
 
     /// Returns another metric whose formula in the expanded model refers to the column, although its formula in the
     /// metric set does not refer to the column's own metric. The column then contains an aggregate that both metrics
     /// use.
-    fn other_metric_of_aggregate(
+    fn find_other_metric_for_column(
         &self,
         editable_spec: &EditableSpec<'_>,
         placed: &DefinitionWithPosition,
         definition: &MetricSetFormula<'_>,
     ) -> Option<String> {
-        let refers = |formula: &str, name: &str| rename_names(formula, &[(name, String::new())]) != formula;
+        let refers = |formula: &str, name: &str| replace_formula_names(formula, &[(name, String::new())]) != formula;
         let mut definitions = editable_spec.outline.steps.iter().flat_map(|step| &step.definitions);
         definitions.find_map(|other| {
             let set_formula = self.expanded_model.metric_set_formula(other.formula_span)?;
@@ -180,7 +185,7 @@ impl<'m> EditedModel<'m> {
         decompiler: &Decompiler,
         editable_spec: &EditableSpec<'_>,
         definition: (usize, &DefinitionWithPosition),
-    ) -> Result<String, NotAFormula> {
+    ) -> Result<String, DecompileError> {
         let formula = decompiler.find_formula_with_guards_at(
             self.compiler,
             editable_spec,
@@ -193,18 +198,27 @@ impl<'m> EditedModel<'m> {
 
     /// Returns the origin of an edited column that the compiler added as a helper: the first definition whose SQL the
     /// edit changes, or the metric that is inlined in this definition.
-    fn helper_origin(&self, decompiler: &Decompiler, editable_spec: &EditableSpec<'_>) -> Option<EditOrigin<'_>> {
+    fn find_source_of_edited_helper(
+        &self,
+        decompiler: &Decompiler,
+        editable_spec: &EditableSpec<'_>,
+    ) -> Option<EditedDefinitionSource<'_>> {
         let (step, placed) = self.first_changed_definition(editable_spec)?;
         let cte_column = (editable_spec.step_cte(step).map(str::to_owned), placed.name.clone());
-        let formula =
-            decompiler.find_formula_of_helper(self.compiler, editable_spec, self.path, self.edited_sql, (step, placed));
+        let formula = decompiler.find_formula_with_edited_helper_column(
+            self.compiler,
+            editable_spec,
+            self.path,
+            self.edited_sql,
+            (step, placed),
+        );
         let inlined = formula.as_ref().ok();
         let inlined = inlined.and_then(|formula| self.changed_inlined_metric(placed, formula));
         let (definition, formula) = match inlined {
             Some((definition, formula)) => (definition, Ok(formula)),
             None => (self.expanded_model.metric_set_formula(placed.formula_span)?, formula),
         };
-        Some(EditOrigin::Set(
+        Some(EditedDefinitionSource::Set(
             self.metric_edit(definition, placed, cte_column, formula),
         ))
     }
@@ -295,7 +309,7 @@ impl<'m> EditedModel<'m> {
             resolved(&edited_file, cte, column),
             resolved(&generated_file, cte, column),
         );
-        let renamed = renamed_helper((&generated_file, &sql_file), cte, column);
+        let renamed = find_renamed_helper_column((&generated_file, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.any(|(cte, now)| {
             let model_expression = now.and_then(|now| resolved(&sql_file, cte, now));
@@ -325,7 +339,7 @@ impl<'m> EditedModel<'m> {
         let editable_spec = EditableSpec::parse_expanded(self.expanded_model.text()).ok()?;
         let definition =
             find_definition(&editable_spec, cte, column).or_else(|| self.first_changed_definition(&editable_spec))?;
-        let edits = Edits::default();
+        let edits = SqlEdits::default();
         let files = (&generated_file, &edited_file, &edits);
         let check = CandidateCheck::new(self.compiler, &editable_spec, definition, self.path, files);
         let mut types = ValueTypes::new(&check);
@@ -335,7 +349,7 @@ impl<'m> EditedModel<'m> {
         if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
-        let renamed = renamed_helper((&generated_file, &sql_file), cte, column);
+        let renamed = find_renamed_helper_column((&generated_file, &sql_file), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.find_map(|(cte, now)| {
             let (model_expression, sql) = resolved_column(&sql_file, (cte, now?), &mut trees)?;
@@ -356,17 +370,17 @@ impl<'m> EditedModel<'m> {
         step: Option<&str>,
         (cte, column): (Option<&str>, &str),
         formulas: &[String],
-    ) -> Result<FoundFormula, NotAFormula> {
+    ) -> Result<DecompiledFormula, DecompileError> {
         let proven = |formula: &String| {
             let text = with_formula(spec, step, column, formula).ok()?;
             let compiled = self.compiler.compile_spec_at(&text, self.path);
             let edit_match = self.find_edit_in(decompiler, compiled.model_sql()?, (cte, column))?;
-            Some(FoundFormula {
+            Some(DecompiledFormula {
                 formula: formula.clone(),
                 rewritten: edit_match.rewritten(),
             })
         };
-        let no_formula = || refuse_formula("no formula with the model's metrics produces this SQL");
+        let no_formula = || decompile_error("no formula with the model's metrics produces this SQL");
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
@@ -376,7 +390,7 @@ impl<'m> EditedModel<'m> {
         definition: MetricSetFormula<'e>,
         placed: &DefinitionWithPosition,
         cte_column: (Option<String>, String),
-        formula: Result<String, NotAFormula>,
+        formula: Result<String, DecompileError>,
     ) -> Box<MetricEdit<'e>> {
         let (for_set, for_model) = formula.as_deref().map_or_else(
             |_| Default::default(),
@@ -413,10 +427,10 @@ impl<'m> EditedModel<'m> {
                 };
                 Some((column, new))
             });
-        let aggregates = self.partial_columns(definition);
+        let aggregates = self.columns_with_formula_parts(definition);
         let mut names: Vec<(&str, String)> = names.collect();
         names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
-        let renamed = rename_names(actual, &names);
+        let renamed = replace_formula_names(actual, &names);
         let named_formulas: Vec<(&str, &str)> = definition
             .used_definitions()
             .map(|(name, formula)| (formula, name))
@@ -438,7 +452,7 @@ impl<'m> EditedModel<'m> {
 
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
     /// model built on several metric sets, each aggregate of a formula has its own column.
-    fn partial_columns(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
+    fn columns_with_formula_parts(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
         let Ok(editable_spec) = EditableSpec::parse_expanded(self.expanded_model.text()) else {
             return Vec::new();
         };
@@ -490,14 +504,14 @@ impl<'m> EditedModel<'m> {
         let names: Vec<(&str, String)> = hidden
             .map(|(column, set, metric)| (column, quote_formula_name(&format!("{set}.{metric}"))))
             .collect();
-        rename_names(formula, &names)
+        replace_formula_names(formula, &names)
     }
 }
 
 impl MetricEdit<'_> {
     /// Returns the reason why no formula was found.
     #[must_use]
-    pub fn refusal(&self) -> Option<&NotAFormula> {
+    pub fn refusal(&self) -> Option<&DecompileError> {
         self.formula.as_ref().err()
     }
 }
@@ -538,9 +552,9 @@ fn resolved_column(
     trees: &mut SqlTrees,
 ) -> Option<(SqlNodeId, String)> {
     let mut columns = ColumnResolver::new(file);
-    let site = columns.find_column_expression(cte, column)?;
-    let sql = one_line(file.text(&site.tokens));
-    Some((columns.resolve_expression(&site, trees).ok()?, sql))
+    let column_expression = columns.find_column_expression(cte, column)?;
+    let sql = collapse_whitespace(file.text(&column_expression.tokens));
+    Some((columns.resolve_expression(&column_expression, trees).ok()?, sql))
 }
 
 fn join_lines(formula: &str) -> String {

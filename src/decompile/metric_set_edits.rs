@@ -9,7 +9,7 @@ use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
 use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
-use super::restore::{GroupByItem, Hunk, diff_part};
+use super::restore::{GroupByItem, Hunk, diff_file_part};
 use super::spec_edit::EditableSpec;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, SqlTrees};
@@ -21,14 +21,14 @@ use crate::model::shared_definitions::relation_identity;
 #[derive(Debug)]
 pub struct MetricSetEdit<'m> {
     /// Origin of the part.
-    pub owner: EditedSetPart<'m>,
+    pub owner: EditedMetricSetPart<'m>,
     /// Replacements in the edited SQL that restore the SQL of the metric set.
     pub restorations: Vec<Substitution>,
 }
 
 /// Part of a metric set that was edited in a model's SQL.
 #[derive(Debug)]
-pub enum EditedSetPart<'m> {
+pub enum EditedMetricSetPart<'m> {
     /// A metric or dimension.
     Definition(Box<MetricEdit<'m>>),
     /// The condition of the metric set.
@@ -38,9 +38,9 @@ pub enum EditedSetPart<'m> {
 }
 
 /// Expression of a definition in a file, with the expression's position and the tokens that compute it.
-struct DefinitionParts {
+struct DefinitionInFile {
     expression: Result<SqlNodeId, String>,
-    site: Option<ColumnExpression>,
+    column_expression: Option<ColumnExpression>,
     tokens: Vec<Range<usize>>,
 }
 
@@ -54,16 +54,16 @@ impl EditedModel<'_> {
             SqlFile::read(self.edited_sql, dialect),
         );
         let files = (&generated_file, &file);
-        let hunks = diff_part(position, &generated_file, &file);
+        let hunks = diff_file_part(position, &generated_file, &file);
         let owned = self.filter_edit(position, &hunks, files);
-        let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
+        let owned = owned.map(|(edit, hunks)| (EditedMetricSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
             let (edit, hunks) = self.definition_edit(decompiler, position, &hunks, files)?;
-            Some((EditedSetPart::Definition(edit), hunks))
+            Some((EditedMetricSetPart::Definition(edit), hunks))
         });
         let owned = owned.or_else(|| {
             let (relation, hunks) = self.relation_edit(position, &hunks, files)?;
-            Some((EditedSetPart::Relation(relation), hunks))
+            Some((EditedMetricSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
         let restored = hunks.iter().map(|hunk| hunk.restore(&generated_file, &file)).collect();
@@ -89,16 +89,20 @@ impl EditedModel<'_> {
                     continue;
                 };
                 let name = placed.name.as_str();
-                let mut generated_parts = editable_spec.definition_parts(generated_file, (step, name), &mut trees);
-                let edited = editable_spec.definition_parts(file, (step, name), &mut trees);
-                let sites = generated_parts.site.as_ref().zip(edited.site.as_ref());
-                let item = sites.and_then(|(generated_site, edited)| {
-                    GroupByItem::find((generated_file, generated_site), (file, edited), name)
+                let mut generated_parts =
+                    editable_spec.find_definition_in_file(generated_file, (step, name), &mut trees);
+                let edited = editable_spec.find_definition_in_file(file, (step, name), &mut trees);
+                let sites = generated_parts
+                    .column_expression
+                    .as_ref()
+                    .zip(edited.column_expression.as_ref());
+                let item = sites.and_then(|(generated_expression, edited)| {
+                    GroupByItem::find((generated_file, generated_expression), (file, edited), name)
                 });
                 let is_edited = item.as_ref().is_some_and(GroupByItem::is_edited);
                 let is_same = generated_parts.expression == edited.expression && !is_edited;
                 // The removal of a column does not count as an edit to its formula.
-                if generated_parts.expression.is_err() || edited.site.is_none() || is_same {
+                if generated_parts.expression.is_err() || edited.column_expression.is_none() || is_same {
                     continue;
                 }
                 let item = item.filter(|_| position.clause() == Some("group by"));
@@ -120,7 +124,7 @@ impl EditedModel<'_> {
                     None => {
                         generated_parts.tokens.extend(item.map(|item| item.generated));
                         let of_definition =
-                            |hunk: &&Hunk| hunk.is_within_ranges(&generated_parts.tokens, &edited.tokens);
+                            |hunk: &&Hunk| hunk.is_hunk_in_ranges(&generated_parts.tokens, &edited.tokens);
                         hunks.iter().filter(of_definition).cloned().collect()
                     }
                 };
@@ -165,7 +169,7 @@ impl EditedModel<'_> {
                 true => (tokens.clone(), Some(now.clone())),
                 false => (of_relation(&reads)?, of_relation(&reads_now)),
             };
-            let is_own = |hunk: &&Hunk| hunk.is_within_ranges(std::slice::from_ref(&own_tokens), edited.as_slice());
+            let is_own = |hunk: &&Hunk| hunk.is_hunk_in_ranges(std::slice::from_ref(&own_tokens), edited.as_slice());
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             (!hunks.is_empty()).then_some((relation, hunks))
         })
@@ -173,23 +177,23 @@ impl EditedModel<'_> {
 }
 
 impl EditableSpec<'_> {
-    fn definition_parts(
+    fn find_definition_in_file(
         &self,
         file: &SqlFile<'_>,
         (step, name): (usize, &str),
         trees: &mut SqlTrees,
-    ) -> DefinitionParts {
+    ) -> DefinitionInFile {
         let cte = self.step_cte(step);
         let mut columns: ColumnResolver<'_, '_> = self.column_resolver(file, step, name);
-        let site = self.find_column_expression(&columns, file, cte, name);
+        let column_expression = self.find_column_expression(&columns, file, cte, name);
         let expression = self.resolve_definition(&mut columns, file, cte, (step, name), trees);
         let mut tokens = std::mem::take(&mut columns.visited);
-        if let Some(site) = &site {
-            tokens.extend(columns.visited_rows(site.cte.as_deref()));
+        if let Some(column_expression) = &column_expression {
+            tokens.extend(columns.visited_row_tokens(column_expression.cte.as_deref()));
         }
-        DefinitionParts {
+        DefinitionInFile {
             expression,
-            site,
+            column_expression,
             tokens,
         }
     }

@@ -1,7 +1,7 @@
 //! Probes that consist of an operator, of a column with a suffix, or of a short formula with a column.
 
-use super::expression_text::ExpressionShape;
-use super::probes::{ProbeArg, ProbeFormula, TYPES, literal_args, probe_column};
+use super::expression_text::FormulaTemplate;
+use super::probes::{ProbeArgument, ProbeFormula, TYPES, literal_args, probe_column};
 use crate::Type;
 use crate::ast::BinaryOp;
 
@@ -25,17 +25,17 @@ pub(super) const INFIX_OPERATORS: [BinaryOp; 12] = [
 pub(super) fn add_column_probes(probes: &mut Vec<ProbeFormula>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            add_probes_of_column(ty, nullable, probes);
+            add_column_operator_probes(ty, nullable, probes);
         }
     }
-    let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
+    let months = FormulaTemplate::named("DATEDIF({0}, {1}, \"M\")");
     probes.push(ProbeFormula {
         shape: months,
-        args: vec![ProbeArg::MonthStart(0), ProbeArg::MonthStart(1)],
+        args: vec![ProbeArgument::MonthStart(0), ProbeArgument::MonthStart(1)],
     });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
         probes.push(ProbeFormula {
-            shape: ExpressionShape::named(words),
+            shape: FormulaTemplate::named(words),
             args: Vec::new(),
         });
     }
@@ -62,8 +62,8 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         "8",
         "10",
     ];
-    let shape = ExpressionShape::infix(op);
-    let mut add_probe = |left: ProbeArg, right: ProbeArg| {
+    let shape = FormulaTemplate::infix(op);
+    let mut add_probe = |left: ProbeArgument, right: ProbeArgument| {
         probes.push(ProbeFormula {
             shape: shape.clone(),
             args: vec![left, right],
@@ -73,13 +73,13 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         for (right, _) in TYPES {
             for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
                 add_probe(
-                    ProbeArg::Column(probe_column(left, n, 0)),
-                    ProbeArg::Column(probe_column(right, m, 1)),
+                    ProbeArgument::Column(probe_column(left, n, 0)),
+                    ProbeArgument::Column(probe_column(right, m, 1)),
                 );
             }
         }
         for nullable in [true, false] {
-            let column = |index: usize| ProbeArg::Column(probe_column(left, nullable, index));
+            let column = |index: usize| ProbeArgument::Column(probe_column(left, nullable, index));
             for literal in literal_args(1) {
                 add_probe(column(0), literal);
             }
@@ -88,7 +88,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
             }
             // `x ^ 0.5` has the same SQL as `SQRT(x)`, which is preferred.
             for text in CONSTANTS.iter().filter(|text| op != BinaryOp::Power || **text != "0.5") {
-                add_probe(column(0), ProbeArg::Fixed((*text).to_owned()));
+                add_probe(column(0), ProbeArgument::Fixed((*text).to_owned()));
             }
         }
     }
@@ -100,25 +100,25 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds the probes of one column.
-fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>) {
-    let mut add_probe = |shape: ExpressionShape| {
+fn add_column_operator_probes(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>) {
+    let mut add_probe = |shape: FormulaTemplate| {
         probes.push(ProbeFormula {
             shape,
-            args: vec![ProbeArg::Column(probe_column(ty, nullable, 0))],
+            args: vec![ProbeArgument::Column(probe_column(ty, nullable, 0))],
         });
     };
-    add_probe(ExpressionShape::Minus);
+    add_probe(FormulaTemplate::Minus);
     if ty != Type::Text {
-        add_probe(ExpressionShape::TextOperand);
+        add_probe(FormulaTemplate::TextOperand);
     }
-    add_probe(ExpressionShape::Percent);
+    add_probe(FormulaTemplate::Percent);
     // Formulas that consist of several functions but compile to a single SQL expression.
     for words in [
         "NOT(ISBLANK({0}))",
         "DATE(YEAR({0}), MONTH({0}), 1)",
         "EOMONTH({0}, -1) + 1",
     ] {
-        add_probe(ExpressionShape::named(words));
+        add_probe(FormulaTemplate::named(words));
     }
     // Roots, as in an average growth rate. The SQL contains the quotient instead of a constant.
     for words in [
@@ -127,12 +127,12 @@ fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>
         "POWER({0}, 1 / 5)",
         "POWER({0}, 1 / 12)",
     ] {
-        add_probe(ExpressionShape::named(words));
+        add_probe(FormulaTemplate::named(words));
     }
     for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-        add_probe(ExpressionShape::Unique(name));
+        add_probe(FormulaTemplate::Unique(name));
     }
     for frame in crate::check::timeframes() {
-        add_probe(ExpressionShape::Frame(frame));
+        add_probe(FormulaTemplate::Frame(frame));
     }
 }

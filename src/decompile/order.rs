@@ -8,10 +8,10 @@ use crate::dialect::Dialect;
 /// Returns a query in which the columns of each select have the same order as in another version of the query. `None`
 /// if no column was moved, or if columns are identified by position, as in a `union`.
 pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
-    reorder_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
+    reorder_columns_of_selects(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 
-pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
+pub(super) fn reorder_columns_of_selects(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
     match moved.without_column_positions() {
         // A position such as `group by 1` would refer to another column.
         Some(text) => reorder_named_columns(&SqlFile::read(&text, moved.dialect), other),

@@ -81,7 +81,7 @@ pub(super) fn parse(
     trees: &mut SqlTrees,
 ) -> Result<SqlNodeId, String> {
     let mut parser = Parser::new(source, tokens, dialect, trees);
-    let id = parser.parse_adjacent()?;
+    let id = parser.parse_adjacent_expressions()?;
     parser.finish(id)
 }
 
@@ -93,9 +93,9 @@ pub(super) fn parse_list(
     trees: &mut SqlTrees,
 ) -> Result<Vec<SqlNodeId>, String> {
     let mut parser = Parser::new(source, tokens, dialect, trees);
-    let mut items = vec![parser.parse_adjacent()?];
-    while parser.take_word(",") {
-        items.push(parser.parse_adjacent()?);
+    let mut items = vec![parser.parse_adjacent_expressions()?];
+    while parser.skip_word_if_present(",") {
+        items.push(parser.parse_adjacent_expressions()?);
     }
     parser.finish(items)
 }
@@ -177,14 +177,14 @@ impl<'p> Parser<'p> {
         }
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
+    fn skip_word_if_present(&mut self, word: &str) -> bool {
         let is_it = self.key_at(0) == word;
         self.at += usize::from(is_it);
         is_it
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), String> {
-        if self.take_word(word) {
+        if self.skip_word_if_present(word) {
             Ok(())
         } else {
             Err(format!("expected `{word}`"))
@@ -192,11 +192,11 @@ impl<'p> Parser<'p> {
     }
 
     /// Parses adjacent expressions, up to a comma or a closing bracket.
-    fn parse_adjacent(&mut self) -> Result<SqlNodeId, String> {
+    fn parse_adjacent_expressions(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
         while !matches!(&*self.key_at(0), "," | ")" | "]") && self.peek().is_some() {
             // `asc` is the default order.
-            if parts.is_empty() || !self.take_word("asc") {
+            if parts.is_empty() || !self.skip_word_if_present("asc") {
                 parts.push(self.parse_expression(0)?.node);
             }
         }
@@ -210,12 +210,12 @@ impl<'p> Parser<'p> {
     /// Parses the content between an opening bracket, which was already consumed, and its closing bracket.
     fn parse_items(&mut self, close: &str) -> Result<Vec<SqlNodeId>, String> {
         let mut items = Vec::new();
-        if self.take_word(close) {
+        if self.skip_word_if_present(close) {
             return Ok(items);
         }
         loop {
-            items.push(self.parse_adjacent()?);
-            if !self.take_word(",") {
+            items.push(self.parse_adjacent_expressions()?);
+            if !self.skip_word_if_present(",") {
                 self.expect_word(close)?;
                 return Ok(items);
             }
@@ -291,7 +291,7 @@ impl<'p> Parser<'p> {
             _ => {
                 let right = self.parse_expression(strength + 1)?;
                 self.reject_mixed_operators(&word, strength, &right)?;
-                if word.ends_with("like") && self.take_word("escape") {
+                if word.ends_with("like") && self.skip_word_if_present("escape") {
                     let escape = self.parse_expression(OTHER_PRECEDENCE)?;
                     self.trees.add(
                         SqlLabel::Op(word.clone().into_owned()),
@@ -354,10 +354,10 @@ impl<'p> Parser<'p> {
 
     fn parse_is_operator(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
         let mut op = String::from("is");
-        if self.take_word("not") {
+        if self.skip_word_if_present("not") {
             op.push_str(" not");
         }
-        if self.take_word("distinct") {
+        if self.skip_word_if_present("distinct") {
             self.expect_word("from")?;
             op.push_str(" distinct from");
             let right = self.parse_expression(OTHER_PRECEDENCE)?;
@@ -495,12 +495,12 @@ impl<'p> Parser<'p> {
             Some(self.parse_expression(0)?.node)
         };
         let mut arms = Vec::new();
-        while self.take_word("when") {
+        while self.skip_word_if_present("when") {
             let condition = self.parse_expression(0)?;
             self.expect_word("then")?;
             arms.push((condition.node, self.parse_expression(0)?.node));
         }
-        let other = if self.take_word("else") {
+        let other = if self.skip_word_if_present("else") {
             self.parse_expression(0)?.node
         } else {
             self.trees.add_leaf(SqlLabel::Nothing)
@@ -588,12 +588,12 @@ impl<'p> Parser<'p> {
         self.at += 1;
         let ty = self.trees.add_word(&name);
         let mut parts = vec![id, self.trees.add_word("as")];
-        if self.take_word("(") {
+        if self.skip_word_if_present("(") {
             let kids = std::iter::once(ty).chain(self.parse_items(")")?).collect();
             parts.push(self.trees.add(SqlLabel::Call, kids));
         } else {
             parts.push(ty);
-            if name == "double" && self.take_word("precision") {
+            if name == "double" && self.skip_word_if_present("precision") {
                 parts.push(self.trees.add_word("precision"));
             }
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::expression_text::ExpressionShape;
+use super::expression_text::FormulaTemplate;
 use super::guards::GuardRecognizer;
 use super::parse::parse;
-use super::probes::{ProbeArg, ProbeFormula, column_type};
+use super::probes::{ProbeArgument, ProbeFormula, column_type};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
@@ -19,7 +19,7 @@ const MAX_DEPTH: u32 = 100;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum PatternPart {
+pub(super) enum PatternNode {
     /// Any expression, which is the argument at this position.
     Any(usize),
     /// A range with a criterion.
@@ -30,20 +30,20 @@ pub(super) enum PatternPart {
     Wild(usize, &'static str),
     /// A string that consists of a prefix, the value of the argument, and a suffix.
     Text(usize, String, String, &'static str),
-    Node(SqlLabel, Vec<PatternPart>),
+    Node(SqlLabel, Vec<PatternNode>),
 }
 
 /// SQL, together with the formula that produces it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SqlPattern {
-    pub root: PatternPart,
-    pub shape: ExpressionShape,
-    pub args: Vec<ProbeArg>,
+    pub root: PatternNode,
+    pub shape: FormulaTemplate,
+    pub args: Vec<ProbeArgument>,
 }
 
 /// Value that a pattern binds to an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Binding {
+pub(super) enum ArgumentBinding {
     Node(SqlNodeId),
     Criterion(SqlNodeId),
     Number(String),
@@ -52,26 +52,27 @@ pub(super) enum Binding {
 
 /// Root of a tree. Used as the key to look up the patterns that may match an expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
+pub(super) struct PatternRootKey(SqlLabel, Option<SqlLabel>, usize);
 
 /// All patterns for one dialect and one spec's settings.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    values: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
-    criteria: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+    values: HashMap<PatternRootKey, Vec<Arc<SqlPattern>>>,
+    criteria: HashMap<PatternRootKey, Vec<Arc<SqlPattern>>>,
     /// Patterns whose formula refers to a column that their SQL does not contain. For example, `T(number)` compiles to
     /// an empty string.
-    hidden_columns: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+    hidden_columns: HashMap<PatternRootKey, Vec<Arc<SqlPattern>>>,
 }
 
 impl Patterns {
     /// Returns the formula functions whose SQL calls only functions that an expression also calls. Each formula
     /// function is mapped to the number of SQL functions that it calls.
-    pub fn functions_with_same_calls(&self, trees: &SqlTrees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
+    pub fn functions_with_matching_calls(&self, trees: &SqlTrees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let names = trees.called_functions(id);
         let mut call_counts = FxHashMap::default();
         for pattern in self.values.values().flatten() {
-            if let (ExpressionShape::Call(name), Some(calls)) = (&pattern.shape, pattern.count_calls(&names)) {
+            if let (FormulaTemplate::Call(name), Some(calls)) = (&pattern.shape, pattern.count_called_functions(&names))
+            {
                 let most: &mut usize = call_counts.entry(*name).or_default();
                 *most = calls.max(*most);
             }
@@ -85,17 +86,23 @@ impl Patterns {
     }
 
     pub fn insert(&mut self, pattern: Arc<SqlPattern>) {
-        let PatternPart::Node(label, parts) = &pattern.root else {
+        let PatternNode::Node(label, parts) = &pattern.root else {
             return;
         };
         let first = match parts.first() {
-            Some(PatternPart::Node(label, _)) => Some(label.clone()),
+            Some(PatternNode::Node(label, _)) => Some(label.clone()),
             _ => None,
         };
-        let root = PatternRoot(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
+        let root = PatternRootKey(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
-            _ if pattern.args.iter().any(|arg| matches!(arg, ProbeArg::HiddenColumn(_))) => &mut self.hidden_columns,
-            ExpressionShape::RangeWithCriterion => &mut self.criteria,
+            _ if pattern
+                .args
+                .iter()
+                .any(|arg| matches!(arg, ProbeArgument::HiddenColumn(_))) =>
+            {
+                &mut self.hidden_columns
+            }
+            FormulaTemplate::RangeWithCriterion => &mut self.criteria,
             _ => &mut self.values,
         };
         map.entry(root).or_default().push(pattern);
@@ -106,8 +113,8 @@ impl Patterns {
         self.values.values().flatten().map(Arc::as_ref)
     }
 
-    fn patterns_at<'a>(
-        map: &'a HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+    fn patterns_with_root<'a>(
+        map: &'a HashMap<PatternRootKey, Vec<Arc<SqlPattern>>>,
         trees: &SqlTrees,
         id: SqlNodeId,
     ) -> &'a [Arc<SqlPattern>] {
@@ -117,24 +124,24 @@ impl Patterns {
             .first()
             .filter(|_| label == SqlLabel::Call)
             .map(|name| trees.label(*name).clone());
-        map.get(&PatternRoot(label, first, kids.len()))
+        map.get(&PatternRootKey(label, first, kids.len()))
             .map_or(&[], Vec::as_slice)
     }
 
     /// Returns the value patterns that may match a node.
     pub fn value_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_at(&self.values, trees, id)
+        Self::patterns_with_root(&self.values, trees, id)
     }
 
     /// Returns the patterns that may match a node even though their formula refers to a column that the node does not
     /// contain.
     pub fn hidden_column_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_at(&self.hidden_columns, trees, id)
+        Self::patterns_with_root(&self.hidden_columns, trees, id)
     }
 
     /// Returns the patterns from which the range and the criterion of a condition can be derived.
     pub fn criterion_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_at(&self.criteria, trees, id)
+        Self::patterns_with_root(&self.criteria, trees, id)
     }
 }
 
@@ -150,9 +157,9 @@ pub(super) fn build_probe_pattern(
     let dialect = compiler.options.dialect;
     let parse_sql = |sql: &str, trees: &mut SqlTrees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = parse_sql(sql, &mut trees)?;
-    let arg_sql = |arg: &ProbeArg| match arg {
+    let arg_sql = |arg: &ProbeArgument| match arg {
         // The SQL for the first day of a month depends on the dialect.
-        ProbeArg::MonthStart(_) => {
+        ProbeArgument::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.to_formula()));
             compiled
                 .definitions()
@@ -167,9 +174,9 @@ pub(super) fn build_probe_pattern(
         .map(|arg| arg_sql(arg).and_then(|sql| parse_sql(&sql, &mut trees)))
         .collect();
     match probe.shape {
-        ExpressionShape::RangeWithCriterion => root = condition_inside_count(&trees, root)?,
+        FormulaTemplate::RangeWithCriterion => root = condition_inside_count(&trees, root)?,
         // The root is `text || fx_sv1`, so keep only its left operand.
-        ExpressionShape::TextOperand => {
+        FormulaTemplate::TextOperand => {
             root = *trees
                 .children(root)
                 .first()
@@ -206,25 +213,29 @@ pub(super) fn build_pattern(
         spelled: arg_nodes,
         is_found: vec![false; probe.args.len()],
     };
-    let part = learner.pattern_part(root);
+    let part = learner.build_pattern_node(root);
     let mut hidden_columns = 0;
     // Columns of different types that compile to the same SQL share one pattern.
-    let mut plain = |(arg, is_found_arg): (&ProbeArg, &bool)| match (arg, is_found_arg) {
-        (ProbeArg::Column(_) | ProbeArg::Named(..) | ProbeArg::Quotient(_) | ProbeArg::MonthStart(_), true) => {
-            Some(ProbeArg::Column(String::new()))
-        }
-        (ProbeArg::Column(name), false) => {
+    let mut plain = |(arg, is_found_arg): (&ProbeArgument, &bool)| match (arg, is_found_arg) {
+        (
+            ProbeArgument::Column(_)
+            | ProbeArgument::Named(..)
+            | ProbeArgument::Quotient(_)
+            | ProbeArgument::MonthStart(_),
+            true,
+        ) => Some(ProbeArgument::Column(String::new())),
+        (ProbeArgument::Column(name), false) => {
             hidden_columns += 1;
-            Some(ProbeArg::HiddenColumn(column_type(name)))
+            Some(ProbeArgument::HiddenColumn(column_type(name)))
         }
-        (other, is_present) => (*is_present || matches!(other, ProbeArg::Fixed(_))).then(|| other.clone()),
+        (other, is_present) => (*is_present || matches!(other, ProbeArgument::Fixed(_))).then(|| other.clone()),
     };
     let args = probe
         .args
         .iter()
         .zip(&learner.is_found)
         .map(&mut plain)
-        .collect::<Option<Vec<ProbeArg>>>()?;
+        .collect::<Option<Vec<ProbeArgument>>>()?;
     (hidden_columns <= 1).then(|| SqlPattern {
         root: part,
         shape: probe.shape.clone(),
@@ -254,43 +265,43 @@ struct PatternBuilder<'l> {
 }
 
 impl PatternBuilder<'_> {
-    fn record_argument_position(&mut self, index: usize, part: PatternPart) -> PatternPart {
+    fn record_argument_position(&mut self, index: usize, part: PatternNode) -> PatternNode {
         if let Some(flag) = self.is_found.get_mut(index) {
             *flag = true;
         }
         part
     }
 
-    fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
+    fn build_pattern_node(&mut self, id: SqlNodeId) -> PatternNode {
         if let Some(index) = self.spelled.iter().position(|arg_node| *arg_node == Some(id)) {
             let is_value = matches!(
                 self.probe.args.get(index),
-                Some(ProbeArg::Quotient(_) | ProbeArg::MonthStart(_))
+                Some(ProbeArgument::Quotient(_) | ProbeArgument::MonthStart(_))
             );
             return self.record_argument_position(
                 index,
                 if is_value {
-                    PatternPart::Any(index)
+                    PatternNode::Any(index)
                 } else {
-                    PatternPart::Criterion(index)
+                    PatternNode::Criterion(index)
                 },
             );
         }
         let label = self.trees.label(id).clone();
         for (index, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
-                (ProbeArg::Column(name), SqlLabel::Word(word)) if name == word => {
-                    return self.record_argument_position(index, PatternPart::Any(index));
+                (ProbeArgument::Column(name), SqlLabel::Word(word)) if name == word => {
+                    return self.record_argument_position(index, PatternNode::Any(index));
                 }
-                (ProbeArg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
-                    return self.record_argument_position(index, PatternPart::Any(index));
+                (ProbeArgument::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
+                    return self.record_argument_position(index, PatternNode::Any(index));
                 }
-                (ProbeArg::Number(digits) | ProbeArg::Minus(digits), SqlLabel::Number(number)) => {
+                (ProbeArgument::Number(digits) | ProbeArgument::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
+                        return self.record_argument_position(index, PatternNode::Number(index, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.record_argument_position(index, PatternPart::Number(index, 0, ".0"));
+                        return self.record_argument_position(index, PatternNode::Number(index, 0, ".0"));
                     }
                     let delta = number
                         .parse::<i64>()
@@ -298,24 +309,24 @@ impl PatternBuilder<'_> {
                         .zip(digits.parse::<i64>().ok())
                         .map(|(a, b)| a - b);
                     if let Some(difference @ (-1 | 1)) = delta {
-                        return self.record_argument_position(index, PatternPart::Number(index, difference, ""));
+                        return self.record_argument_position(index, PatternNode::Number(index, difference, ""));
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
-                (ProbeArg::Wild(_, marker), SqlLabel::Text(text, prefix))
+                (ProbeArgument::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.record_argument_position(index, PatternPart::Wild(index, prefix));
+                    return self.record_argument_position(index, PatternNode::Wild(index, prefix));
                 }
-                (ProbeArg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
-                    return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
+                (ProbeArgument::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
+                    return self.record_argument_position(index, PatternNode::Number(index, 0, ""));
                 }
                 (
-                    ProbeArg::Text(_, marker, _) | ProbeArg::Number(marker) | ProbeArg::Minus(marker),
+                    ProbeArgument::Text(_, marker, _) | ProbeArgument::Number(marker) | ProbeArgument::Minus(marker),
                     SqlLabel::Text(text, prefix),
                 ) if text.matches(marker).count() == 1 => {
                     if let Some((before, after)) = text.split_once(marker) {
-                        let part = PatternPart::Text(index, before.to_owned(), after.to_owned(), prefix);
+                        let part = PatternNode::Text(index, before.to_owned(), after.to_owned(), prefix);
                         return self.record_argument_position(index, part);
                     }
                 }
@@ -325,10 +336,13 @@ impl PatternBuilder<'_> {
         let mut kids = self.trees.children(id).to_vec();
         // A column of another relation may have the same name as an argument.
         if label == SqlLabel::Field && self.trees.column(id).is_some() {
-            let leaf_part = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
-            return PatternPart::Node(label, kids.drain(..).map(leaf_part).collect());
+            let leaf_part = |kid: SqlNodeId| PatternNode::Node(self.trees.label(kid).clone(), Vec::new());
+            return PatternNode::Node(label, kids.drain(..).map(leaf_part).collect());
         }
-        PatternPart::Node(label, kids.into_iter().map(|kid| self.pattern_part(kid)).collect())
+        PatternNode::Node(
+            label,
+            kids.into_iter().map(|kid| self.build_pattern_node(kid)).collect(),
+        )
     }
 }
 
@@ -336,13 +350,13 @@ impl SqlPattern {
     /// Removes the default from `coalesce(sum(x), 0)`. The compiler omits the default if a NULL has no effect or
     /// cannot occur.
     pub fn without_zero_default(&self) -> Option<Self> {
-        let PatternPart::Node(SqlLabel::Call, parts) = &self.root else {
+        let PatternNode::Node(SqlLabel::Call, parts) = &self.root else {
             return None;
         };
         let [
-            PatternPart::Node(SqlLabel::Word(name), _),
-            inner @ PatternPart::Node(..),
-            PatternPart::Node(default, _),
+            PatternNode::Node(SqlLabel::Word(name), _),
+            inner @ PatternNode::Node(..),
+            PatternNode::Node(default, _),
         ] = parts.as_slice()
         else {
             return None;
@@ -356,31 +370,31 @@ impl SqlPattern {
     }
 
     /// Returns whether the formula uses a number as a condition. The SQL compares such a number with 0.
-    pub fn hides_comparison(&self) -> bool {
-        let PatternPart::Node(SqlLabel::Case, parts) = &self.root else {
+    pub fn has_implicit_comparison(&self) -> bool {
+        let PatternNode::Node(SqlLabel::Case, parts) = &self.root else {
             return false;
         };
-        let zero = PatternPart::Node(SqlLabel::Number("0".to_owned()), Vec::new());
-        matches!(parts.first(), Some(PatternPart::Node(SqlLabel::Op(op), operands))
-            if op == "<>" && matches!(operands.as_slice(), [PatternPart::Any(_), other] if *other == zero))
-            && !self.args.contains(&ProbeArg::Fixed("0".to_owned()))
+        let zero = PatternNode::Node(SqlLabel::Number("0".to_owned()), Vec::new());
+        matches!(parts.first(), Some(PatternNode::Node(SqlLabel::Op(op), operands))
+            if op == "<>" && matches!(operands.as_slice(), [PatternNode::Any(_), other] if *other == zero))
+            && !self.args.contains(&ProbeArgument::Fixed("0".to_owned()))
     }
 
     /// Returns whether the pattern calls only functions among the given names.
-    pub fn calls_only(&self, names: &BTreeSet<&str>) -> bool {
-        self.count_calls(names).is_some()
+    pub fn calls_only_functions(&self, names: &BTreeSet<&str>) -> bool {
+        self.count_called_functions(names).is_some()
     }
 
     /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the
     /// given names.
-    fn count_calls(&self, names: &BTreeSet<&str>) -> Option<usize> {
+    fn count_called_functions(&self, names: &BTreeSet<&str>) -> Option<usize> {
         let mut call_names: Vec<&str> = Vec::new();
         let mut pattern_parts = vec![&self.root];
         while let Some(part) = pattern_parts.pop() {
-            let PatternPart::Node(label, parts) = part else {
+            let PatternNode::Node(label, parts) = part else {
                 continue;
             };
-            if let (SqlLabel::Call, Some(PatternPart::Node(SqlLabel::Word(name), _))) = (label, parts.first()) {
+            if let (SqlLabel::Call, Some(PatternNode::Node(SqlLabel::Word(name), _))) = (label, parts.first()) {
                 let name = names.get(name.as_str())?;
                 if !call_names.contains(name) {
                     call_names.push(name);
@@ -393,13 +407,13 @@ impl SqlPattern {
 
     /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match
     /// the pattern.
-    pub fn match_node(&self, trees: &SqlTrees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
+    pub fn match_node(&self, trees: &SqlTrees, id: SqlNodeId) -> Option<Vec<Option<ArgumentBinding>>> {
         let mut bound = vec![None; self.args.len()];
-        matches_part(&self.root, trees, id, &mut bound).then_some(bound)
+        matches_pattern_node(&self.root, trees, id, &mut bound).then_some(bound)
     }
 }
 
-fn bind(bound: &mut [Option<Binding>], index: usize, binding: Binding) -> bool {
+fn bind(bound: &mut [Option<ArgumentBinding>], index: usize, binding: ArgumentBinding) -> bool {
     let Some(slot) = bound.get_mut(index) else { return false };
     match slot {
         Some(before) => *before == binding,
@@ -410,11 +424,16 @@ fn bind(bound: &mut [Option<Binding>], index: usize, binding: Binding) -> bool {
     }
 }
 
-fn matches_part(part: &PatternPart, trees: &SqlTrees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
+fn matches_pattern_node(
+    part: &PatternNode,
+    trees: &SqlTrees,
+    id: SqlNodeId,
+    bound: &mut [Option<ArgumentBinding>],
+) -> bool {
     match part {
-        PatternPart::Any(index) => bind(bound, *index, Binding::Node(id)),
-        PatternPart::Criterion(index) => bind(bound, *index, Binding::Criterion(id)),
-        PatternPart::Number(index, difference, suffix) => {
+        PatternNode::Any(index) => bind(bound, *index, ArgumentBinding::Node(id)),
+        PatternNode::Criterion(index) => bind(bound, *index, ArgumentBinding::Criterion(id)),
+        PatternNode::Number(index, difference, suffix) => {
             let (sign, id) = match (trees.label(id), trees.children(id)) {
                 (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
@@ -432,13 +451,13 @@ fn matches_part(part: &PatternPart, trees: &SqlTrees, id: SqlNodeId, bound: &mut
                     Err(_) => return false,
                 },
             };
-            bind(bound, *index, Binding::Number(digits))
+            bind(bound, *index, ArgumentBinding::Number(digits))
         }
-        PatternPart::Wild(index, prefix) => match trees.label(id) {
-            SqlLabel::Text(text, with) if with == prefix => bind(bound, *index, Binding::Text(text.clone())),
+        PatternNode::Wild(index, prefix) => match trees.label(id) {
+            SqlLabel::Text(text, with) if with == prefix => bind(bound, *index, ArgumentBinding::Text(text.clone())),
             _ => false,
         },
-        PatternPart::Text(index, before, after, prefix) => {
+        PatternNode::Text(index, before, after, prefix) => {
             let SqlLabel::Text(text, with) = trees.label(id) else {
                 return false;
             };
@@ -447,16 +466,16 @@ fn matches_part(part: &PatternPart, trees: &SqlTrees, id: SqlNodeId, bound: &mut
                 .and_then(|rest| rest.strip_suffix(after.as_str()));
             // A string may also be written as a raw string, for example if it contains backslashes.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
-            inner.is_some_and(|inner| same_kind && bind(bound, *index, Binding::Text(inner.to_owned())))
+            inner.is_some_and(|inner| same_kind && bind(bound, *index, ArgumentBinding::Text(inner.to_owned())))
         }
-        PatternPart::Node(label, parts) => {
+        PatternNode::Node(label, parts) => {
             let kids = trees.children(id);
             trees.label(id) == label
                 && kids.len() == parts.len()
                 && parts
                     .iter()
                     .zip(kids)
-                    .all(|(part, kid)| matches_part(part, trees, *kid, bound))
+                    .all(|(part, kid)| matches_pattern_node(part, trees, *kid, bound))
         }
     }
 }

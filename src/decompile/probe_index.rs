@@ -11,33 +11,38 @@ use std::sync::OnceLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 #[cfg(test)]
-use super::patterns::{PatternPart, SqlPattern};
+use super::patterns::{PatternNode, SqlPattern};
 #[cfg(test)]
-use super::probes::ProbeArg;
-use super::probes::ProbeGroup;
+use super::probes::ProbeArgument;
+use super::probes::ProbeFormulaGroup;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dialect::Dialect;
 
 const PROBE_INDEX_TEXT: &str = include_str!("probe_index.txt");
 
 /// Word in the index that represents an empty set of parts.
-const EMPTY_PART_SET: &str = "any";
+const EMPTY_SYMBOL_SET: &str = "any";
 
 /// Names, operators and other parts of an expression.
-pub(super) type ExpressionParts = BTreeSet<String>;
+pub(super) type ExpressionSymbols = BTreeSet<String>;
 
 /// Sets of parts. Every expression that matches one of the group's patterns contains all parts of at least one of these
 /// sets.
-type RequiredPartSets = Vec<Vec<&'static str>>;
+type RequiredSymbolSets = Vec<Vec<&'static str>>;
 
 /// Returns whether an expression with these parts may match a pattern in a group of probes.
-pub(super) fn may_match_group(group: ProbeGroup, is_temporal: bool, dialect: Dialect, parts: &ExpressionParts) -> bool {
-    static PARTS_BY_GROUP: OnceLock<FxHashMap<String, RequiredPartSets>> = OnceLock::new();
+pub(super) fn may_match_group(
+    group: ProbeFormulaGroup,
+    is_temporal: bool,
+    dialect: Dialect,
+    parts: &ExpressionSymbols,
+) -> bool {
+    static SYMBOL_SETS_BY_GROUP: OnceLock<FxHashMap<String, RequiredSymbolSets>> = OnceLock::new();
     static DIALECTS: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
     let lines = || PROBE_INDEX_TEXT.lines().filter_map(|line| line.split_once(": "));
     let dialects = DIALECTS.get_or_init(|| lines().filter_map(|(key, _)| key.split(' ').next()).collect());
-    let sets = PARTS_BY_GROUP.get_or_init(|| {
-        let parts = |set: &'static str| set.split(' ').filter(|part| *part != EMPTY_PART_SET).collect();
+    let sets = SYMBOL_SETS_BY_GROUP.get_or_init(|| {
+        let parts = |set: &'static str| set.split(' ').filter(|part| *part != EMPTY_SYMBOL_SET).collect();
         let sets = |list: &'static str| list.split(" | ").map(parts).collect();
         lines().map(|(key, list)| (key.to_owned(), sets(list))).collect()
     });
@@ -49,43 +54,46 @@ pub(super) fn may_match_group(group: ProbeGroup, is_temporal: bool, dialect: Dia
     }
 }
 
-fn key(group: ProbeGroup, is_temporal: bool, dialect: Dialect) -> String {
+fn key(group: ProbeFormulaGroup, is_temporal: bool, dialect: Dialect) -> String {
     let kind = if is_temporal { "temporal" } else { "other" };
     format!("{dialect} {} {kind}", group.name())
 }
 
 /// Returns the parts of an expression.
-pub(super) fn expression_parts(trees: &SqlTrees, expression: SqlNodeId) -> ExpressionParts {
+pub(super) fn collect_expression_symbols(trees: &SqlTrees, expression: SqlNodeId) -> ExpressionSymbols {
     let parts = trees.descendants(expression);
     parts
         .into_iter()
-        .filter_map(|part| name_of_part(trees.label(part)))
+        .filter_map(|part| symbol_name(trees.label(part)))
         .collect()
 }
 
 /// Returns the parts of an expression that a pattern matches. `None` if the pattern is a constant, unless its formula
 /// refers to a column. For example, `T(number)` is always an empty string.
 #[cfg(test)]
-pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
-    let mut name_parts = ExpressionParts::new();
-    let mut pattern_parts = vec![&pattern.root];
-    while let Some(part) = pattern_parts.pop() {
-        if let PatternPart::Node(label, parts) = part {
-            name_parts.extend(name_of_part(label));
-            pattern_parts.extend(parts);
+pub(super) fn collect_pattern_symbols(pattern: &SqlPattern) -> Option<ExpressionSymbols> {
+    let mut name_parts = ExpressionSymbols::new();
+    let mut collect_pattern_symbols = vec![&pattern.root];
+    while let Some(part) = collect_pattern_symbols.pop() {
+        if let PatternNode::Node(label, parts) = part {
+            name_parts.extend(symbol_name(label));
+            collect_pattern_symbols.extend(parts);
         }
     }
     let is_constant = matches!(
         &pattern.root,
-        PatternPart::Node(SqlLabel::Number(_) | SqlLabel::Text(..), _)
+        PatternNode::Node(SqlLabel::Number(_) | SqlLabel::Text(..), _)
     );
-    let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, ProbeArg::HiddenColumn(_)));
+    let has_hidden_column = pattern
+        .args
+        .iter()
+        .any(|arg| matches!(arg, ProbeArgument::HiddenColumn(_)));
     let is_constant = is_constant && !has_hidden_column;
-    (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(name_parts)
+    (!is_constant && matches!(pattern.root, PatternNode::Node(..))).then_some(name_parts)
 }
 
 /// Returns the name of a part in the index, without spaces. `None` for parts that the index does not contain.
-fn name_of_part(label: &SqlLabel) -> Option<String> {
+fn symbol_name(label: &SqlLabel) -> Option<String> {
     let name = match label {
         SqlLabel::Word(word) if word == "*" => return None,
         SqlLabel::Word(name) | SqlLabel::Op(name) => name.as_str(),
@@ -137,26 +145,26 @@ mod tests {
     }
 
     /// Returns, for each group, the set of parts in each of its patterns. Omits supersets of other sets.
-    fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
-        let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
-        let groups: Vec<(ProbeGroup, bool)> = groups
+    fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionSymbols>> {
+        let groups: Vec<ProbeFormulaGroup> = ProbeFormulaGroup::all().collect();
+        let groups: Vec<(ProbeFormulaGroup, bool)> = groups
             .iter()
             .flat_map(|group| [(*group, false), (*group, true)])
             .collect();
         let sets = crate::parallel::map_range(groups.len(), |group_index| {
             let (group, is_temporal) = groups[group_index];
-            let tried = Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal));
+            let tried = Arc::new(ProbesWithCachedSql::from_probe_group(group, false, is_temporal));
             let probes = CompiledProbes::new(compiler.clone(), vec![tried]);
             let has_setting = compiler.options.timezone.is_some()
                 || compiler.options.calendar != Compiler::default().options.calendar;
             let patterns = if is_temporal || !has_setting {
-                probes.check_and_collect_patterns(step)
+                probes.verify_and_collect_patterns(step)
             } else {
                 Vec::new()
             };
-            let sets: BTreeSet<ExpressionParts> = patterns
+            let sets: BTreeSet<ExpressionSymbols> = patterns
                 .iter()
-                .filter_map(|sql_pattern| pattern_parts(sql_pattern))
+                .filter_map(|sql_pattern| collect_pattern_symbols(sql_pattern))
                 .collect();
             (key(group, is_temporal, dialect), sets)
         });
@@ -168,16 +176,17 @@ mod tests {
         let is_written = std::env::var("FORMULAC_WRITE").is_ok();
         let mut text = String::new();
         for dialect in Dialect::all() {
-            let mut sets_by_key: BTreeMap<String, BTreeSet<ExpressionParts>> = BTreeMap::new();
+            let mut sets_by_key: BTreeMap<String, BTreeSet<ExpressionSymbols>> = BTreeMap::new();
             for compiler in compilers(dialect).iter().take(if is_written { 4 } else { 1 }) {
                 for (key, sets) in sets(dialect, compiler, if is_written { 1 } else { 23 }) {
                     sets_by_key.entry(key).or_default().extend(sets);
                 }
             }
             for (key, sets) in &sets_by_key {
-                let is_least = |set: &&ExpressionParts| !sets.iter().any(|other| other != *set && other.is_subset(set));
+                let is_least =
+                    |set: &&ExpressionSymbols| !sets.iter().any(|other| other != *set && other.is_subset(set));
                 let least = sets.iter().filter(is_least).map(|set| match set.is_empty() {
-                    true => EMPTY_PART_SET.to_owned(),
+                    true => EMPTY_SYMBOL_SET.to_owned(),
                     false => set.iter().cloned().collect::<Vec<_>>().join(" "),
                 });
                 let least: Vec<String> = least.collect();
@@ -188,7 +197,7 @@ mod tests {
             if is_written {
                 continue;
             }
-            for group in ProbeGroup::all() {
+            for group in ProbeFormulaGroup::all() {
                 for is_temporal in [false, true] {
                     for set in &sets_by_key[&key(group, is_temporal, dialect)] {
                         assert!(

@@ -5,8 +5,8 @@ use rustc_hash::FxHashSet;
 
 use super::call_probes::add_overload_probes;
 use super::criteria::{add_criteria_call_probes, add_criterion_probes};
-use super::expression_text::{ExpressionShape, ExpressionText};
-use super::masks::add_mask_probes;
+use super::expression_text::{FormulaTemplate, FormulaText};
+use super::masks::add_text_format_probes;
 use super::operator_probes::{INFIX_OPERATORS, add_column_probes, add_infix_probes};
 use super::tree::SqlNodeId;
 use crate::Type;
@@ -19,7 +19,7 @@ pub(super) const RELATION: &str = "fx_probe";
 
 /// An argument of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ProbeArg {
+pub(super) enum ProbeArgument {
     /// A column that represents any expression.
     Column(String),
     /// A formula that represents any expression, with the tree that the formula compiles to in its step.
@@ -48,16 +48,16 @@ pub(super) enum ProbeArg {
 /// Formula that is compiled only to learn its SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ProbeFormula {
-    pub shape: ExpressionShape,
-    pub args: Vec<ProbeArg>,
+    pub shape: FormulaTemplate,
+    pub args: Vec<ProbeArgument>,
 }
 
 /// Numbers that rarely occur in formulas, one for each argument position.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
-pub(super) const SMALL_NUMBERS: [&str; 5] = ["11", "13", "17", "19", "21"];
+pub(super) const TIME_PART_NUMBERS: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const DECIMAL_NUMBERS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
-pub(super) const PLACEHOLDER_TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
+pub(super) const PLACEHOLDER_STRINGS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
 /// String with a non-ASCII letter, which is converted to lower case by the warehouse instead of the compiler.
 pub(super) const NON_ASCII_TEXT: &str = "qzjé";
@@ -87,7 +87,7 @@ pub(super) const MAX_ARGUMENTS: usize = 14;
 const MAX_TRIED_POSITIONS: usize = 4;
 /// Functions that exist in only one spreadsheet program. Their SQL is converted to a formula that all spreadsheet
 /// programs support, such as `AND(x >= 1, x <= 5)`.
-const SINGLE_SPREADSHEET_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
+const SINGLE_PRODUCT_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
 pub(super) const ARGUMENT_POSITIONS: usize = 16;
 
@@ -111,13 +111,13 @@ pub(super) fn probe_column(ty: Type, nullable: bool, index: usize) -> String {
 }
 
 /// Returns a column of each type, as arguments.
-pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<ProbeArg> {
-    let of_place = |(index, ty): (usize, &Type)| ProbeArg::Column(probe_column(*ty, nullable, index));
+pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<ProbeArgument> {
+    let of_place = |(index, ty): (usize, &Type)| ProbeArgument::Column(probe_column(*ty, nullable, index));
     types.iter().enumerate().map(of_place).collect()
 }
 
 /// Returns the columns of unknown type.
-pub(super) fn unknown_columns() -> Vec<String> {
+pub(super) fn unknown_type_columns() -> Vec<String> {
     let of_place = |index| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, index));
     (0..ARGUMENT_POSITIONS).flat_map(of_place).collect()
 }
@@ -160,7 +160,7 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
 
 /// Probes that are compiled together, when the search first examines an expression that one of them may have produced.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ProbeGroup {
+pub(super) enum ProbeFormulaGroup {
     Infix(BinaryOp),
     /// Columns with a suffix or in a short formula, and formulas without columns.
     Columns,
@@ -168,13 +168,13 @@ pub(super) enum ProbeGroup {
     Criteria,
 }
 
-impl ProbeGroup {
+impl ProbeFormulaGroup {
     /// Returns all groups.
     pub fn all() -> impl Iterator<Item = Self> {
         // Functions with criteria have separate probes.
         let is_probed = |function: &&Function| {
-            !function.lower.is_some_and(Lowering::is_conditional)
-                && !SINGLE_SPREADSHEET_FUNCTIONS.contains(&function.name)
+            !function.lower.is_some_and(Lowering::is_conditional_aggregate)
+                && !SINGLE_PRODUCT_FUNCTIONS.contains(&function.name)
         };
         let functions = functions().filter(is_probed).map(Self::Function);
         let infix = INFIX_OPERATORS.into_iter().map(Self::Infix);
@@ -218,17 +218,17 @@ impl ProbeGroup {
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {
                         let value_arg = |(index, (ty, nullable)): (usize, &(Type, bool))| {
-                            ProbeArg::Column(probe_column(*ty, *nullable, index))
+                            ProbeArgument::Column(probe_column(*ty, *nullable, index))
                         };
                         let args = values.iter().enumerate().map(value_arg).collect();
                         probes.push(ProbeFormula {
-                            shape: ExpressionShape::Call(function.name),
+                            shape: FormulaTemplate::Call(function.name),
                             args,
                         });
                     }
                 }
                 if function.lower == Some(Lowering::Text) {
-                    add_mask_probes(&mut probes);
+                    add_text_format_probes(&mut probes);
                 }
             }
         }
@@ -271,7 +271,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
         for (most, other) in NUMBERS {
             for index in 0..count.min(MAX_TRIED_POSITIONS) {
                 let value = (other, nullable != (most == other));
-                combinations.push(replace_value_at(&vec![(most, nullable); count], index, value));
+                combinations.push(with_value_at(&vec![(most, nullable); count], index, value));
             }
         }
     }
@@ -279,7 +279,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
 }
 
 /// Returns a copy of the values in which one value is replaced.
-pub(super) fn replace_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
+pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(index) {
         *old = value;
@@ -288,16 +288,16 @@ pub(super) fn replace_value_at<T: Clone>(values: &[T], index: usize, value: T) -
 }
 
 /// Returns the literal for the argument at a position. All arguments after the fifth share the last literal.
-pub(super) fn literal_at(literals: &[&'static str; 5], index: usize) -> &'static str {
+pub(super) fn placeholder_literal_at(literals: &[&'static str; 5], index: usize) -> &'static str {
     let [.., last] = literals;
     literals.get(index).unwrap_or(last)
 }
 
-pub(super) fn literal_args(index: usize) -> Vec<ProbeArg> {
+pub(super) fn literal_args(index: usize) -> Vec<ProbeArgument> {
     vec![
-        ProbeArg::Number(literal_at(&NUMBERS, index)),
-        ProbeArg::Number(literal_at(&DECIMAL_NUMBERS, index)),
-        ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""),
+        ProbeArgument::Number(placeholder_literal_at(&NUMBERS, index)),
+        ProbeArgument::Number(placeholder_literal_at(&DECIMAL_NUMBERS, index)),
+        ProbeArgument::Text("", placeholder_literal_at(&PLACEHOLDER_STRINGS, index), ""),
     ]
 }
 
@@ -307,31 +307,35 @@ const KEYWORD_ARGUMENTS: [&str; 16] = [
 ];
 
 /// Returns the arguments to try for a parameter, except columns.
-pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<ProbeArg> {
-    let fixed = |text: &str| ProbeArg::Fixed(text.to_owned());
+pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<ProbeArgument> {
+    let fixed = |text: &str| ProbeArgument::Fixed(text.to_owned());
     let mut args = Vec::new();
     match param.ty {
         ParamType::Literal(low, high) if high.saturating_sub(low) <= 40 => {
             args.extend((low..=high).map(|n| fixed(&n.to_string())));
         }
         ParamType::Literal(low, high) => {
-            args.push(ProbeArg::Number(literal_at(&NUMBERS, index)));
+            args.push(ProbeArgument::Number(placeholder_literal_at(&NUMBERS, index)));
             args.extend((low..=high).contains(&1).then(|| fixed("1")));
             let near = (-3..=6).filter(|n| (low..=high).contains(n));
             args.extend(near.map(|n| fixed(&n.to_string())));
         }
         ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
             args.extend([
-                ProbeArg::Number(literal_at(&NUMBERS, index)),
+                ProbeArgument::Number(placeholder_literal_at(&NUMBERS, index)),
                 fixed("1"),
-                ProbeArg::Number(literal_at(&DECIMAL_NUMBERS, index)),
+                ProbeArgument::Number(placeholder_literal_at(&DECIMAL_NUMBERS, index)),
             ]);
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
         ParamType::Negative => args.extend(["-1", "-5", "-0.5", "-0.25", "-0.1"].map(fixed)),
         ParamType::Is(Type::Text) => {
-            args.push(ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""));
+            args.push(ProbeArgument::Text(
+                "",
+                placeholder_literal_at(&PLACEHOLDER_STRINGS, index),
+                "",
+            ));
             args.extend(KEYWORD_ARGUMENTS.iter().map(|word| fixed(&format!("\"{word}\""))));
         }
         ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
@@ -345,12 +349,19 @@ pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<ProbeArg> {
 }
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
-pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], index: usize, is_true: bool) -> ProbeArg {
+pub(super) fn parameter_literal(
+    param: &Param,
+    numbers: [&'static str; 5],
+    index: usize,
+    is_true: bool,
+) -> ProbeArgument {
     match accepted_types(param.ty).first() {
-        Some(Type::Boolean) => ProbeArg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
-        Some(Type::Text) => ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""),
-        Some(Type::Integer | Type::Decimal | Type::Float) => ProbeArg::Number(literal_at(&numbers, index)),
-        _ => ProbeArg::Fixed(shortest_literal(param)),
+        Some(Type::Boolean) => ProbeArgument::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
+        Some(Type::Text) => ProbeArgument::Text("", placeholder_literal_at(&PLACEHOLDER_STRINGS, index), ""),
+        Some(Type::Integer | Type::Decimal | Type::Float) => {
+            ProbeArgument::Number(placeholder_literal_at(&numbers, index))
+        }
+        _ => ProbeArgument::Fixed(shortest_literal(param)),
     }
 }
 
@@ -368,7 +379,7 @@ pub(super) fn shortest_literal(param: &Param) -> String {
 pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| accepted_types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
-        return nth_types_of_parameters(params);
+        return types_by_rank(params);
     }
     params.iter().fold(vec![Vec::new()], |assignments, param| {
         let with = |before: &Vec<Type>| {
@@ -382,7 +393,7 @@ pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
 }
 
 /// Returns the first type of each parameter, then the second type of each parameter, and so on.
-pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
+pub(super) fn types_by_rank(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| accepted_types(p.ty).len()).max().unwrap_or(1);
     let nth_types = |n: usize| -> Vec<Type> {
         params
@@ -398,11 +409,11 @@ pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
     (0..most).map(nth_types).collect()
 }
 
-fn quotient_text(index: usize) -> String {
+fn quotient_formula(index: usize) -> String {
     format!("{} / {}", probe_column(Type::Decimal, true, index + 8), NUMBERS[0])
 }
 
-impl ProbeArg {
+impl ProbeArgument {
     /// Returns the argument in formula syntax.
     pub fn to_formula(&self) -> String {
         match self {
@@ -412,7 +423,7 @@ impl ProbeArg {
             Self::Wild(before, text) => format!("\"{before}{text}\""),
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(index) => format!("fx_in{}, \">{}\"", index + 8, NUMBERS[0]),
-            Self::Quotient(index) => quotient_text(*index),
+            Self::Quotient(index) => quotient_formula(*index),
             Self::MonthStart(index) => format!("{}[month]", probe_column(Type::Date, true, *index)),
             Self::HiddenColumn(_) => String::new(),
         }
@@ -423,7 +434,7 @@ impl ProbeArg {
     pub fn to_sql(&self) -> Option<String> {
         match self {
             Self::Criterion(index) => Some(format!("fx_in{} > {}", index + 8, NUMBERS[0])),
-            Self::Quotient(index) => Some(quotient_text(*index)),
+            Self::Quotient(index) => Some(quotient_formula(*index)),
             _ => None,
         }
     }
@@ -444,27 +455,29 @@ impl ProbeFormula {
                 .iter()
                 .any(|overload| overload.params.iter().any(|param| is_time(param.ty)))
         };
-        let of_arg = |arg: &ProbeArg| match arg {
-            ProbeArg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
-            ProbeArg::Fixed(text) | ProbeArg::Named(text, _) => text.contains("-07-"),
-            ProbeArg::Text(_, text, _) => text.contains("-07-"),
-            ProbeArg::MonthStart(_) => true,
-            ProbeArg::Number(_)
-            | ProbeArg::Minus(_)
-            | ProbeArg::Wild(..)
-            | ProbeArg::Criterion(_)
-            | ProbeArg::Quotient(_)
-            | ProbeArg::HiddenColumn(_) => false,
+        let of_arg = |arg: &ProbeArgument| match arg {
+            ProbeArgument::Column(name) => {
+                name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z")
+            }
+            ProbeArgument::Fixed(text) | ProbeArgument::Named(text, _) => text.contains("-07-"),
+            ProbeArgument::Text(_, text, _) => text.contains("-07-"),
+            ProbeArgument::MonthStart(_) => true,
+            ProbeArgument::Number(_)
+            | ProbeArgument::Minus(_)
+            | ProbeArgument::Wild(..)
+            | ProbeArgument::Criterion(_)
+            | ProbeArgument::Quotient(_)
+            | ProbeArgument::HiddenColumn(_) => false,
         };
         let of_shape = match &self.shape {
-            ExpressionShape::Frame(_) | ExpressionShape::Template(_) => true,
-            ExpressionShape::Call(name) => of_call(name),
-            ExpressionShape::Infix(..)
-            | ExpressionShape::Minus
-            | ExpressionShape::Percent
-            | ExpressionShape::Unique(_)
-            | ExpressionShape::RangeWithCriterion
-            | ExpressionShape::TextOperand => false,
+            FormulaTemplate::Frame(_) | FormulaTemplate::Template(_) => true,
+            FormulaTemplate::Call(name) => of_call(name),
+            FormulaTemplate::Infix(..)
+            | FormulaTemplate::Minus
+            | FormulaTemplate::Percent
+            | FormulaTemplate::Unique(_)
+            | FormulaTemplate::RangeWithCriterion
+            | FormulaTemplate::TextOperand => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }
@@ -472,14 +485,14 @@ impl ProbeFormula {
     /// Returns the formula of the probe. The formula for a criterion counts the rows that meet the criterion. To probe
     /// the conversion of a value to text, the formula uses the value as a text operand.
     pub fn formula(&self) -> Option<String> {
-        let args: Vec<ExpressionText> = self
+        let args: Vec<FormulaText> = self
             .args
             .iter()
-            .map(|arg| ExpressionText::name(arg.to_formula(), 1))
+            .map(|arg| FormulaText::name(arg.to_formula(), 1))
             .collect();
         match self.shape {
-            ExpressionShape::RangeWithCriterion => Some(format!("COUNTIF({})", self.shape.with_args(&args)?.text)),
-            ExpressionShape::TextOperand => Some(format!(
+            FormulaTemplate::RangeWithCriterion => Some(format!("COUNTIF({})", self.shape.with_args(&args)?.text)),
+            FormulaTemplate::TextOperand => Some(format!(
                 "{} & {}",
                 self.shape.with_args(&args)?.text,
                 probe_column(Type::Text, false, 1)

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::expression_text::ExpressionShape;
-use super::patterns::{Binding, SqlPattern, build_pattern};
-use super::probes::{NUMBERS, ProbeArg, ProbeFormula};
+use super::expression_text::FormulaTemplate;
+use super::patterns::{ArgumentBinding, SqlPattern, build_pattern};
+use super::probes::{NUMBERS, ProbeArgument, ProbeFormula};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Ranges that can contain a name. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
@@ -29,15 +29,18 @@ const RANGES: [(&str, usize); 15] = [
 ];
 
 /// Returns probes that count the rows of each range, with a name in place of `{0}`.
-pub(super) fn row_count_probes(name: &ProbeArg, is_pivoted: bool) -> Vec<ProbeFormula> {
+pub(super) fn row_count_probes(name: &ProbeArgument, is_pivoted: bool) -> Vec<ProbeFormula> {
     let ranges = RANGES
         .iter()
         .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
     let probe = |(range, numbers): &(&str, usize)| {
-        let numbers = NUMBERS.iter().take(*numbers).map(|number| ProbeArg::Number(number));
+        let numbers = NUMBERS
+            .iter()
+            .take(*numbers)
+            .map(|number| ProbeArgument::Number(number));
         let args = [name.clone()].into_iter().chain(numbers).collect();
         ProbeFormula {
-            shape: ExpressionShape::Template(format!("COUNT({range})")),
+            shape: FormulaTemplate::Template(format!("COUNT({range})")),
             args,
         }
     };
@@ -51,18 +54,18 @@ pub(super) struct WindowRanges {
 }
 
 /// Learns which window a range compiles to, from the SQL that counts the rows in the range.
-pub(super) fn learn_window_ranges(
+pub(super) fn learn_ranges_of_window(
     trees: &SqlTrees,
     count_tree: SqlNodeId,
     probe: &ProbeFormula,
 ) -> Option<WindowRanges> {
-    let ExpressionShape::Template(words) = &probe.shape else {
+    let FormulaTemplate::Template(words) = &probe.shape else {
         return None;
     };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
-    let window = *find_windows(trees, count_tree).first()?;
+    let window = *find_window_expressions(trees, count_tree).first()?;
     let numbers = ProbeFormula {
-        shape: ExpressionShape::named(""),
+        shape: FormulaTemplate::named(""),
         args: probe.args.iter().skip(1).cloned().collect(),
     };
     let none = vec![None; numbers.args.len()];
@@ -74,11 +77,11 @@ pub(super) fn learn_window_ranges(
 
 impl WindowRanges {
     /// Returns the range that compiles to a window, with `{}` in place of the name.
-    pub fn window_range(&self, trees: &SqlTrees, window: SqlNodeId) -> Option<String> {
+    pub fn range_of_window(&self, trees: &SqlTrees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
         for (bound_index, bound) in bound.iter().enumerate() {
-            let Some(Binding::Number(number)) = bound else {
+            let Some(ArgumentBinding::Number(number)) = bound else {
                 return None;
             };
             range = range.replace(&format!("{{{}}}", bound_index + 1), number);
@@ -88,7 +91,7 @@ impl WindowRanges {
 }
 
 /// Returns the windows in an expression: the expressions after `over`.
-pub(super) fn find_windows(trees: &SqlTrees, id: SqlNodeId) -> Vec<SqlNodeId> {
+pub(super) fn find_window_expressions(trees: &SqlTrees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut windows = Vec::new();
     for part in trees.descendants(id) {
         if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.children(part))
@@ -102,7 +105,7 @@ pub(super) fn find_windows(trees: &SqlTrees, id: SqlNodeId) -> Vec<SqlNodeId> {
 
 /// Returns the subexpressions that use this window. Each of them is mapped to the same subexpression without the
 /// window.
-pub(super) fn parts_without_window(
+pub(super) fn subexpressions_without_window(
     trees: &mut SqlTrees,
     id: SqlNodeId,
     window: SqlNodeId,

@@ -1,20 +1,22 @@
 //! Reasons why no formula produces edited SQL. Each reason names the SQL construct and the most similar formula.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::file::{FilePartKind, FilePartPosition};
-use super::formula::{NotAFormula, refuse_formula};
+use super::formula::{DecompileError, decompile_error};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::check::sql_function_advice;
 
 /// The most similar formula for each SQL function, operator and keyword.
-const REFUSAL_ADVICE_TEXT: &str = include_str!("refusals.txt");
+const UNSUPPORTED_SQL_ADVICE_TEXT: &str = include_str!("refusals.txt");
 /// Advice for SQL that has no similar formula.
 const DBT_MODEL_ADVICE: &str = "a dbt model that the spec reads can compute it";
 
 /// Returns the advice that the list contains for one of these names.
-fn find_advice(names: &[String]) -> Option<String> {
-    let lines = REFUSAL_ADVICE_TEXT.lines().filter(|line| !line.starts_with('#'));
+fn advice_for_names(names: &[String]) -> Option<String> {
+    let lines = UNSUPPORTED_SQL_ADVICE_TEXT
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     let entries: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
     let advice_for = |name: &String| {
         entries
@@ -27,8 +29,8 @@ fn find_advice(names: &[String]) -> Option<String> {
 
 /// Returns the reason why no formula was found for a subexpression. Jinja in the subexpression is the reason, because a
 /// formula cannot contain Jinja. But the reason for a subquery is the subquery, even if it reads a `ref`.
-pub(super) fn refuse_unknown_sql(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
-    let construct_node = enclosing_construct(trees, expression, part);
+pub(super) fn unknown_sql_error(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> DecompileError {
+    let construct_node = innermost_named_construct(trees, expression, part);
     let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
     let named_node = match is_subquery(trees, construct_node) {
         true => construct_node,
@@ -37,57 +39,57 @@ pub(super) fn refuse_unknown_sql(trees: &SqlTrees, expression: SqlNodeId, part: 
             jinja.unwrap_or(construct_node)
         }
     };
-    let names = construct_names(trees, named_node);
-    let advice = find_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
+    let names = advice_keys_of_construct(trees, named_node);
+    let advice = advice_for_names(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
     let advice = advice.unwrap_or_else(|| DBT_MODEL_ADVICE.to_owned());
     let construct = describe_construct(trees, named_node);
-    refuse_formula(format!("no formula expresses {construct}; {advice}"))
+    decompile_error(format!("no formula expresses {construct}; {advice}"))
 }
 
 /// Returns the outermost subexpression for which the list contains advice.
-pub(super) fn part_with_advice(trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
+pub(super) fn subexpression_with_advice(trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
-    let mut listed_parts = parts.filter(|part| find_advice(&construct_names(trees, *part)).is_some());
+    let mut listed_parts = parts.filter(|part| advice_for_names(&advice_keys_of_construct(trees, *part)).is_some());
     listed_parts.next()
 }
 
 /// Returns the reason for rejecting an edit whose nearest formula has different SQL.
-pub(super) fn refuse_nearest_formula(formula: &str, sql: &str) -> NotAFormula {
-    refuse_formula(format!(
+pub(super) fn nearest_formula_error(formula: &str, sql: &str) -> DecompileError {
+    decompile_error(format!(
         "no formula produces this SQL; the nearest formula is `{formula}`, whose SQL is `{sql}`"
     ))
 }
 
 /// Returns the reason for rejecting an edit if the SQL of its formula is in a CTE that the edited file lacks.
-pub(super) fn refuse_other_cte(formula: &str, cte: &str) -> NotAFormula {
-    refuse_formula(format!(
+pub(super) fn wrong_cte_error(formula: &str, cte: &str) -> DecompileError {
+    decompile_error(format!(
         "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"
     ))
 }
 
 /// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `values`
 /// are the value of the formula and the value of the edited SQL, if they are known.
-pub(super) fn refuse_added_periods(formula: &str, values: [Option<String>; 2]) -> NotAFormula {
+pub(super) fn added_periods_error(formula: &str, values: [Option<String>; 2]) -> DecompileError {
     let difference = match values {
         [Some(value), Some(edited)] => format!("{value}, but the edited SQL returns {edited}"),
         _ => "a different value than the edited SQL".to_owned(),
     };
-    refuse_formula(format!(
+    decompile_error(format!(
         "in periods that `fill` adds, the formula `{formula}` would return {difference}"
     ))
 }
 
 /// Returns the reason for rejecting an edit whose formula is not an aggregate, in a step with groups.
-pub(super) fn refuse_unaggregated_formula(formula: &str) -> NotAFormula {
-    refuse_formula(format!(
+pub(super) fn unaggregated_formula_error(formula: &str) -> DecompileError {
+    decompile_error(format!(
         "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
     ))
 }
 
 /// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The
 /// formula of this definition contains the same aggregate instead of the column's name.
-pub(super) fn refuse_unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
-    refuse_formula(format!(
+pub(super) fn unnamed_dependent_error(formula: &str, column: &str, reader: &str) -> DecompileError {
+    decompile_error(format!(
         "the formula `{formula}` would change only `{column}`, but the edited SQL also changes `{reader}`; first write \
          `{column}` in the formula of `{reader}`"
     ))
@@ -95,9 +97,9 @@ pub(super) fn refuse_unnamed_reader(formula: &str, column: &str, reader: &str) -
 
 /// Returns the reason for rejecting an edit whose formula also changes another part of the SQL. `sql` is the generated
 /// SQL of this part, or `None` if the part is the whole query.
-pub(super) fn refuse_changed_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
-    let sql = sql.map(one_line);
-    refuse_formula(match sql.as_deref() {
+pub(super) fn changed_part_error(formula: &str, part: &str, sql: Option<&str>) -> DecompileError {
+    let sql = sql.map(collapse_whitespace);
+    decompile_error(match sql.as_deref() {
         None => format!("the formula `{formula}` also changes {part}"),
         Some("") => format!("the formula `{formula}` also removes {part}"),
         Some(sql) if part == format!("the column `{sql}`") => {
@@ -108,13 +110,13 @@ pub(super) fn refuse_changed_part(formula: &str, part: &str, sql: Option<&str>) 
 }
 
 /// Returns the reason for rejecting an edit whose nearest formula does not compile.
-pub(super) fn refuse_invalid_formula(formula: &str, error: &str) -> NotAFormula {
-    refuse_formula(format!("the formula `{formula}` has an error: {error}"))
+pub(super) fn invalid_formula_error(formula: &str, error: &str) -> DecompileError {
+    decompile_error(format!("the formula `{formula}` has an error: {error}"))
 }
 
 /// Returns the innermost construct around a node that has a name in SQL. For example, adjacent words inside a call have
 /// no name of their own, so the call is returned.
-fn enclosing_construct(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
+fn innermost_named_construct(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
     let parts = trees.descendants(expression);
     let mut part = part;
     loop {
@@ -152,7 +154,7 @@ fn is_subquery(trees: &SqlTrees, part: SqlNodeId) -> bool {
 
 /// Returns the names under which the list may contain advice for a construct: its function, its operator or its
 /// keyword.
-fn construct_names(trees: &SqlTrees, part: SqlNodeId) -> Vec<String> {
+fn advice_keys_of_construct(trees: &SqlTrees, part: SqlNodeId) -> Vec<String> {
     let first = trees.children(part).first().copied();
     let of_call = |call: SqlNodeId| {
         let name = trees.children(call).first().copied();

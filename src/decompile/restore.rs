@@ -22,7 +22,7 @@ pub(super) struct Hunk {
 
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
-    pub fn is_within_ranges(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
+    pub fn is_hunk_in_ranges(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
         // An empty range overlaps another range only if it lies strictly between the start and the end of the other
         // range.
         let overlaps = |range: &Range<usize>, other_ranges: &[Range<usize>]| {
@@ -62,7 +62,7 @@ impl Hunk {
 
 /// Returns the pieces in which a part of the generated SQL differs from the edited SQL. Empty if a column was added, or
 /// if nothing precedes a removed part.
-pub(super) fn diff_part(
+pub(super) fn diff_file_part(
     position: &FilePartPosition,
     generated_file: &SqlFile<'_>,
     sql_file: &SqlFile<'_>,
@@ -71,7 +71,7 @@ pub(super) fn diff_part(
     let whole_range = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
-        None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
+        None => tokens.start.saturating_sub(1)..file.end_including_name(&tokens),
     };
     match (generated_file.part_tokens(position), sql_file.part_tokens(position)) {
         (Some(generated_tokens), Some(edited)) => {
@@ -81,7 +81,7 @@ pub(super) fn diff_part(
             hunks.unwrap_or_else(|| diff_tokens((generated_file, generated_tokens), (sql_file, edited)))
         }
         (Some(generated_tokens), None) => {
-            let edited_index = removed_part_token(position, generated_file, sql_file);
+            let edited_index = find_removed_part_position(position, generated_file, sql_file);
             let hunk = edited_index.map(|token_index| Hunk {
                 generated: whole_range(generated_file, generated_tokens),
                 edited: token_index..token_index,
@@ -133,7 +133,11 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn removed_part_token(position: &FilePartPosition, generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
+fn find_removed_part_position(
+    position: &FilePartPosition,
+    generated_file: &SqlFile<'_>,
+    file: &SqlFile<'_>,
+) -> Option<usize> {
     let before = generated_file.parts.get(..generated_file.part_position(position)?)?;
     let mut of_select = before
         .iter()
@@ -232,27 +236,28 @@ enum EditedGroupItem {
 impl GroupByItem {
     /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
     pub fn find(
-        (generated_file, generated_site): (&SqlFile<'_>, &ColumnExpression),
+        (generated_file, generated_expression): (&SqlFile<'_>, &ColumnExpression),
         (sql_file, edited): (&SqlFile<'_>, &ColumnExpression),
         column: &str,
     ) -> Option<Self> {
         let (before, after) = (
-            group_by_items(generated_file, generated_site),
+            group_by_items(generated_file, generated_expression),
             group_by_items(sql_file, edited),
         );
-        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, (item, expression): &GroupByItemTokens| {
-            let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
-            is_name || file.has_same_tokens(expression, file, &site.tokens)
-        };
+        let is_of_column =
+            |file: &SqlFile<'_>, column_expression: &ColumnExpression, (item, expression): &GroupByItemTokens| {
+                let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
+                is_name || file.has_same_tokens(expression, file, &column_expression.tokens)
+            };
         let index = before
             .iter()
-            .position(|item| is_of_column(generated_file, generated_site, item))?;
+            .position(|item| is_of_column(generated_file, generated_expression, item))?;
         let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
         let is_known = |(_, expression): &GroupByItemTokens| {
             before
                 .iter()
-                .any(|(_, generated_item)| sql_file.is_same_part(expression, generated_file, generated_item))
+                .any(|(_, generated_item)| sql_file.are_equivalent_ranges(expression, generated_file, generated_item))
         };
         let moved = after.get(index).filter(|item| !is_known(item));
         let (_, generated) = before.get(index)?;
@@ -303,12 +308,12 @@ impl GroupByItem {
 type GroupByItemTokens = (Range<usize>, Range<usize>);
 
 /// Returns the items of the `group by` of a column's select. `group by all` is one item that groups by the column.
-fn group_by_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupByItemTokens> {
-    let Some(tokens) = file.clause(site.cte.as_deref(), "group by") else {
+fn group_by_items(file: &SqlFile<'_>, column_expression: &ColumnExpression) -> Vec<GroupByItemTokens> {
+    let Some(tokens) = file.clause(column_expression.cte.as_deref(), "group by") else {
         return Vec::new();
     };
     if file.is_group_by_all(&tokens) {
-        return vec![(tokens, site.tokens.clone())];
+        return vec![(tokens, column_expression.tokens.clone())];
     }
     let positions = file.column_positions(&tokens);
     let items = file.split_at_commas(tokens).into_iter();
@@ -323,17 +328,17 @@ fn group_by_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupByIte
 ///
 /// ```
 /// use formulac_catalog::Dialect;
-/// use formulac_decompile::{Edits, apply_replacements, restore_column};
+/// use formulac_decompile::{Edits, apply_replacements, restore_edited_column};
 ///
 /// let written = "select\n    amount > 15 as is_large,\n    count(*) as n\nfrom orders\ngroup by amount > 15\n";
 /// let found = written.replace("15", "20").replace("count(*)", "sum(x)");
 /// let edits = Edits::from_texts(written, &found, Dialect::default());
-/// let restored = restore_column(written, &found, Dialect::default(), &edits.items[0].position);
+/// let restored = restore_edited_column(written, &found, Dialect::default(), &edits.items[0].position);
 /// let restored = apply_replacements(&found, restored.iter().collect()).unwrap();
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(
+pub fn restore_edited_column(
     generated_sql: &str,
     text: &str,
     dialect: Dialect,
@@ -346,8 +351,8 @@ pub fn restore_column(
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
     let (own_end, edited_end) = (
-        generated_file.end_with_name(&generated_tokens),
-        file.end_with_name(&edited),
+        generated_file.end_including_name(&generated_tokens),
+        file.end_including_name(&edited),
     );
     let column_hunk = match (own_end == generated_tokens.end, edited_end == edited.end) {
         (true, false) => Hunk {
@@ -365,13 +370,13 @@ pub fn restore_column(
     };
     let mut restored = vec![column_hunk.restore(&generated_file, &file)];
     if let FilePartKind::Column(column) = &position.kind {
-        let site = |tokens| ColumnExpression {
+        let column_expression = |tokens| ColumnExpression {
             cte: position.cte.clone(),
             tokens,
         };
         let item = GroupByItem::find(
-            (&generated_file, &site(generated_tokens)),
-            (&file, &site(edited)),
+            (&generated_file, &column_expression(generated_tokens)),
+            (&file, &column_expression(edited)),
             column,
         );
         let hunks = item.map_or_else(Vec::new, |item| item.hunks(&generated_file, &file));

@@ -8,16 +8,17 @@ use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alternatives::EquivalentExpressions;
-use super::expression_text::{ExpressionText, text_literal};
-use super::patterns::{Binding, Patterns, SqlPattern};
-use super::probes::ProbeArg;
+use super::expression_text::{FormulaText, text_literal};
+use super::patterns::{ArgumentBinding, Patterns, SqlPattern};
+use super::probes::ProbeArgument;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::check::literals_from_sql::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
 const MAX_SIMILAR_FORMULAS: usize = 5;
-/// Maximum number of formulas kept for each subexpression. `MAX_WHOLE_EXPRESSION_FORMULAS` is the maximum for the whole expression.
+/// Maximum number of formulas kept for each subexpression. `MAX_WHOLE_EXPRESSION_FORMULAS` is the maximum for the whole
+/// expression.
 const MAX_SUBEXPRESSION_FORMULAS: usize = 8;
 const MAX_WHOLE_EXPRESSION_FORMULAS: usize = 100;
 /// Maximum number of combinations of argument formulas to try for one pattern.
@@ -25,12 +26,12 @@ const MAX_COMBINATIONS: usize = 12;
 /// Maximum length of a formula. Longer formulas are not built.
 const MAX_FORMULA_LENGTH: usize = 16 * 1024;
 /// Cost of omitting a conversion or a default that the compiler may have added around an expression.
-const OMISSION_COST: u32 = 6;
+const OMITTED_WRAPPER_COST: u32 = 6;
 /// Cost of a number as a condition, such as `IF(quantity, 1)` for `IF(quantity <> 0, 1)`.
-const HIDDEN_COMPARISON_COST: u32 = 4;
+const IMPLICIT_COMPARISON_COST: u32 = 4;
 
 /// Formulas that are known before the search starts, by the subexpression that they express.
-pub(super) type SeedFormulas = HashMap<SqlNodeId, Vec<ExpressionText>>;
+pub(super) type SeedFormulas = HashMap<SqlNodeId, Vec<FormulaText>>;
 
 pub(super) struct FormulaSearch<'s> {
     patterns: &'s [&'s Patterns],
@@ -46,8 +47,8 @@ pub(super) struct FormulaSearch<'s> {
     alternatives: Option<&'s EquivalentExpressions>,
     /// Part of the whole expression whose formulas are also formulas for the whole expression.
     value: Option<SqlNodeId>,
-    forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
-    pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
+    forms: HashMap<SqlNodeId, Rc<[FormulaText]>>,
+    pairs: HashMap<SqlNodeId, Rc<[FormulaText]>>,
 }
 
 impl<'s> FormulaSearch<'s> {
@@ -109,12 +110,12 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns the formulas that were found for a subexpression.
-    pub fn found_formulas(&self, id: SqlNodeId) -> &[ExpressionText] {
+    pub fn formulas_found_for(&self, id: SqlNodeId) -> &[FormulaText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
     /// Returns formulas for an expression. Nodes are processed after their children, so no recursion is needed.
-    pub fn candidate_formulas(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
+    pub fn candidate_formulas(&mut self, id: SqlNodeId) -> Vec<FormulaText> {
         let parts = match self.alternatives {
             Some(alternatives) => alternatives.parts(self.trees, id),
             None => self.trees.descendants(id),
@@ -123,7 +124,7 @@ impl<'s> FormulaSearch<'s> {
             let mut equivalents = self
                 .alternatives
                 .into_iter()
-                .flat_map(|alternatives| alternatives.equivalents_of(id));
+                .flat_map(|alternatives| alternatives.equivalent_expressions(id));
             part == id || self.value == Some(part) || equivalents.any(|(other, _)| *other == part)
         };
         let form_limits: Vec<usize> = parts
@@ -137,23 +138,23 @@ impl<'s> FormulaSearch<'s> {
             })
             .collect();
         for (part, form_limit) in parts.iter().zip(form_limits) {
-            let pairs = self.find_criterion_pairs(*part);
+            let pairs = self.find_range_criterion_formulas(*part);
             self.pairs.insert(*part, pairs.into());
-            let mut forms = simplest_formulas(self.find_formulas(*part), form_limit);
+            let mut forms = simplest_distinct_formulas(self.find_formulas(*part), form_limit);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let input_forms = self.input.and_then(|input| input.get(part)).into_iter().flatten();
-            let known_forms: Vec<ExpressionText> = input_forms.cloned().collect();
+            let known_forms: Vec<FormulaText> = input_forms.cloned().collect();
             let few = self.row_ranges(&known_forms).chain(known_forms.iter().cloned());
-            let new: Vec<ExpressionText> = few.filter(|form| !forms.contains(form)).collect();
+            let new: Vec<FormulaText> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
         let wholes = [Some(id), self.value].into_iter().flatten();
-        wholes.flat_map(|part| self.found_formulas(part)).cloned().collect()
+        wholes.flat_map(|part| self.formulas_found_for(part)).cloned().collect()
     }
 
     /// Returns the smallest subexpression for which no formula was found.
-    pub fn smallest_part_without_formula(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+    pub fn smallest_unmatched_subexpression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
         let is_word = |id: SqlNodeId| self.trees.children(id).is_empty();
         self.trees.descendants(id).into_iter().find(|part| {
@@ -168,17 +169,17 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns the row ranges that these formulas may represent. Only formulas that are names can represent a range.
-    fn row_ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
+    fn row_ranges<'f>(&'f self, forms: &'f [FormulaText]) -> impl Iterator<Item = FormulaText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
-            names.map(move |name| ExpressionText::range(range.replace("{}", &name.text), name.cost))
+            names.map(move |name| FormulaText::range(range.replace("{}", &name.text), name.cost))
         };
         self.range.into_iter().flat_map(of_range)
     }
 
     /// Returns the formulas whose SQL may be the SQL of this node.
-    fn find_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let mut expression_texts = self.leaf_formulas(id);
+    fn find_formulas(&self, id: SqlNodeId) -> Vec<FormulaText> {
+        let mut expression_texts = self.name_and_literal_formulas(id);
         let known_forms = self.input.and_then(|input| input.get(&id)).into_iter().flatten();
         expression_texts.extend(known_forms.cloned());
         expression_texts.extend(self.row_ranges(&expression_texts).collect::<Vec<_>>());
@@ -201,7 +202,7 @@ impl<'s> FormulaSearch<'s> {
         for (other, _) in self
             .alternatives
             .into_iter()
-            .flat_map(|alternatives| alternatives.equivalents_of(id))
+            .flat_map(|alternatives| alternatives.equivalent_expressions(id))
         {
             expression_texts.extend(
                 self.forms
@@ -210,21 +211,21 @@ impl<'s> FormulaSearch<'s> {
                     .flat_map(|forms| forms.iter().cloned()),
             );
         }
-        if let Some(inner) = self.unwrapped_expression(id) {
+        if let Some(inner) = self.expression_inside_wrapper(id) {
             let forms = self
                 .forms
                 .get(&inner)
                 .into_iter()
                 .flat_map(|forms| forms.iter().cloned());
-            expression_texts.extend(forms.map(|form| ExpressionText {
-                cost: form.cost + OMISSION_COST,
+            expression_texts.extend(forms.map(|form| FormulaText {
+                cost: form.cost + OMITTED_WRAPPER_COST,
                 ..form
             }));
         }
         expression_texts
     }
 
-    fn find_criterion_pairs(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    fn find_range_criterion_formulas(&self, id: SqlNodeId) -> Vec<FormulaText> {
         let mut expression_texts = Vec::new();
         for pattern in self
             .patterns
@@ -233,47 +234,49 @@ impl<'s> FormulaSearch<'s> {
         {
             self.match_pattern(pattern, id, &mut expression_texts);
         }
-        simplest_formulas(expression_texts, MAX_SUBEXPRESSION_FORMULAS)
+        simplest_distinct_formulas(expression_texts, MAX_SUBEXPRESSION_FORMULAS)
     }
 
-    fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, expression_texts: &mut Vec<ExpressionText>) {
+    fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, expression_texts: &mut Vec<FormulaText>) {
         let Some(bound) = pattern.match_node(self.trees, id) else {
             return;
         };
-        let mut choices: Vec<Vec<ExpressionText>> = Vec::with_capacity(bound.len());
+        let mut choices: Vec<Vec<FormulaText>> = Vec::with_capacity(bound.len());
         for (bound, arg) in bound.into_iter().zip(&pattern.args) {
             let forms = match (bound, arg) {
-                (Some(Binding::Node(id)), _) => self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
-                (Some(Binding::Criterion(id)), _) => {
+                (Some(ArgumentBinding::Node(id)), _) => {
+                    self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
+                }
+                (Some(ArgumentBinding::Criterion(id)), _) => {
                     self.pairs.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
                 }
-                (Some(Binding::Number(digits)), ProbeArg::Text(before, _, after)) => {
+                (Some(ArgumentBinding::Number(digits)), ProbeArgument::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{digits}{after}"))]
                 }
-                (Some(Binding::Number(digits) | Binding::Text(digits)), ProbeArg::Minus(_)) => {
+                (Some(ArgumentBinding::Number(digits) | ArgumentBinding::Text(digits)), ProbeArgument::Minus(_)) => {
                     vec![number_formula(
                         &digits
                             .strip_prefix('-')
                             .map_or_else(|| format!("-{digits}"), str::to_owned),
                     )]
                 }
-                (Some(Binding::Number(digits)), _) => vec![number_formula(&digits)],
-                (Some(Binding::Text(text)), ProbeArg::Wild(before, _)) => {
+                (Some(ArgumentBinding::Number(digits)), _) => vec![number_formula(&digits)],
+                (Some(ArgumentBinding::Text(text)), ProbeArgument::Wild(before, _)) => {
                     vec![text_literal(&format!("{before}{}", wildcards_from_like(&text)))]
                 }
-                (Some(Binding::Text(digits)), ProbeArg::Number(_)) if digits.parse::<f64>().is_ok() => {
+                (Some(ArgumentBinding::Text(digits)), ProbeArgument::Number(_)) if digits.parse::<f64>().is_ok() => {
                     vec![number_formula(&digits)]
                 }
-                (Some(Binding::Text(text)), ProbeArg::Text(before, _, after)) => {
+                (Some(ArgumentBinding::Text(text)), ProbeArgument::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
-                (None, ProbeArg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
-                (None, ProbeArg::HiddenColumn(ty)) => {
+                (None, ProbeArgument::Fixed(text)) => vec![FormulaText::atom(text.clone(), 1)],
+                (None, ProbeArgument::HiddenColumn(ty)) => {
                     // Use the first column of this type, even though the SQL does not contain the column.
                     let mut columns = self.hidden_columns.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
-                        .map(|(name, _)| ExpressionText::name(quote_formula_name(name), 0))
+                        .map(|(name, _)| FormulaText::name(quote_formula_name(name), 0))
                         .into_iter()
                         .collect()
                 }
@@ -301,9 +304,9 @@ impl<'s> FormulaSearch<'s> {
         if choices.len() > 1 {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
-        let hidden = HIDDEN_COMPARISON_COST * u32::from(pattern.hides_comparison());
+        let hidden = IMPLICIT_COMPARISON_COST * u32::from(pattern.has_implicit_comparison());
         for indices in ways {
-            let args: Vec<ExpressionText> = indices
+            let args: Vec<FormulaText> = indices
                 .iter()
                 .zip(&choices)
                 .filter_map(|(choice_index, choice)| choice.get(*choice_index).cloned())
@@ -313,7 +316,7 @@ impl<'s> FormulaSearch<'s> {
                 Some(())
                     .filter(|()| length < MAX_FORMULA_LENGTH)
                     .and_then(|()| pattern.shape.with_args(&args))
-                    .map(|form| ExpressionText {
+                    .map(|form| FormulaText {
                         cost: form.cost + hidden,
                         ..form
                     }),
@@ -322,28 +325,28 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns the formulas for names and literals.
-    fn leaf_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    fn name_and_literal_formulas(&self, id: SqlNodeId) -> Vec<FormulaText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
-                forms.push(ExpressionText::atom(name.to_ascii_uppercase(), 1));
+                forms.push(FormulaText::atom(name.to_ascii_uppercase(), 1));
             }
             if relation.is_none() && name == "null" {
-                forms.push(ExpressionText {
+                forms.push(FormulaText {
                     strength: 4,
-                    ..ExpressionText::atom("1 / 0", 4)
+                    ..FormulaText::atom("1 / 0", 4)
                 });
             }
             if let Some(base) = self.base.filter(|_| relation.is_none()) {
-                forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
+                forms.push(FormulaText::name(format!("${{{base}.{name}}}"), 0));
             }
             let is_literal = ["true", "false", "null", "current_date", "current_timestamp"].contains(&name);
             if relation.is_some() || !is_literal {
-                forms.push(ExpressionText::name(quote_formula_name(name), 1));
+                forms.push(FormulaText::name(quote_formula_name(name), 1));
             }
             if let Some(relation) = relation {
                 let path = quote_formula_name(&format!("{relation}.{name}"));
-                forms.push(ExpressionText::name(path, if self.base.is_some() { 0 } else { 2 }));
+                forms.push(FormulaText::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
@@ -353,7 +356,7 @@ impl<'s> FormulaSearch<'s> {
                 };
                 forms.extend(
                     base.filter(|base| !base.is_empty())
-                        .map(|base| ExpressionText::atom(framed(base), 3)),
+                        .map(|base| FormulaText::atom(framed(base), 3)),
                 );
             }
             return forms;
@@ -374,7 +377,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns the expression inside a conversion, a default or a test for a blank that the compiler may have added.
-    fn unwrapped_expression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+    fn expression_inside_wrapper(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         // With `blanks: zero`, a function call whose argument is blank counts as 0 in arithmetic.
         if let (SqlLabel::Case, [condition, zero, other]) = (self.trees.label(id), self.trees.children(id)) {
             let is_zero = *self.trees.label(*zero) == SqlLabel::Number("0".to_owned());
@@ -403,31 +406,31 @@ impl<'s> FormulaSearch<'s> {
 }
 
 /// Writes a number in formula syntax.
-fn number_formula(digits: &str) -> ExpressionText {
+fn number_formula(digits: &str) -> FormulaText {
     let strength = if digits.starts_with('-') {
         6
     } else {
         super::expression_text::ATOM_PRECEDENCE
     };
-    ExpressionText {
+    FormulaText {
         strength,
-        ..ExpressionText::atom(digits, 1)
+        ..FormulaText::atom(digits, 1)
     }
 }
 
-fn date_formulas(text: &str) -> Vec<ExpressionText> {
+fn date_formulas(text: &str) -> Vec<FormulaText> {
     let mut forms = vec![text_literal(text)];
     let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
     if let [Some(year), Some(month), Some(day)] = parts[..] {
-        forms.push(ExpressionText::atom(format!("DATE({year}, {month}, {day})"), 3));
+        forms.push(FormulaText::atom(format!("DATE({year}, {month}, {day})"), 3));
     }
     forms
 }
 
 /// Returns the simplest formulas, without duplicates.
-fn simplest_formulas(mut expression_texts: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
+fn simplest_distinct_formulas(mut expression_texts: Vec<FormulaText>, most: usize) -> Vec<FormulaText> {
     // Put a constant on the right-hand side if both orders have the same SQL.
-    let key = |form: &ExpressionText| {
+    let key = |form: &FormulaText| {
         (
             form.cost,
             form.text.len(),
@@ -437,7 +440,7 @@ fn simplest_formulas(mut expression_texts: Vec<ExpressionText>, most: usize) -> 
     expression_texts.sort_by(|a, b| (key(a), &a.text).cmp(&(key(b), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
-    let is_kept = |form: &ExpressionText| {
+    let is_kept = |form: &FormulaText| {
         if !seen.insert(form.text.clone()) {
             return false;
         }

@@ -50,8 +50,9 @@ impl SeparatedList {
                 .and_then(|to| file.source.get(from..*to))
                 .unwrap_or_default()
         };
-        let is_before =
-            |gap: &str| comma_position(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line_break));
+        let is_before = |gap: &str| {
+            comma_offset_between_tokens(gap).is_some_and(|comma| gap.get(..comma).is_some_and(contains_line_break))
+        };
         let inner = items.len().saturating_sub(1);
         let commas = match has_commas {
             false => CommaPosition::None,
@@ -73,7 +74,11 @@ impl SeparatedList {
         let mut lead = String::new();
         for (item_index, item) in items.iter().enumerate() {
             let gap = gap(item_index);
-            let comma = if has_commas { comma_position(gap) } else { None };
+            let comma = if has_commas {
+                comma_offset_between_tokens(gap)
+            } else {
+                None
+            };
             let (before, after) = match comma {
                 Some(comma) => (
                     gap.get(..comma).unwrap_or_default(),
@@ -109,7 +114,7 @@ impl SeparatedList {
 
     /// Writes entries in the layout of this list.
     pub fn write(&self, output: &mut String, entries: &[ListItem]) {
-        let usual = self.usual_whitespace_before_item();
+        let usual = self.whitespace_before_new_item();
         let mut is_open = false;
         for (entry_index, entry) in entries.iter().enumerate() {
             let lead = match entry_index {
@@ -141,7 +146,7 @@ impl SeparatedList {
     }
 
     /// Returns the layout for a new item: the layout before the existing items, without their comments.
-    fn usual_whitespace_before_item(&self) -> String {
+    fn whitespace_before_new_item(&self) -> String {
         let leads = || self.entries.iter().skip(1).map(|entry| entry.lead.as_str());
         let plain = leads().find(|lead| lead.trim().is_empty());
         let lead = plain.or(leads().next()).unwrap_or(&self.opening);
@@ -154,12 +159,12 @@ impl SeparatedList {
     }
 }
 
-fn has_line_break(text: &str) -> bool {
+fn contains_line_break(text: &str) -> bool {
     text.contains('\n')
 }
 
 /// Returns the position of the comma between two tokens, ignoring comments.
-fn comma_position(gap: &str) -> Option<usize> {
+fn comma_offset_between_tokens(gap: &str) -> Option<usize> {
     let mut offset = 0;
     while let Some(rest) = gap.get(offset..) {
         let step = |end: &str| rest.find(end).map_or(rest.len(), |end_offset| end_offset + end.len());

@@ -2,10 +2,10 @@
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::expression_text::ExpressionShape;
-use super::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_TEXTS, ProbeArg, ProbeFormula, WILDCARD_TEXTS};
+use super::expression_text::FormulaTemplate;
+use super::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_STRINGS, ProbeArgument, ProbeFormula, WILDCARD_TEXTS};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
-use super::windows::both_signs;
+use super::windows::number_and_negated_number;
 use crate::model::outline::SheetOutline;
 
 /// Maximum number of columns that lookups search or return.
@@ -16,17 +16,17 @@ const PLACEHOLDER_ROW: &str = "997";
 const MAX_TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
-pub(super) fn cell_probes(sheet: &SheetOutline, names: &[ProbeArg]) -> Vec<ProbeFormula> {
+pub(super) fn pivot_cell_probes(sheet: &SheetOutline, names: &[ProbeArgument]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
-    let mut add_probe = |words: &str, args: Vec<ProbeArg>| {
+    let mut add_probe = |words: &str, args: Vec<ProbeArgument>| {
         probes.push(ProbeFormula {
-            shape: ExpressionShape::named(words),
+            shape: FormulaTemplate::named(words),
             args,
         });
     };
     for letter in column_letters(sheet) {
         for row in [PLACEHOLDER_ROW, NUMBERS[0]] {
-            add_probe(&format!("{letter}${{0}}"), vec![ProbeArg::Number(row)]);
+            add_probe(&format!("{letter}${{0}}"), vec![ProbeArgument::Number(row)]);
         }
     }
     if !sheet.is_pivoted {
@@ -34,12 +34,12 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[ProbeArg]) -> Vec<Probe
     }
     add_probe("PIVOTINDEX()", Vec::new());
     for name in names.iter().take(3) {
-        let with = |args: &[ProbeArg]| [std::slice::from_ref(name), args].concat();
-        add_probe("PIVOT({0}, {1})", with(&[ProbeArg::Number(NUMBERS[0])]));
-        for number in both_signs(NUMBERS[0]) {
+        let with = |args: &[ProbeArgument]| [std::slice::from_ref(name), args].concat();
+        add_probe("PIVOT({0}, {1})", with(&[ProbeArgument::Number(NUMBERS[0])]));
+        for number in number_and_negated_number(NUMBERS[0]) {
             add_probe("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
             add_probe("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
-            for other in both_signs(NUMBERS[1]) {
+            for other in number_and_negated_number(NUMBERS[1]) {
                 add_probe("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
             }
         }
@@ -49,7 +49,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[ProbeArg]) -> Vec<Probe
 
 /// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes have probes, because each
 /// column of a block adds SQL.
-pub(super) fn block_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
+pub(super) fn cell_block_probes(names: &[ProbeArgument]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     for name in names.iter().take(2) {
         for call in ["SUM", "AVERAGE"] {
@@ -57,7 +57,7 @@ pub(super) fn block_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Template(words),
+                        shape: FormulaTemplate::Template(words),
                         args: vec![name.clone()],
                     });
                 }
@@ -68,11 +68,11 @@ pub(super) fn block_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
 }
 
 /// Returns probes that read the totals of a sheet's measures.
-pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
+pub(super) fn measure_total_probes(sheet: &SheetOutline) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     let mut add_probe = |words: String| {
         probes.push(ProbeFormula {
-            shape: ExpressionShape::Template(words),
+            shape: FormulaTemplate::Template(words),
             args: Vec::new(),
         });
     };
@@ -99,8 +99,8 @@ fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
 }
 
 /// Returns strings that contain wildcards, and a string without wildcards that stands for text with escaped wildcards.
-fn wildcard_texts() -> impl Iterator<Item = &'static str> {
-    WILDCARD_TEXTS.into_iter().chain([PLACEHOLDER_TEXTS[0]])
+fn wildcard_test_strings() -> impl Iterator<Item = &'static str> {
+    WILDCARD_TEXTS.into_iter().chain([PLACEHOLDER_STRINGS[0]])
 }
 
 /// Columns of the sheet itself or of a tab that lookups may search.
@@ -110,7 +110,7 @@ pub(super) struct SheetLookup {
     tab: String,
     columns: Vec<String>,
     /// Arguments that represent any key.
-    keys: Vec<ProbeArg>,
+    keys: Vec<ProbeArgument>,
     /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the
     /// searched rows of these lookups.
     returned_names: Vec<String>,
@@ -125,7 +125,7 @@ impl SheetLookup {
     pub fn new(
         tab: String,
         columns: Vec<String>,
-        keys: Vec<ProbeArg>,
+        keys: Vec<ProbeArgument>,
         (trees, parts): (&SqlTrees, &[SqlNodeId]),
     ) -> Self {
         let mut looked = Self {
@@ -174,7 +174,7 @@ impl SheetLookup {
 
     /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
-    pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
+    pub fn lookup_probes_without_default(&self) -> Vec<ProbeFormula> {
         let returned_ranges = self.format_ranges(&self.returned_names);
         let mut forms: Vec<String> = returned_ranges
             .iter()
@@ -191,8 +191,8 @@ impl SheetLookup {
                 forms.push(match_call);
             }
         }
-        let probe = |words: &String, key: &ProbeArg| ProbeFormula {
-            shape: ExpressionShape::named(&**words),
+        let probe = |words: &String, key: &ProbeArgument| ProbeFormula {
+            shape: FormulaTemplate::named(&**words),
             args: vec![key.clone()],
         };
         forms
@@ -210,17 +210,20 @@ impl SheetLookup {
             .filter(|_| !self.tab.is_empty())
         {
             for start in &self.keys {
-                for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
+                for days in number_and_negated_number(NUMBERS[0])
+                    .into_iter()
+                    .chain(self.keys.iter().cloned())
+                {
                     let args = vec![start.clone(), days];
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Template(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
+                        shape: FormulaTemplate::Template(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
                 for end in &self.keys {
                     let args = vec![start.clone(), end.clone()];
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Template(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
+                        shape: FormulaTemplate::Template(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
@@ -232,9 +235,9 @@ impl SheetLookup {
     /// Returns probes that look up strings with wildcards.
     pub fn wildcard_lookup_probes(&self) -> Vec<ProbeFormula> {
         let others = [
-            ProbeArg::Text("", PLACEHOLDER_TEXTS[1], ""),
-            ProbeArg::Number(NUMBERS[1]),
-            ProbeArg::Fixed("TRUE".to_owned()),
+            ProbeArgument::Text("", PLACEHOLDER_STRINGS[1], ""),
+            ProbeArgument::Number(NUMBERS[1]),
+            ProbeArgument::Fixed("TRUE".to_owned()),
         ];
         let mut probes = Vec::new();
         for sought in self.format_ranges(&self.condition_names) {
@@ -243,11 +246,11 @@ impl SheetLookup {
                 .iter()
                 .filter(|returned_range| **returned_range != sought)
             {
-                for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                    let words = ExpressionShape::Template(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
+                for (wild, other) in wildcard_test_strings().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
+                    let words = FormulaTemplate::Template(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
                     probes.push(ProbeFormula {
                         shape: words,
-                        args: vec![ProbeArg::Wild("", wild), other.clone()],
+                        args: vec![ProbeArgument::Wild("", wild), other.clone()],
                     });
                 }
             }
@@ -257,18 +260,18 @@ impl SheetLookup {
 }
 
 /// Returns the same lookups with a default, which is the result if no row is found.
-pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[ProbeArg]) -> Vec<ProbeFormula> {
+pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[ProbeArgument]) -> Vec<ProbeFormula> {
     let literals = [
-        ProbeArg::Text("", PLACEHOLDER_TEXTS[1], ""),
-        ProbeArg::Number(NUMBERS[1]),
-        ProbeArg::Minus(NUMBERS[1]),
-        ProbeArg::Fixed("TRUE".to_owned()),
-        ProbeArg::Fixed("FALSE".to_owned()),
+        ProbeArgument::Text("", PLACEHOLDER_STRINGS[1], ""),
+        ProbeArgument::Number(NUMBERS[1]),
+        ProbeArgument::Minus(NUMBERS[1]),
+        ProbeArgument::Fixed("TRUE".to_owned()),
+        ProbeArgument::Fixed("FALSE".to_owned()),
     ];
-    let others: Vec<ProbeArg> = literals.iter().chain(others).cloned().collect();
+    let others: Vec<ProbeArgument> = literals.iter().chain(others).cloned().collect();
     let mut probes = Vec::new();
     for ProbeFormula { shape, args } in probe_formulas {
-        let (ExpressionShape::Template(words), [key, ..]) = (shape, args.as_slice()) else {
+        let (FormulaTemplate::Template(words), [key, ..]) = (shape, args.as_slice()) else {
             continue;
         };
         let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
@@ -283,7 +286,7 @@ pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[Pr
         for other in &others {
             let words = format!("XLOOKUP({{0}}, {sought}, {returned_range}, {{1}}{match_mode})");
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Template(words),
+                shape: FormulaTemplate::Template(words),
                 args: vec![key.clone(), other.clone()],
             });
         }
@@ -292,7 +295,7 @@ pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[Pr
 }
 
 /// Returns literals that may be lookup keys, based on the literals in an expression.
-pub(super) fn literal_keys(trees: &SqlTrees, parts: &[SqlNodeId]) -> Vec<ProbeArg> {
+pub(super) fn literal_lookup_keys(trees: &SqlTrees, parts: &[SqlNodeId]) -> Vec<ProbeArgument> {
     let has = |is_it: &dyn Fn(&SqlLabel) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
     let number =
         |label: &SqlLabel, point: bool| matches!(label, SqlLabel::Number(number) if number.contains('.') == point);
@@ -305,12 +308,15 @@ pub(super) fn literal_keys(trees: &SqlTrees, parts: &[SqlNodeId]) -> Vec<ProbeAr
     let keys = [
         (
             has(&|label| matches!(label, SqlLabel::Text(..))),
-            ProbeArg::Text("", PLACEHOLDER_TEXTS[0], ""),
+            ProbeArgument::Text("", PLACEHOLDER_STRINGS[0], ""),
         ),
-        (has(&|label| number(label, false)), ProbeArg::Number(NUMBERS[0])),
-        (negative, ProbeArg::Minus(NUMBERS[0])),
-        (has(&|label| number(label, true)), ProbeArg::Number(DECIMAL_NUMBERS[0])),
-        (has(&is_date), ProbeArg::Text("", "2019-07-23", "")),
+        (has(&|label| number(label, false)), ProbeArgument::Number(NUMBERS[0])),
+        (negative, ProbeArgument::Minus(NUMBERS[0])),
+        (
+            has(&|label| number(label, true)),
+            ProbeArgument::Number(DECIMAL_NUMBERS[0]),
+        ),
+        (has(&is_date), ProbeArgument::Text("", "2019-07-23", "")),
     ];
     keys.into_iter()
         .filter(|(is_there, _)| *is_there)
@@ -322,7 +328,7 @@ pub(super) fn literal_keys(trees: &SqlTrees, parts: &[SqlNodeId]) -> Vec<ProbeAr
 /// column that the lookup searches.
 pub(super) fn artificial_lookup_keys(name: &str) -> [String; 2] {
     [
-        format!("{name} & \"{}\"", PLACEHOLDER_TEXTS[2]),
+        format!("{name} & \"{}\"", PLACEHOLDER_STRINGS[2]),
         format!("{name} + {}", NUMBERS[2]),
     ]
 }

@@ -13,14 +13,14 @@ use crate::yaml::{self, Node, YamlStyle};
 /// Reason why a spec cannot be edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct EditRefusal {
+pub struct SpecEditError {
     /// Line of the spec, starting at 1.
     pub line: usize,
     /// Description of the problem on this line.
     pub reason: String,
 }
 
-impl EditRefusal {
+impl SpecEditError {
     fn at(source: &str, offset: usize, reason: impl Into<String>) -> Self {
         let before = source.get(..offset).unwrap_or(source);
         Self {
@@ -40,14 +40,14 @@ impl EditRefusal {
 /// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = COUNT()\n";
 /// let changed = with_formula(spec, None, "a", "SUM(x) - SUM(y)")?;
 /// assert_eq!(changed, "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) - SUM(y) // all\n  b = COUNT()\n");
-/// # Ok::<(), formulac_decompile::EditRefusal>(())
+/// # Ok::<(), formulac_decompile::SpecEditError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// Returns an error if the spec cannot be read, if the definition does not exist or exists several times, if the
 /// formula contains a comment, or if the new formula cannot be written at its position.
-pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
+pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, SpecEditError> {
     let editable_spec = EditableSpec::new(spec)?;
     let (_, placed) = editable_spec.definition(step, definition)?;
     editable_spec.replace_formula(placed, formula)
@@ -76,21 +76,21 @@ pub(super) struct EditableSpec<'s> {
 }
 
 impl<'s> EditableSpec<'s> {
-    pub fn new(source: &'s str) -> Result<Self, EditRefusal> {
+    pub fn new(source: &'s str) -> Result<Self, SpecEditError> {
         Self::read(source, false)
     }
 
     /// Parses an expanded model built on metric sets.
-    pub fn parse_expanded(source: &'s str) -> Result<Self, EditRefusal> {
+    pub fn parse_expanded(source: &'s str) -> Result<Self, SpecEditError> {
         Self::read(source, true)
     }
 
-    fn read(source: &'s str, is_expanded: bool) -> Result<Self, EditRefusal> {
+    fn read(source: &'s str, is_expanded: bool) -> Result<Self, SpecEditError> {
         let root = yaml::read(source, &mut Vec::new());
-        let root = root.map_err(|fault| EditRefusal::at(source, fault.span().start as usize, fault.message()))?;
-        let root = root.ok_or_else(|| EditRefusal::at(source, 0, "the spec is empty"))?;
+        let root = root.map_err(|fault| SpecEditError::at(source, fault.span().start as usize, fault.message()))?;
+        let root = root.ok_or_else(|| SpecEditError::at(source, 0, "the spec is empty"))?;
         let outline = spec_outline(&root, source, is_expanded, &Compiler::default());
-        let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "the file is not a spec"))?;
+        let outline = outline.ok_or_else(|| SpecEditError::at(source, 0, "the file is not a spec"))?;
         Ok(Self {
             source,
             root,
@@ -153,7 +153,11 @@ impl<'s> EditableSpec<'s> {
     }
 
     /// Finds a definition and the position of its step.
-    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &DefinitionWithPosition), EditRefusal> {
+    pub fn definition(
+        &self,
+        step: Option<&str>,
+        name: &str,
+    ) -> Result<(usize, &DefinitionWithPosition), SpecEditError> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own_name: &Option<String>| {
             step.is_none_or(|step| {
@@ -170,17 +174,17 @@ impl<'s> EditableSpec<'s> {
         });
         match (matches.next(), matches.next()) {
             (Some(only_match), None) => Ok(only_match),
-            (Some((_, definition)), Some(_)) => Err(EditRefusal::at(
+            (Some((_, definition)), Some(_)) => Err(SpecEditError::at(
                 self.source,
                 definition.formula_span.start as usize,
                 format!("`{name}` is defined more than once"),
             )),
-            (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
+            (None, _) => Err(SpecEditError::at(self.source, 0, format!("`{name}` is not defined"))),
         }
     }
 
     /// Returns the spec after replacing a definition's formula.
-    pub fn replace_formula(&self, definition: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
+    pub fn replace_formula(&self, definition: &DefinitionWithPosition, formula: &str) -> Result<String, SpecEditError> {
         let edited_spec = self
             .replacements(definition, formula)?
             .into_iter()
@@ -188,7 +192,7 @@ impl<'s> EditableSpec<'s> {
             .find(|text| self.is_equivalent(text, &[(definition, formula)]));
         edited_spec.ok_or_else(|| {
             let reason = "the new formula cannot be inserted automatically; edit the spec manually";
-            EditRefusal::at(self.source, definition.formula_span.start as usize, reason)
+            SpecEditError::at(self.source, definition.formula_span.start as usize, reason)
         })
     }
 
@@ -197,8 +201,8 @@ impl<'s> EditableSpec<'s> {
         &self,
         definition: &DefinitionWithPosition,
         formula: &str,
-    ) -> Result<Vec<(Range<u32>, String)>, EditRefusal> {
-        let refuse = |reason: &str| EditRefusal::at(self.source, definition.formula_span.start as usize, reason);
+    ) -> Result<Vec<(Range<u32>, String)>, SpecEditError> {
+        let refuse = |reason: &str| SpecEditError::at(self.source, definition.formula_span.start as usize, reason);
         if definition.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
         }
@@ -295,7 +299,10 @@ impl<'s> EditableSpec<'s> {
 fn formula_substitution(definition: &DefinitionWithPosition, formula: &str) -> (Range<u32>, String) {
     let (formula_span, scalar) = (definition.formula_span, definition.scalar);
     match (definition.style, definition.alone) {
-        (YamlStyle::Plain, true) => (scalar.start..scalar.end, yaml::quote_with_style(formula, YamlStyle::Double)),
+        (YamlStyle::Plain, true) => (
+            scalar.start..scalar.end,
+            yaml::quote_with_style(formula, YamlStyle::Double),
+        ),
         (style, _) => {
             let escaped = yaml::escape_for_style(formula, style, false);
             let text = escaped.map_or_else(|| formula.to_owned(), Cow::into_owned);

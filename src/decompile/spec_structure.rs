@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::file::SqlFile;
-use super::formula_names::rename_names;
+use super::formula_names::replace_formula_names;
 use super::spec_edit::EditableSpec;
 use super::substitute::{Substitution, apply_replacements};
 use crate::dbt::tokens::SqlTokenKind;
@@ -38,7 +38,7 @@ const KEYS_WITH_NAMES: [&str; 7] = [
 /// ```
 #[must_use]
 pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> {
-    let Some((mut changes, of_keys)) = rename_substitutions(spec, old, new) else {
+    let Some((mut changes, of_keys)) = find_rename_substitutions(spec, old, new) else {
         return Vec::new();
     };
     let mut specs: Vec<String> = apply_replacements(spec, changes.iter().collect()).into_iter().collect();
@@ -50,7 +50,7 @@ pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> 
 }
 
 /// Returns the replacements of a name in definitions and properties, and the replacements in other keys.
-fn rename_substitutions(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
+fn find_rename_substitutions(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
     let editable_spec = EditableSpec::new(spec).ok()?;
     let steps = &editable_spec.outline.steps;
     let defines = |placed: &&DefinitionWithPosition| placed.name == old;
@@ -61,10 +61,10 @@ fn rename_substitutions(spec: &str, old: &str, new: &str) -> Option<(Vec<Substit
     let definition = steps.first()?.definitions.iter().find(defines)?;
     let renamed = |byte_range: Range<usize>| {
         let text = spec.get(byte_range.clone())?;
-        let renamed = rename_names(text, &[(old, new.to_owned())]);
+        let renamed = replace_formula_names(text, &[(old, new.to_owned())]);
         (renamed != text).then_some((byte_range, renamed))
     };
-    let mut changes: Vec<Substitution> = vec![(name_range(spec, definition)?, new.to_owned())];
+    let mut changes: Vec<Substitution> = vec![(definition_name_range(spec, definition)?, new.to_owned())];
     let others = steps
         .iter()
         .flat_map(|step| &step.definitions)
@@ -81,34 +81,34 @@ fn rename_substitutions(spec: &str, old: &str, new: &str) -> Option<(Vec<Substit
         KEYS_WITH_NAMES
             .iter()
             .filter_map(|key| step.get(key))
-            .for_each(|node| scalar_ranges(node, &mut texts));
+            .for_each(|node| collect_scalar_ranges(node, &mut texts));
     }
     Some((changes, texts.into_iter().filter_map(renamed).collect()))
 }
 
 /// Adds the byte ranges of the scalars in a node, without their quotes.
-fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
+fn collect_scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
     match &node.kind {
         NodeKind::Scalar { .. } => {
             let quote = usize::from(node.is_quoted());
             ranges.push(node.span.start as usize + quote..node.span.end as usize - quote);
         }
-        NodeKind::Sequence(items) => items.iter().for_each(|item| scalar_ranges(item, ranges)),
-        NodeKind::Mapping(pairs) => pairs.iter().for_each(|(_, value)| scalar_ranges(value, ranges)),
+        NodeKind::Sequence(items) => items.iter().for_each(|item| collect_scalar_ranges(item, ranges)),
+        NodeKind::Mapping(pairs) => pairs.iter().for_each(|(_, value)| collect_scalar_ranges(value, ranges)),
     }
 }
 
 /// Returns the byte range of the lines that contain a definition of the last step, with the comment lines above it.
 /// `None` if other text is on these lines.
 #[must_use]
-pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
+pub fn definition_byte_range(spec: &str, name: &str) -> Option<Range<usize>> {
     let editable_spec = EditableSpec::new(spec).ok()?;
     let step = editable_spec.outline.steps.last()?;
     let definition = step
         .definitions
         .iter()
         .find(|placed| placed.name == name && !placed.alone)?;
-    let mut start = line_start(spec, name_range(spec, definition)?.start);
+    let mut start = line_start(spec, definition_name_range(spec, definition)?.start);
     if !spec.get(start..)?.trim_start().starts_with(name) {
         return None;
     }
@@ -136,7 +136,7 @@ fn line_start(text: &str, offset: usize) -> usize {
 }
 
 /// Returns the byte range of a definition's name: the last occurrence before its formula.
-fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
+fn definition_name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
     let before = spec.get(..definition.formula_span.start as usize)?;
     let start = before.rfind(&definition.name)?;
     let end = start + definition.name.len();
@@ -147,7 +147,7 @@ fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<u
 /// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the number of
 /// CTEs differs.
 #[must_use]
-pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
+pub fn with_cte_names_from(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
     let (file, other) = (SqlFile::read(sql, dialect), SqlFile::read(other, dialect));
     if file.ctes.len() != other.ctes.len() {
         return None;

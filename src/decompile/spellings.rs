@@ -1,7 +1,7 @@
 //! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists the
 //! spellings and explains the placeholders for expressions. This file adds the spellings of types, units and literals.
 
-use super::guards::Guard;
+use super::guards::SqlGuard;
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -13,12 +13,12 @@ const SPELLINGS_TEXT: &str = include_str!("spellings.txt");
 
 /// SQL as analysts write it, and the equivalent SQL as formulac generates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spelling {
+pub(super) struct SqlSpelling {
     pub pattern: String,
     pub generated: String,
     /// Kind of the guard that the generated SQL adds. `None` if both versions of the SQL return the same value for all
     /// arguments.
-    pub guard: Option<Guard>,
+    pub guard: Option<SqlGuard>,
 }
 
 /// SQL aggregates that skip NULL and whose result does not depend on the order of the rows.
@@ -48,11 +48,11 @@ const TYPES: [(Type, &str); 5] = [
 ];
 
 /// Returns the spellings of a dialect.
-pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
+pub(super) fn spellings(dialect: Dialect) -> Vec<SqlSpelling> {
     let family = dialect.facts().sql_family;
     let mut spellings = Vec::new();
-    let mut add = |sql_pattern: String, generated: String, guard: Option<Guard>| {
-        spellings.push(Spelling {
+    let mut add = |sql_pattern: String, generated: String, guard: Option<SqlGuard>| {
+        spellings.push(SqlSpelling {
             pattern: sql_pattern,
             generated,
             guard,
@@ -68,7 +68,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             add(
                 sql_pattern.to_owned(),
                 generated.to_owned(),
-                columns.next().and_then(Guard::from_name),
+                columns.next().and_then(SqlGuard::from_name),
             );
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
         for (names, guard) in dialect
             .other_type_names(ty)
             .into_iter()
-            .zip([None, Some(Guard::Conversion)])
+            .zip([None, Some(SqlGuard::Conversion)])
         {
             for name in names {
                 add(
@@ -172,7 +172,7 @@ mod tests {
             let columns: Vec<&str> = rest.split("  ").map(str::trim).collect();
             let is_right = match columns.as_slice() {
                 [_, "->", _] => true,
-                [_, "->", _, guard] => Guard::from_name(guard).is_some(),
+                [_, "->", _, guard] => SqlGuard::from_name(guard).is_some(),
                 _ => false,
             };
             assert!(is_right, "{line}");

@@ -29,16 +29,16 @@ pub type Substitution = (Range<usize>, String);
 ///
 /// ```
 /// use formulac_model::Compiler;
-/// use formulac_decompile::spec_for_sql;
+/// use formulac_decompile::find_spec_for_sql;
 ///
 /// let spec = "model: m\nfrom: orders\nwhere: amount > 5\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
 /// let compiler = Compiler::default();
 /// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
 /// let found = written.replace("amount > 5", "amount >= 7");
-/// assert_eq!(spec_for_sql(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
+/// assert_eq!(find_spec_for_sql(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
 /// ```
 #[must_use]
-pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &str) -> Option<String> {
+pub fn find_spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &str) -> Option<String> {
     spec_with_replaced_words(compiler, &EditableSpec::new(spec).ok()?, path, text)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn spec_with_replaced_words(
     let generated_sql = compiled(spec)?;
     let dialect = compiler.options.dialect;
     let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(actual, dialect));
-    let pairs = replaced_words(&generated_file, &file)?;
+    let pairs = find_replaced_words(&generated_file, &file)?;
     let defined_names = editable_spec.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);
     let places = editable_spec.formula_ranges();
@@ -68,7 +68,7 @@ pub(super) fn spec_with_replaced_words(
         .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs
         .iter()
-        .map(|(a, b)| possible_replacements(spec, &words, a, b))
+        .map(|(a, b)| possible_spec_substitutions(spec, &words, a, b))
         .collect();
     // A word that does not occur in the spec's formulas or clauses cannot be changed there.
     if choices.iter().any(|options| options.first().is_none_or(Vec::is_empty)) {
@@ -93,7 +93,10 @@ pub(super) fn spec_with_replaced_words(
 }
 
 /// Returns the replaced words, each with its replacement. `None` if the strings have other differences.
-fn replaced_words<'s>(generated_file: &SqlFile<'s>, file: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
+fn find_replaced_words<'s>(
+    generated_file: &SqlFile<'s>,
+    file: &SqlFile<'s>,
+) -> Option<Vec<(SqlTokenText<'s>, SqlTokenText<'s>)>> {
     if generated_file.tokens.len() != file.tokens.len() {
         return None;
     }
@@ -105,7 +108,10 @@ fn replaced_words<'s>(generated_file: &SqlFile<'s>, file: &SqlFile<'s>) -> Optio
         if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
             return None;
         }
-        let pair = (SqlWord::new(*a, generated_file.source), SqlWord::new(*b, file.source));
+        let pair = (
+            SqlTokenText::new(*a, generated_file.source),
+            SqlTokenText::new(*b, file.source),
+        );
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -115,12 +121,12 @@ fn replaced_words<'s>(generated_file: &SqlFile<'s>, file: &SqlFile<'s>) -> Optio
 
 /// Token and its text without quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SqlWord<'s> {
+struct SqlTokenText<'s> {
     kind: SqlTokenKind,
     text: &'s str,
 }
 
-impl<'s> SqlWord<'s> {
+impl<'s> SqlTokenText<'s> {
     fn new(token: SqlToken, source: &'s str) -> Self {
         let text = token.text(source);
         let is_quoted = matches!(token.kind, SqlTokenKind::Text | SqlTokenKind::Quoted);
@@ -132,7 +138,7 @@ impl<'s> SqlWord<'s> {
     }
 
     /// Returns the number in a string, such as the text of an interval, with the text before and after the number.
-    fn number_parts(self) -> Option<(&'s str, &'s str, &'s str)> {
+    fn split_around_number(self) -> Option<(&'s str, &'s str, &'s str)> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
         let end = begin + rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -145,14 +151,19 @@ impl<'s> SqlWord<'s> {
 }
 
 /// Returns the possible substitutions in the spec for a replacement in the SQL: all occurrences, or only one of them.
-fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
+fn possible_spec_substitutions(
+    spec: &str,
+    words: &[SqlToken],
+    a: &SqlTokenText<'_>,
+    b: &SqlTokenText<'_>,
+) -> Vec<Vec<Substitution>> {
     let mut occurrences: Vec<Substitution> = Vec::new();
     for token in words {
-        let word = SqlWord::new(*token, spec);
+        let word = SqlTokenText::new(*token, spec);
         let text = match (a.kind, word.kind) {
             // Strings in formulas have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
-            (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number_parts(), b.number_parts()) {
+            (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.split_around_number(), b.split_around_number()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
                 _ => continue,
             },

@@ -29,10 +29,10 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
 
     /// Returns the type of a subexpression. `None` if the type is not known.
     pub fn type_of(&mut self, trees: &SqlTrees, part: SqlNodeId) -> Option<ValueType> {
-        self.type_of_part(trees, part, MAX_DEPTH)
+        self.type_of_subexpression(trees, part, MAX_DEPTH)
     }
 
-    fn type_of_part(&mut self, trees: &SqlTrees, part: SqlNodeId, depth: usize) -> Option<ValueType> {
+    fn type_of_subexpression(&mut self, trees: &SqlTrees, part: SqlNodeId, depth: usize) -> Option<ValueType> {
         let depth = depth.checked_sub(1)?;
         match (trees.label(part), trees.children(part)) {
             (SqlLabel::Text(..), _) => Some((Type::Text, false)),
@@ -55,8 +55,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
             }
             (SqlLabel::Op(op), [left, right]) => {
                 let (left, right) = (
-                    self.type_of_part(trees, *left, depth)?,
-                    self.type_of_part(trees, *right, depth)?,
+                    self.type_of_subexpression(trees, *left, depth)?,
+                    self.type_of_subexpression(trees, *right, depth)?,
                 );
                 let nullable = left.1 || right.1;
                 match (op.as_str(), left.0, right.0) {
@@ -80,7 +80,9 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     fn type_of_call(&mut self, trees: &SqlTrees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
         let dialect = self.check.edited_file.dialect;
         let mut types = |args: &[SqlNodeId]| -> Vec<Option<ValueType>> {
-            args.iter().map(|arg| self.type_of_part(trees, *arg, depth)).collect()
+            args.iter()
+                .map(|arg| self.type_of_subexpression(trees, *arg, depth))
+                .collect()
         };
         match (name, args) {
             ("cast", [row]) => {

@@ -1,8 +1,8 @@
 //! Generates probes for functions that read other rows. The probes are compiled in the definition's step, with the
 //! order and partitions of this step.
 
-use super::expression_text::ExpressionShape;
-use super::probes::{NUMBERS, ProbeArg, ProbeFormula};
+use super::expression_text::FormulaTemplate;
+use super::probes::{NUMBERS, ProbeArgument, ProbeFormula};
 
 /// Maximum number of names to use in probes if a single pattern would be enough for all names.
 const MAX_PROBED_NAMES: usize = 3;
@@ -10,18 +10,18 @@ const MAX_PROBED_NAMES: usize = 3;
 const MAX_SINGLE_ROW_NAMES: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
-pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
+pub(super) fn window_probes(names: &[ProbeArgument]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     for name in names.iter().take(MAX_SINGLE_ROW_NAMES) {
-        for number in both_signs(NUMBERS[0]) {
+        for number in number_and_negated_number(NUMBERS[0]) {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Call("OFFSET"),
+                shape: FormulaTemplate::Call("OFFSET"),
                 args: vec![name.clone(), number],
             });
         }
         for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Call(call),
+                shape: FormulaTemplate::Call(call),
                 args: vec![name.clone()],
             });
         }
@@ -33,7 +33,7 @@ pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
             "PERCENTRANK({0}:{0}, {0})",
         ] {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::named(words),
+                shape: FormulaTemplate::named(words),
                 args: vec![name.clone()],
             });
         }
@@ -42,7 +42,7 @@ pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
     for (name_index, name) in names.iter().enumerate().take(MAX_PROBED_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Template(format!("COUNTIF({range}, {{0}})")),
+                shape: FormulaTemplate::Template(format!("COUNTIF({range}, {{0}})")),
                 args: vec![name.clone()],
             });
             for (_, value) in names
@@ -54,7 +54,7 @@ pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Template(words),
+                        shape: FormulaTemplate::Template(words),
                         args: vec![name.clone(), value.clone()],
                     });
                 }
@@ -62,14 +62,14 @@ pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
         }
     }
     probes.push(ProbeFormula {
-        shape: ExpressionShape::named("ROW()"),
+        shape: FormulaTemplate::named("ROW()"),
         args: Vec::new(),
     });
     probes
 }
 
 /// Returns probes that call LARGE and SMALL for each of these names, with a different name as the position.
-pub(super) fn large_and_small_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
+pub(super) fn large_and_small_probes(names: &[ProbeArgument]) -> Vec<ProbeFormula> {
     let names = names.iter().take(MAX_PROBED_NAMES);
     let pairs = names.clone().flat_map(|value| {
         names
@@ -79,7 +79,7 @@ pub(super) fn large_and_small_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
     });
     let calls = pairs.flat_map(|(value, nth)| {
         ["LARGE", "SMALL"].map(|name| ProbeFormula {
-            shape: ExpressionShape::Call(name),
+            shape: FormulaTemplate::Call(name),
             args: vec![value.clone(), nth.clone()],
         })
     });
@@ -87,8 +87,8 @@ pub(super) fn large_and_small_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
 }
 
 /// Returns two arguments: the number, and the negated number.
-pub(super) fn both_signs(number: &'static str) -> [ProbeArg; 2] {
-    [ProbeArg::Number(number), ProbeArg::Minus(number)]
+pub(super) fn number_and_negated_number(number: &'static str) -> [ProbeArgument; 2] {
+    [ProbeArgument::Number(number), ProbeArgument::Minus(number)]
 }
 
 /// Ranges, each with its number of numeric placeholders.
@@ -141,7 +141,11 @@ type ProbeRange = (String, usize);
 
 /// Returns probes that aggregate these ranges, for dialects that do not compile these aggregates to a window. If no
 /// ranges are given, returns probes for common ranges.
-pub(super) fn range_aggregate_probes(names: &[ProbeArg], numbers: &[String], ranges: &[String]) -> Vec<ProbeFormula> {
+pub(super) fn range_aggregate_probes(
+    names: &[ProbeArgument],
+    numbers: &[String],
+    ranges: &[String],
+) -> Vec<ProbeFormula> {
     // The ranges that the expression reads are already known.
     let mut all_ranges: Vec<ProbeRange> = vec![("{0}:{0}".to_owned(), 0)];
     all_ranges.extend(
@@ -157,41 +161,41 @@ pub(super) fn range_aggregate_probes(names: &[ProbeArg], numbers: &[String], ran
     for name in names.iter().take(MAX_PROBED_NAMES) {
         for call in RANGE_AGGREGATES.into_iter().take(7) {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Call(call),
+                shape: FormulaTemplate::Call(call),
                 args: vec![name.clone()],
             });
         }
     }
     for name in names.iter().take(2) {
-        add_total_probes(name, &all_ranges, &mut probes);
+        add_one_range_probes(name, &all_ranges, &mut probes);
         add_percentile_probes(name, numbers, ranges, &mut probes);
     }
     for (name_index, first) in names.iter().enumerate().take(MAX_PROBED_NAMES) {
         for second in names.iter().take(MAX_PROBED_NAMES).skip(name_index + 1) {
-            add_pair_probes(first, second, &all_ranges, &mut probes);
-            add_pair_probes(second, first, &all_ranges, &mut probes);
+            add_two_range_probes(first, second, &all_ranges, &mut probes);
+            add_two_range_probes(second, first, &all_ranges, &mut probes);
         }
     }
     probes
 }
 
 /// Returns the argument for the numeric placeholder of a range, if the range has one.
-fn range_number(count: usize) -> Option<ProbeArg> {
-    (count != 0).then_some(ProbeArg::Number(NUMBERS[0]))
+fn range_number(count: usize) -> Option<ProbeArgument> {
+    (count != 0).then_some(ProbeArgument::Number(NUMBERS[0]))
 }
 
-fn add_total_probes(name: &ProbeArg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
+fn add_one_range_probes(name: &ProbeArgument, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
     for call in RANGE_AGGREGATES {
         for (range, count) in ranges {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Template(format!("{call}({})", range.replace("{n}", "{1}"))),
+                shape: FormulaTemplate::Template(format!("{call}({})", range.replace("{n}", "{1}"))),
                 args: [name.clone()].into_iter().chain(range_number(*count)).collect(),
             });
         }
     }
 }
 
-fn add_percentile_probes(name: &ProbeArg, numbers: &[String], ranges: &[String], probes: &mut Vec<ProbeFormula>) {
+fn add_percentile_probes(name: &ProbeArgument, numbers: &[String], ranges: &[String], probes: &mut Vec<ProbeFormula>) {
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     let others = ranges.iter().map(String::as_str).filter(|range| *range != "{0}:{0}");
     let ranges: Vec<&str> = ["{0}", "{0}:{0}"].into_iter().chain(others).collect();
@@ -203,10 +207,10 @@ fn add_percentile_probes(name: &ProbeArg, numbers: &[String], ranges: &[String],
             } else {
                 numbers
             };
-            let fixed = of_call.iter().map(|number| ProbeArg::Fixed(number.clone()));
-            for number in [ProbeArg::Number(NUMBERS[0])].into_iter().chain(fixed) {
+            let fixed = of_call.iter().map(|number| ProbeArgument::Fixed(number.clone()));
+            for number in [ProbeArgument::Number(NUMBERS[0])].into_iter().chain(fixed) {
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Template(format!("{call}({range}, {{1}})")),
+                    shape: FormulaTemplate::Template(format!("{call}({range}, {{1}})")),
                     args: vec![name.clone(), number],
                 });
             }
@@ -214,12 +218,17 @@ fn add_percentile_probes(name: &ProbeArg, numbers: &[String], ranges: &[String],
     }
 }
 
-fn add_pair_probes(first: &ProbeArg, second: &ProbeArg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
+fn add_two_range_probes(
+    first: &ProbeArgument,
+    second: &ProbeArgument,
+    ranges: &[ProbeRange],
+    probes: &mut Vec<ProbeFormula>,
+) {
     for call in TWO_RANGE_AGGREGATES {
         for (range, count) in ranges {
             let first_range = range.replace("{n}", "{2}");
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Template(format!(
+                shape: FormulaTemplate::Template(format!(
                     "{call}({first_range}, {})",
                     first_range.replace("{0}", "{1}")
                 )),

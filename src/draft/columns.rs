@@ -7,7 +7,7 @@ use crate::Type;
 use crate::interpret::calendar::day_number;
 use crate::interpret::exact::ExactDecimal;
 use crate::interpret::from_ast::fold_case;
-use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
+use crate::interpret::spec::{InterpreterProjection, InterpreterSpec, JoinCondition};
 use crate::interpret::value::{SECONDS_PER_DAY, Value};
 use crate::model::CompiledSpec;
 use crate::model::interpreter_input::{InputRelation, InterpreterInput};
@@ -52,7 +52,7 @@ pub fn test_values_by_relation(
     let mut constants = ColumnConstants::from_spec(&main.spec);
     for other in others {
         // Remove values that differ from day to day, because they are not constants.
-        constants.retain_common(&ColumnConstants::from_spec(other));
+        constants.intersect_with(&ColumnConstants::from_spec(other));
     }
     let has_today = !others.is_empty();
     let read_names = referenced_columns(&main.spec);
@@ -121,7 +121,11 @@ fn relation_key(input_relation: &InputRelation, main: &InterpreterInput) -> Vec<
 }
 
 fn has_all_rows(input_relation: &InputRelation, spec: &InterpreterSpec) -> bool {
-    spec.from == input_relation.name && spec.steps.first().is_some_and(|step| step.keep == InterpreterKeep::All)
+    spec.from == input_relation.name
+        && spec
+            .steps
+            .first()
+            .is_some_and(|step| step.keep == InterpreterProjection::All)
 }
 
 /// Returns the unqualified names of all columns that the spec reads.
@@ -135,7 +139,7 @@ fn referenced_columns(spec: &InterpreterSpec) -> BTreeSet<String> {
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
-        if let InterpreterKeep::Some(kept_names) = &step.keep {
+        if let InterpreterProjection::Some(kept_names) = &step.keep {
             names.extend(kept_names.iter().cloned());
         }
         for join in &step.joins {

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::interpret::expr::{InterpreterExpr, InterpreterOp};
-use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
+use crate::interpret::spec::{
+    InterpreterProjection, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name,
+};
 use crate::interpret::value::Value;
-use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
+use crate::interpret::walk::{NamePrecedence, ValueRow, evaluate_row_expression};
 
 /// A Wednesday and a Saturday in January 2000. Together with the days before and after them, these are four workdays
 /// and a weekend. Both days are long before any day on which the tests could run.
@@ -91,7 +93,7 @@ impl ColumnConstants {
     }
 
     /// Keeps only the constants that `other` also contains.
-    pub fn retain_common(&mut self, other: &Self) {
+    pub fn intersect_with(&mut self, other: &Self) {
         for (column, values) in &mut self.0 {
             values.retain(|value| other.0.get(column).is_some_and(|others| others.contains(value)));
         }
@@ -115,7 +117,7 @@ fn constant_value(x: &InterpreterExpr) -> Option<Value> {
     if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
         return None;
     }
-    let value = row_value(
+    let value = evaluate_row_expression(
         &InterpreterStep::default(),
         x,
         &ValueRow::new(),
@@ -222,7 +224,7 @@ impl SourceColumnResolver<'_> {
             return Some((step_index, column.to_owned(), false));
         }
         let kept_name = match &step.keep {
-            InterpreterKeep::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
+            InterpreterProjection::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
             _ => column.to_owned(),
         };
         Some((step_index, kept_name, true))

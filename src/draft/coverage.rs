@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::interpret::expr::{InterpreterExpr, InterpreterOp};
-use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
-use crate::interpret::trace::{TraceEvents, branch_outcome};
+use crate::interpret::spec::{
+    InterpreterProjection, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name,
+};
+use crate::interpret::trace::{CoverageEvents, branch_outcome};
 
 /// Maximum number of nodes in a formula after all definitions are inlined.
 const MAX_NODES: usize = 20_000;
@@ -58,7 +60,7 @@ pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec
             .cloned()
             .collect();
         step.definitions.retain(|(name, _)| required_names.contains(name));
-        if let InterpreterKeep::Some(kept_names) = &mut step.keep {
+        if let InterpreterProjection::Some(kept_names) = &mut step.keep {
             kept_names
                 .retain(|name| required_columns.contains(unqualified_name(name)) || required_names.contains(name));
         }
@@ -77,7 +79,7 @@ pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec
             required_columns = earlier_names.chain(names).collect();
         } else if matches!(
             pruned.steps.get(step_index).map(|step| &step.keep),
-            Some(InterpreterKeep::All)
+            Some(InterpreterProjection::All)
         ) {
             required_columns.extend(names);
         } else {
@@ -102,7 +104,7 @@ fn names_needed_for_columns(step: &InterpreterStep, required_columns: &BTreeSet<
             JoinCondition::Nothing => {}
         }
     }
-    if let InterpreterKeep::Some(kept_names) = &step.keep {
+    if let InterpreterProjection::Some(kept_names) = &step.keep {
         names.extend(
             kept_names
                 .iter()
@@ -126,7 +128,7 @@ pub fn needs_additional_row(seen: &(String, &'static str)) -> bool {
 }
 
 /// Returns descriptions of possible formula outcomes that no row produces.
-pub fn uncovered_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String> {
+pub fn uncovered_outcomes(spec: &InterpreterSpec, seen: &CoverageEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
     for step in &spec.steps {

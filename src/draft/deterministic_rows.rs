@@ -3,7 +3,7 @@
 use super::coverage::prune_spec;
 use super::mutation_score::MutationScorer;
 use super::rows::RelationRows;
-use crate::interpret::trace::TraceEvents;
+use crate::interpret::trace::CoverageEvents;
 use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
@@ -17,7 +17,7 @@ pub struct DraftedExample {
     pub rows: Vec<Vec<Value>>,
     /// Omitted columns, each with the reason.
     pub omissions: Vec<(String, &'static str)>,
-    pub events: TraceEvents,
+    pub events: CoverageEvents,
 }
 
 /// Computes the expected rows of an example. Returns `None` if no column has deterministic values.

@@ -7,7 +7,7 @@ use super::columns::ColumnTestValues;
 use super::deterministic_rows::RUN_DATE_REASON;
 use super::rows::{RandomGenerator, RelationRows};
 use crate::interpret::spec::{InterpreterJoin, InterpreterSpec};
-use crate::interpret::trace::{self, TraceEvents};
+use crate::interpret::trace::{self, CoverageEvents};
 use crate::interpret::uncertainty::{CheckedResult, NoiseDirection, with_noise};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{self, StepRows, interpret};
@@ -41,7 +41,7 @@ pub struct MutationScorer<'a> {
 
 /// Result of evaluating a set of rows.
 pub struct MutationScore {
-    pub events: TraceEvents,
+    pub events: CoverageEvents,
     /// Whether the results are deterministic and the same on every day.
     pub is_deterministic: bool,
     /// Number of results with many digits.
@@ -240,7 +240,7 @@ impl<'a> MutationScorer<'a> {
             }
         }
         let spec = self.specs.first()?;
-        let (run, mut seen) = trace::record_events(|| self.run(spec, data, None));
+        let (run, mut seen) = trace::record_coverage(|| self.run(spec, data, None));
         let is_single =
             |join: &&InterpreterJoin| !join.many && join.kind != crate::interpret::spec::InterpreterJoinKind::Cross;
         let singles = spec.steps.iter().flat_map(|step| &step.joins).filter(is_single);

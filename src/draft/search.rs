@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::columns::LETTERS;
 use super::mutation_score::MutationScorer;
 use super::rows::{RandomGenerator, RelationRows};
-use crate::interpret::trace::TraceEvents;
+use crate::interpret::trace::CoverageEvents;
 use crate::interpret::value::Value;
 
 /// Maximum number of rows in an example.
@@ -20,19 +20,19 @@ const MAX_EXAMPLES: usize = 3;
 /// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
 struct EarlierExampleCoverage {
-    events: TraceEvents,
+    events: CoverageEvents,
     mutants: Vec<usize>,
 }
 
 /// Score of a data set, compared in this order: deterministic results, number of new outcomes, few digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct DataScore {
+struct DataSetScore {
     certain: bool,
     new: usize,
     digits: Reverse<usize>,
 }
 
-impl DataScore {
+impl DataSetScore {
     /// Returns whether this score is better than `other`. A score is not better if it only has fewer digits.
     fn is_better_than(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
@@ -43,15 +43,15 @@ impl DataScore {
     }
 }
 
-fn score_data(
+fn score_data_set(
     scorer: &MutationScorer<'_>,
     coverage: &EarlierExampleCoverage,
     data: &RelationRows,
-) -> Option<DataScore> {
+) -> Option<DataSetScore> {
     let score = scorer.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
     if coverage.events.is_empty() && count_rows(data) == 0 {
-        return Some(DataScore {
+        return Some(DataSetScore {
             certain: false,
             new: 0,
             digits: Reverse(usize::MAX),
@@ -62,7 +62,7 @@ fn score_data(
         .iter()
         .filter(|outcome| !coverage.events.contains(*outcome))
         .count();
-    Some(DataScore {
+    Some(DataSetScore {
         certain: score.is_deterministic,
         new,
         digits: Reverse(score.long_value_count),
@@ -83,8 +83,8 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
             break;
         };
         let data = add_detecting_rows(scorer, &mut rng, &example_coverage, data);
-        let data = simplify_data(scorer, data, &example_coverage);
-        let Some(DataScore { new, .. }) = score_data(scorer, &example_coverage, &data) else {
+        let data = simplify_data_set(scorer, data, &example_coverage);
+        let Some(DataSetScore { new, .. }) = score_data_set(scorer, &example_coverage, &data) else {
             break;
         };
         let undetected = undetected_mutants(scorer, &example_coverage);
@@ -121,14 +121,14 @@ fn build_covering_rows(
     example_coverage: &EarlierExampleCoverage,
 ) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); scorer.slots.len()];
-    let mut best = score_data(scorer, example_coverage, &data)?;
+    let mut best = score_data_set(scorer, example_coverage, &data)?;
     while count_rows(&data) < MAX_ROWS && !scorer.is_budget_spent(50) {
-        let mut next: Option<(DataScore, RelationRows)> = None;
+        let mut next: Option<(DataSetScore, RelationRows)> = None;
         // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
             for _ in (0..MAX_TRIED_CANDIDATES).take_while(|_| !scorer.is_budget_spent(60)) {
-                let candidate = with_more_rows(scorer, rng, &data, more);
-                let Some(worth) = score_data(scorer, example_coverage, &candidate) else {
+                let candidate = add_random_rows(scorer, rng, &data, more);
+                let Some(worth) = score_data_set(scorer, example_coverage, &candidate) else {
                     continue;
                 };
                 if worth > best && next.as_ref().is_none_or(|(data_score, _)| worth > *data_score) {
@@ -153,7 +153,7 @@ fn add_detecting_rows(
     coverage: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
-    let Some(mut best) = score_data(scorer, coverage, &data) else {
+    let Some(mut best) = score_data_set(scorer, coverage, &data) else {
         return data;
     };
     let mut undetected = undetected_mutants(scorer, coverage);
@@ -165,11 +165,11 @@ fn add_detecting_rows(
         let more = rng.random_below(4);
         let room = count_rows(&data) < MAX_ROWS;
         let candidate = if room && more > 0 {
-            with_more_rows(scorer, rng, &data, more)
+            add_random_rows(scorer, rng, &data, more)
         } else {
             change_random_value(scorer, rng, &data)
         };
-        let Some(worth) = score_data(scorer, coverage, &candidate) else {
+        let Some(worth) = score_data_set(scorer, coverage, &candidate) else {
             continue;
         };
         if worth.is_worse_than(best) {
@@ -205,7 +205,7 @@ fn change_random_value(scorer: &MutationScorer<'_>, rng: &mut RandomGenerator, d
     data
 }
 
-fn with_more_rows(
+fn add_random_rows(
     scorer: &MutationScorer<'_>,
     rng: &mut RandomGenerator,
     data: &RelationRows,
@@ -252,21 +252,21 @@ fn with_more_rows(
 }
 
 /// Simplifies the rows that the search found, without lowering their score.
-struct DataSimplifier<'a> {
+struct DataSetSimplifier<'a> {
     scorer: &'a MutationScorer<'a>,
     coverage: &'a EarlierExampleCoverage,
     data: RelationRows,
-    best: DataScore,
+    best: DataSetScore,
     /// Mutants that the rows detect.
     detected: Vec<usize>,
 }
 
-impl DataSimplifier<'_> {
+impl DataSetSimplifier<'_> {
     fn try_candidate(&mut self, candidate: RelationRows) -> bool {
         if self.scorer.is_budget_spent(100) {
             return false;
         }
-        let Some(worth) = score_data(self.scorer, self.coverage, &candidate) else {
+        let Some(worth) = score_data_set(self.scorer, self.coverage, &candidate) else {
             return false;
         };
         if worth < self.best || self.scorer.detected_mutants(&candidate, &self.detected).len() < self.detected.len() {
@@ -382,12 +382,16 @@ impl DataSimplifier<'_> {
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &EarlierExampleCoverage) -> RelationRows {
-    let Some(best) = score_data(scorer, coverage, &data) else {
+fn simplify_data_set(
+    scorer: &MutationScorer<'_>,
+    data: RelationRows,
+    coverage: &EarlierExampleCoverage,
+) -> RelationRows {
+    let Some(best) = score_data_set(scorer, coverage, &data) else {
         return data;
     };
     let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, coverage));
-    let mut tidied = DataSimplifier {
+    let mut tidied = DataSetSimplifier {
         scorer,
         coverage,
         data,

@@ -7,7 +7,7 @@ use super::deterministic_rows::DraftedExample;
 use super::mutation_score::MutationScorer;
 use super::{Draft, DraftedRows, GivenRows, rows::RelationRows};
 use crate::interpret::expr::InterpreterExpr;
-use crate::interpret::trace::TraceEvents;
+use crate::interpret::trace::CoverageEvents;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::InterpreterInput;
 use formulac_syntax::yaml;
@@ -22,7 +22,7 @@ pub fn write_draft(
     today: Option<i64>,
 ) -> Draft {
     let mut text = String::new();
-    let mut covered = TraceEvents::new();
+    let mut covered = CoverageEvents::new();
     examples
         .iter()
         .for_each(|example| covered.extend(example.events.iter().cloned()));
@@ -134,19 +134,19 @@ fn write_comment(text: &mut String, note: &str) {
     let _ = writeln!(text, "  # {clean}");
 }
 
-/// Writes rows. NULLs are omitted if `skips_null` is set, as for input rows. Expected rows contain NULLs.
-fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null: bool) {
+/// Writes rows. NULLs are omitted if `omit_nulls` is set, as for input rows. Expected rows contain NULLs.
+fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], omit_nulls: bool) {
     if rows.is_empty() {
         text.push_str(" []\n");
         return;
     }
     text.push('\n');
-    let indent = if skips_null { 10 } else { 8 };
+    let indent = if omit_nulls { 10 } else { 8 };
     let pairs = |row: &Vec<Value>| {
         let cells = names
             .iter()
             .zip(row)
-            .filter(|(_, value)| !(skips_null && value.is_null()));
+            .filter(|(_, value)| !(omit_nulls && value.is_null()));
         let mut pairs: Vec<String> = cells
             .map(|(name, value)| format!("{}: {}", flow_string(name), scalar_text(value)))
             .collect();

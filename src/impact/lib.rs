@@ -49,7 +49,7 @@ pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
 pub use propagate::{ChangeNote, ChangeSeverity, NodeChanges};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, compute_impact};
-pub use since::{BaseRevision, FileText, ProjectFileKind, RevisionDifference, changes_since};
+pub use since::{BaseRevision, FileRevisions, ProjectFileKind, RevisionDifference, changes_since};
 
 pub use crate::lineage::{ColumnChange, LineageCache};
 

@@ -22,7 +22,7 @@ impl Graph<'_> {
     /// Returns the graph around a metric, up to a number of steps: the upstream and downstream graphs, and notes on
     /// models whose columns could not be traced.
     #[must_use]
-    pub fn graph_around_metric(
+    pub fn lineage_graphs_of_metric(
         &self,
         metric: &MetricNeighbors,
         depth: usize,
@@ -52,7 +52,7 @@ impl Graph<'_> {
         for name in names {
             let (id, around) = match self.resolve_target(name) {
                 Ok(target) => {
-                    let (id, upstream, downstream, more) = self.graph_around(&target, depth, is_up, !is_up);
+                    let (id, upstream, downstream, more) = self.lineage_graphs_of_target(&target, depth, is_up, !is_up);
                     notes.extend(more);
                     (id, upstream.or(downstream).unwrap_or_default())
                 }

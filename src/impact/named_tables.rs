@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::dbt::{relation_parts, tokens};
+use crate::dbt::{relation_name_parts, tokens};
 use crate::dialect::Dialect;
 
 /// Returns whether the last part of a name after `from` or `join` may be a table. This check is faster than reading the
@@ -39,7 +39,7 @@ pub(super) fn table_names(sql: &str, dialect: Dialect) -> FxHashSet<Vec<String>>
                 .iter()
                 .any(|word| is(token_index + 2, word))
         {
-            ctes.insert(relation_parts(text(token_index)));
+            ctes.insert(relation_name_parts(text(token_index)));
         }
         if !is(token_index, "from") && !is(token_index, "join") {
             continue;
@@ -50,7 +50,7 @@ pub(super) fn table_names(sql: &str, dialect: Dialect) -> FxHashSet<Vec<String>>
         }
         let range = tokens.get(token_index + 1).zip(tokens.get(last));
         let name = range.and_then(|(first, last)| sql.get(first.start..last.end));
-        names.extend(name.filter(|_| text(last + 1) != "(").map(relation_parts));
+        names.extend(name.filter(|_| text(last + 1) != "(").map(relation_name_parts));
     }
     names.retain(|name| !name.is_empty() && !ctes.contains(name));
     names

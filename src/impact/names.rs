@@ -7,7 +7,7 @@ use super::graph::Graph;
 use crate::artifacts::ResourceType;
 use crate::diag::suggest;
 use crate::lineage::RelationColumnList;
-use formulac_syntax::diag::lists::{join_first, quote_names};
+use formulac_syntax::diag::lists::{join_words_up_to, quote_names};
 
 /// Node, column or definition to which a name refers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub struct NameError {
 }
 
 /// Maximum number of candidates that a message lists. The remaining candidates are only counted.
-const MAX_LISTED: usize = 8;
+const MAX_LISTED_NAMES: usize = 8;
 
 impl Graph<'_> {
     /// Resolves a name on the command line.
@@ -59,7 +59,7 @@ impl Graph<'_> {
                 });
             }
             [_, _, ..] => {
-                return Err(ambiguous_name(
+                return Err(ambiguous_name_error(
                     name,
                     matching_nodes
                         .iter()
@@ -86,7 +86,7 @@ impl Graph<'_> {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {
                 let candidates = [first, second].into_iter().chain(targets);
-                return Err(ambiguous_name(
+                return Err(ambiguous_name_error(
                     name,
                     candidates.map(|target| self.display_target(&target)),
                 ));
@@ -105,7 +105,7 @@ impl Graph<'_> {
                 None if columns.is_empty() => format!("the columns of `{owner}` are unknown"),
                 None => format!(
                     "specify one of the columns {}",
-                    join_first(&quote_names(columns), MAX_LISTED)
+                    join_words_up_to(&quote_names(columns), MAX_LISTED_NAMES)
                 ),
             };
             return Err(NameError {
@@ -116,13 +116,13 @@ impl Graph<'_> {
         if !name.contains('.') {
             let column_targets: Vec<ImpactTarget> = self
                 .relations()
-                .filter_map(|node_index| self.declared_column(node_index, name))
+                .filter_map(|node_index| self.find_declared_column(node_index, name))
                 .collect();
             match column_targets.as_slice() {
                 [target] => return Ok(target.clone()),
                 [] => {}
                 several => {
-                    return Err(ambiguous_name(
+                    return Err(ambiguous_name_error(
                         name,
                         several.iter().map(|target| self.display_target(target)),
                     ));
@@ -146,7 +146,7 @@ impl Graph<'_> {
     /// Resolves `model.column` if only some columns of the model are known, unless the column looks like a misspelling.
     /// Also returns a warning.
     #[must_use]
-    pub fn resolve_possible_column(&self, name: &str) -> Option<(ImpactTarget, String)> {
+    pub fn resolve_column_of_partial_model(&self, name: &str) -> Option<(ImpactTarget, String)> {
         let find = || {
             let places = name.match_indices('.');
             let mut owners = places.flat_map(|(offset, _)| {
@@ -218,7 +218,7 @@ impl Graph<'_> {
     }
 
     /// Returns a column that is known without parsing the node's SQL.
-    fn declared_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
+    fn find_declared_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
         let RelationColumnList { columns, .. } = self.columns_from_metadata(index);
         let is_known = columns
             .iter()
@@ -232,7 +232,7 @@ impl Graph<'_> {
 
     /// Returns a column that a node has or may have, or a definition of its spec.
     fn resolve_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
-        if let Some(target) = self.declared_column(index, column) {
+        if let Some(target) = self.find_declared_column(index, column) {
             return Some(target);
         }
         if let Some(definition) = self
@@ -291,9 +291,12 @@ fn is_latest(part: &super::ImpactGraphNode<'_>, name: &str) -> bool {
     })
 }
 
-fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
+fn ambiguous_name_error(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates = quote_names(candidates);
-    let help = format!("specify one of the full names: {}", join_first(&candidates, MAX_LISTED));
+    let help = format!(
+        "specify one of the full names: {}",
+        join_words_up_to(&candidates, MAX_LISTED_NAMES)
+    );
     NameError {
         message: format!("`{name}` has several meanings"),
         help,

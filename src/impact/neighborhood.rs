@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::graph::Graph;
 use super::names::ImpactTarget;
 use super::show::{DrawnNode, GraphDrawing};
-use super::summary::display_kind;
+use super::summary::display_kind_name;
 use crate::lineage;
 
 /// Node, or column of a node.
@@ -15,7 +15,7 @@ impl Graph<'_> {
     /// Returns the graph around a target, up to a number of steps. The result contains the target's id, the upstream
     /// and downstream graphs, and notes on models whose columns could not be traced.
     #[must_use]
-    pub fn graph_around(
+    pub fn lineage_graphs_of_target(
         &self,
         target: &ImpactTarget,
         depth: usize,
@@ -54,9 +54,9 @@ impl Graph<'_> {
                     continue;
                 }
                 let next = if is_up {
-                    self.upstream_step(&node_or_column, &mut notes)
+                    self.upstream_neighbors(&node_or_column, &mut notes)
                 } else {
-                    self.downstream_step(&node_or_column, &mut notes)
+                    self.downstream_neighbors(&node_or_column, &mut notes)
                 };
                 for other in next {
                     let (from, to) = if is_up {
@@ -100,13 +100,13 @@ impl Graph<'_> {
         };
         match column {
             Some(column) => format!("{}.{column}", part.name()),
-            None => format!("{} ({})", part.name(), display_kind(part.kind().name())),
+            None => format!("{} ({})", part.name(), display_kind_name(part.kind().name())),
         }
     }
 
     /// Returns the nodes and columns one step upstream: the columns from which a column is computed, or the nodes that
     /// a node reads.
-    fn upstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
+    fn upstream_neighbors(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let upstream_nodes = || {
             self.parents
                 .get(*index)
@@ -139,7 +139,7 @@ impl Graph<'_> {
 
     /// Returns the nodes and columns one step downstream: for a column, the columns computed from it and the models
     /// whose rows depend on it. For a node, the nodes that read it.
-    fn downstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
+    fn downstream_neighbors(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let mut neighbors = Vec::new();
         for child in self.children.get(*index).into_iter().flatten() {
             let is_relation = self.nodes.get(*child).is_some_and(super::ImpactGraphNode::is_relation);

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::graph::{Graph, ImpactGraphNode};
-use super::omni::{AffectedField, OmniItemKind};
+use super::omni::{AffectedField, OmniObjectKind};
 use super::propagate::{ChangeSeverity, NodeState, Propagation};
-use super::report::{Effect, GraphEdge, Impact, StepNames};
+use super::report::{Effect, GraphEdge, Impact, PathStepNames};
 use crate::lineage::ColumnChange;
 
 /// Adds the Omni fields, topics and joins that depend on changed tables.
 pub(super) fn add_omni_effects(
     graph: &Graph<'_>,
     spread: &Propagation,
-    steps: &mut StepNames<'_>,
+    steps: &mut PathStepNames<'_>,
     impact: &mut Impact,
 ) {
     if graph.sources.omni.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn add_omni_effects(
             .omni
             .fields_affected_by_table(schema, &table, &columns, has_row_change);
         let ids: BTreeSet<String> = reached.iter().map(full_name).collect();
-        let before = steps.effect_path(index, state);
+        let before = steps.path_to_affected_node(index, state);
         for field in &reached {
             // A field that is reached through another field depends on that field instead of the table.
             let from = match field.by_field && ids.contains(&field.reached_by) {
@@ -49,7 +49,7 @@ pub(super) fn add_omni_effects(
             places
                 .entry(format!("omni.{}", full_name(field)))
                 .or_insert(impact.effects.len());
-            add_field_effect(field, grade_field(field, part, state), &before, from, impact);
+            add_field_effect(field, assess_effect_on_field(field, part, state), &before, from, impact);
         }
         for user in graph.sources.omni.field_consumers(&reached) {
             add_topic_or_join_effect(user, &places, impact);
@@ -63,7 +63,11 @@ fn full_name(field: &AffectedField) -> String {
 }
 
 /// Returns the severity of the effect on a field, and the reason.
-fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeState) -> (ChangeSeverity, String) {
+fn assess_effect_on_field(
+    field: &AffectedField,
+    table: &ImpactGraphNode<'_>,
+    state: &NodeState,
+) -> (ChangeSeverity, String) {
     let change = field
         .column
         .as_ref()
@@ -141,7 +145,7 @@ fn add_field_effect(
 
 /// Reports the effect on a topic or join that uses an affected field.
 fn add_topic_or_join_effect(
-    (kind, name, file, field): (OmniItemKind, String, String, String),
+    (kind, name, file, field): (OmniObjectKind, String, String, String),
     places: &FxHashMap<String, usize>,
     impact: &mut Impact,
 ) {
@@ -152,7 +156,7 @@ fn add_topic_or_join_effect(
     let mut path = field_effect.path.clone();
     path.push(format!("Omni {kind} {name}").into());
     let via = Some(field_effect.id.clone());
-    let (verb, severity) = if kind == OmniItemKind::Join {
+    let (verb, severity) = if kind == OmniObjectKind::Join {
         ("the join uses", field_effect.severity)
     } else {
         ("the topic shows", ChangeSeverity::Changing.min(field_effect.severity))

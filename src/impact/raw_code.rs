@@ -1,7 +1,7 @@
 //! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Code with
 //! other Jinja is rejected, because it could return any SQL.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 
@@ -13,8 +13,8 @@ use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 ///
 /// Returns the first Jinja expression or tag that only dbt can evaluate.
 pub(super) fn model_sql(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
-    let first = sql_of_first_or_later_run(code, false, &mut name)?;
-    let later = sql_of_first_or_later_run(code, true, &mut name)?;
+    let first = sql_of_run(code, false, &mut name)?;
+    let later = sql_of_run(code, true, &mut name)?;
     Ok(if first == later {
         first
     } else {
@@ -23,7 +23,7 @@ pub(super) fn model_sql(code: &str, mut name: impl FnMut(&str) -> Option<String>
 }
 
 /// Returns the SQL for the first run of a model, or for a later run.
-fn sql_of_first_or_later_run(
+fn sql_of_run(
     code: &str,
     is_incremental: bool,
     mut name: impl FnMut(&str) -> Option<String>,
@@ -57,7 +57,7 @@ fn sql_of_first_or_later_run(
                 (["if", "not", "is_incremental()"], _) => branch_states.push(!is_incremental),
                 (["else"], Some(is_active)) => *is_active = !*is_active,
                 (["endif"], Some(_)) => drop(branch_states.pop()),
-                _ => return Err(display_block(inside, kind)),
+                _ => return Err(display_jinja(inside, kind)),
             }
             continue;
         }
@@ -65,9 +65,9 @@ fn sql_of_first_or_later_run(
         if kind == '#' || !is_taken || matches!(context, LexicalContext::Comment | LexicalContext::Block) {
             continue;
         }
-        match jinja_value(inside, context) {
+        match sql_of_jinja_call(inside, context) {
             Some(value) => out.push_str(value),
-            None => out.push_str(&name(inside).ok_or_else(|| display_block(inside, kind))?),
+            None => out.push_str(&name(inside).ok_or_else(|| display_jinja(inside, kind))?),
         }
     }
     if !branch_states.is_empty() {
@@ -87,7 +87,7 @@ pub(super) fn reads_relation(expression: &str) -> bool {
 }
 
 /// Returns the SQL that a Jinja call without a relation produces.
-fn jinja_value(inside: &str, context: LexicalContext) -> Option<&str> {
+fn sql_of_jinja_call(inside: &str, context: LexicalContext) -> Option<&str> {
     if call_arguments(inside, "config").is_some() {
         return Some("");
     }
@@ -107,8 +107,8 @@ pub(super) fn is_number(value: &str) -> bool {
 }
 
 /// Formats a piece of Jinja for messages.
-fn display_block(inside: &str, kind: char) -> String {
-    let words = one_line(inside);
+fn display_jinja(inside: &str, kind: char) -> String {
+    let words = collapse_whitespace(inside);
     let short: String = words.chars().take(40).collect();
     let more = if short.len() < words.len() { "…" } else { "" };
     let close = if kind == '{' { '}' } else { kind };

@@ -13,7 +13,7 @@ use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeOrigin, ChangeSeverity, NodeChanges, NodeState, Propagation, propagate};
 use super::since::RevisionDifference;
-use super::summary::kind_sort_position;
+use super::summary::kind_report_position;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
@@ -134,15 +134,15 @@ impl Impact {
 
 /// Computes the impact of changes. `status` maps each node id to the status of the node's last run.
 #[must_use]
-pub fn compute_impact(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<String, String>) -> Impact {
-    lineage::with_large_stack(|| build_report(graph, starts, status)).unwrap_or_default()
+pub fn compute_impact(graph: &Graph<'_>, initial_changes: &[NodeChanges], status: &BTreeMap<String, String>) -> Impact {
+    lineage::with_large_stack(|| build_impact_report(graph, initial_changes, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
     /// Returns the starting point for propagating a change to a target. If the target is a definition, its values
     /// change, and `change` is ignored.
     #[must_use]
-    pub fn changes_to_target(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
+    pub fn initial_changes_of_target(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
         let mut start = NodeChanges {
             node_index: target.node_index,
             ..NodeChanges::default()
@@ -192,17 +192,21 @@ impl Graph<'_> {
     }
 }
 
-fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<String, String>) -> Impact {
-    let spread = propagate(graph, starts);
+fn build_impact_report(
+    graph: &Graph<'_>,
+    initial_changes: &[NodeChanges],
+    status: &BTreeMap<String, String>,
+) -> Impact {
+    let spread = propagate(graph, initial_changes);
     let mut impact = Impact::default();
-    for start in starts {
+    for start in initial_changes {
         impact
             .changed
             .extend(changed_nodes(graph, start, spread.states.get(&start.node_index)));
     }
-    let start_nodes: BTreeSet<usize> = starts.iter().map(|start| start.node_index).collect();
-    let of_tests = test_status(graph, status);
-    let mut steps = StepNames::new(graph, &spread);
+    let start_nodes: BTreeSet<usize> = initial_changes.iter().map(|start| start.node_index).collect();
+    let of_tests = test_status_by_node(graph, status);
+    let mut steps = PathStepNames::new(graph, &spread);
     for index in &spread.order {
         let Some(part) = graph.nodes.get(*index) else { continue };
         match spread.states.get(index) {
@@ -237,7 +241,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     }
     omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
     impact.effects.sort_by_cached_key(|effect| {
-        let position = kind_sort_position(&effect.kind);
+        let position = kind_report_position(&effect.kind);
         (Reverse(effect.severity), effect.path.len(), position, effect.id.clone())
     });
     impact.edges.sort();
@@ -306,7 +310,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
 
 fn build_effect(
     graph: &Graph<'_>,
-    steps: &mut StepNames<'_>,
+    steps: &mut PathStepNames<'_>,
     part: &ImpactGraphNode<'_>,
     state: &NodeState,
     index: usize,
@@ -329,7 +333,7 @@ fn build_effect(
         id: part.id(),
         kind: part.kind().name().to_owned(),
         columns,
-        path: steps.effect_path(index, state),
+        path: steps.path_to_affected_node(index, state),
         via: state
             .origin
             .as_ref()
@@ -338,7 +342,7 @@ fn build_effect(
         reason: state.reason.clone(),
         reason_for_whole_node: state.reason_for_whole_node.clone(),
         gaps: state.gaps.clone(),
-        owner: part.node.and_then(|node| node_owner(graph, node)),
+        owner: part.node.and_then(|node| owner_of_node(graph, node)),
         status: of_tests.get(&index).cloned().or(node_status),
         file: part
             .node
@@ -351,14 +355,14 @@ fn build_effect(
 type PathStep = (Option<String>, Arc<str>);
 
 /// Cache of step names, because many paths share steps.
-pub(super) struct StepNames<'s> {
+pub(super) struct PathStepNames<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Propagation,
     /// Cached columns and display names, by node index.
     names_by_node: FxHashMap<usize, Vec<PathStep>>,
 }
 
-impl<'s> StepNames<'s> {
+impl<'s> PathStepNames<'s> {
     fn new(graph: &'s Graph<'s>, spread: &'s Propagation) -> Self {
         Self {
             graph,
@@ -382,9 +386,9 @@ impl<'s> StepNames<'s> {
     }
 
     /// Returns the path from the change to a node. Each step includes its column, if known.
-    pub fn effect_path(&mut self, index: usize, state: &NodeState) -> Vec<Arc<str>> {
+    pub fn path_to_affected_node(&mut self, index: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step_name(index, None)];
-        let mut via: Option<(usize, Option<&str>)> = origin_position(&state.origin);
+        let mut via: Option<(usize, Option<&str>)> = change_origin_position(&state.origin);
         let mut seen = BTreeSet::from([index]);
         while let Some((node_index, column)) = via {
             steps.push(self.step_name(node_index, column));
@@ -396,22 +400,24 @@ impl<'s> StepNames<'s> {
             };
             let of_column = column
                 .and_then(|column| before.columns.get(column))
-                .and_then(|(_, via)| origin_position(via));
-            let of_rows = || before.rows.as_ref().and_then(origin_position);
-            via = of_column.or_else(of_rows).or_else(|| origin_position(&before.origin));
+                .and_then(|(_, via)| change_origin_position(via));
+            let of_rows = || before.rows.as_ref().and_then(change_origin_position);
+            via = of_column
+                .or_else(of_rows)
+                .or_else(|| change_origin_position(&before.origin));
         }
         steps.reverse();
         steps
     }
 }
 
-fn origin_position(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
+fn change_origin_position(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
     via.as_ref()
         .map(|(node_index, column)| (*node_index, column.as_deref()))
 }
 
 /// Returns the owner of a node, from its `meta` or its group.
-fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
+fn owner_of_node(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
     if let NodeDetail::Exposure(exposure) = &node.detail {
         return owner_name(&exposure.owner);
     }
@@ -440,7 +446,7 @@ fn owner_name(owner: &Owner) -> Option<String> {
 
 /// Summarizes the latest test results of each node: the number of passing tests, and the status of one test that does
 /// not pass.
-fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
+fn test_status_by_node(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut statuses_by_node: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {
         let (Some(tested_node), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else {

@@ -8,7 +8,7 @@ use crate::lineage::{self, ColumnChange};
 
 /// Returns the elements of a semantic model, each with the columns that it reads. The elements include measures that
 /// are defined inside metrics (`inline_measures`). The columns are `None` if the SQL of the element cannot be traced.
-fn semantic_elements(
+fn semantic_elements_with_columns(
     model: &DbtSemanticModel,
     inline_measures: &[Measure],
     dialect: Option<Dialect>,
@@ -42,7 +42,12 @@ fn semantic_elements(
 }
 
 /// Grades a semantic model based on its elements that read changed columns.
-pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
+pub(super) fn assess_effect_on_semantic_model(
+    graph: &Graph<'_>,
+    index: usize,
+    states: &NodeStates,
+    state: &mut NodeState,
+) {
     let Some(NodeDetail::SemanticModel(model)) = graph
         .nodes
         .get(index)
@@ -53,7 +58,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
     };
     let children = graph.children.get(index).into_iter().flatten();
     let inline_measures: Vec<Measure> = children.filter_map(|child| inline_measure(graph, *child)).collect();
-    let elements = semantic_elements(model, &inline_measures, graph.sources.dialect);
+    let elements = semantic_elements_with_columns(model, &inline_measures, graph.sources.dialect);
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.node_name(*parent);
@@ -122,7 +127,7 @@ fn inline_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
 }
 
 /// Grades a metric based on its measures and input metrics.
-pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
+pub(super) fn assess_effect_on_metric(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(node) = graph.nodes.get(index).and_then(|part| part.node) else {
         return;
     };
@@ -130,7 +135,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
         return;
     };
     let inline_measure = metric.inline_measure(&node.name).map(|_| &*node.name);
-    let measures: Vec<&str> = metric_measures(metric).into_iter().chain(inline_measure).collect();
+    let measures: Vec<&str> = measures_of_metric(metric).into_iter().chain(inline_measure).collect();
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
@@ -182,7 +187,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
     }
 }
 
-fn metric_measures(metric: &Metric) -> Vec<&str> {
+fn measures_of_metric(metric: &Metric) -> Vec<&str> {
     let listed = metric
         .type_params
         .get("input_measures")

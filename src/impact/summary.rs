@@ -37,17 +37,17 @@ impl Impact {
             .changed
             .iter()
             .any(|changed| changed.severity == ChangeSeverity::Breaking);
-        let s = verb_ending(count);
+        let s = change_verb_ending(count);
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if has_own_change => {
                 format!("{changes} break{s} the changed models themselves and affect{s} nothing else")
             }
-            ("", "") if !self.untraced.is_empty() => self.breakage_clause(),
+            ("", "") if !self.untraced.is_empty() => self.no_breakage_clause(),
             ("", "") => format!("{changes} affect{s} nothing downstream"),
             ("", changing) if has_own_change => {
                 format!("{changes} alter{s} values in {changing}; the changed models themselves break")
             }
-            ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.breakage_clause()),
+            ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.no_breakage_clause()),
             (breaking, "") => format!("{changes} break{s} {breaking}"),
             (breaking, changing) => format!("{changes} break{s} {breaking} and alter{s} values in {changing}"),
         }
@@ -71,7 +71,7 @@ impl Impact {
     }
 
     /// Returns the end of the summary if no effect is known to be breaking.
-    fn breakage_clause(&self) -> String {
+    fn no_breakage_clause(&self) -> String {
         let names = quote_names(self.untraced.iter().map(|(name, _)| name));
         match names.as_slice() {
             [] => "nothing breaks".to_owned(),
@@ -85,7 +85,7 @@ impl Impact {
 }
 
 /// Returns the ending of the verb after a number of changes, as in `1 change breaks` and `2 changes break`.
-fn verb_ending(change_count: usize) -> &'static str {
+fn change_verb_ending(change_count: usize) -> &'static str {
     if change_count == 1 { "s" } else { "" }
 }
 
@@ -93,48 +93,51 @@ fn verb_ending(change_count: usize) -> &'static str {
 fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for effect in effects {
-        let kind = summarized_kind(&effect.kind);
+        let kind = summary_kind_name(&effect.kind);
         match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
             Some((_, count)) => *count += 1,
             None => counts.push((kind, 1)),
         }
     }
-    counts.sort_by_key(|(kind, _)| kind_sort_position(kind));
+    counts.sort_by_key(|(kind, _)| kind_report_position(kind));
     let phrases = counts
         .iter()
-        .map(|(kind, count)| format!("{count} {}", kind_for_count(kind, *count)));
+        .map(|(kind, count)| format!("{count} {}", pluralize_kind(kind, *count)));
     phrases.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the name of a kind in the summary. All kinds of Omni fields have the same name in the summary.
-fn summarized_kind(kind: &str) -> String {
+fn summary_kind_name(kind: &str) -> String {
     match kind {
         "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field".to_owned(),
-        other => display_kind(other),
+        other => display_kind_name(other),
     }
 }
 
 /// Returns the position of a kind in reports.
-pub(super) fn kind_sort_position(kind: &str) -> usize {
-    let kind = summarized_kind(kind);
+pub(super) fn kind_report_position(kind: &str) -> usize {
+    let kind = summary_kind_name(kind);
     let position = KIND_ORDER.iter().position(|ordered_kind| *ordered_kind == kind);
     position.unwrap_or(KIND_ORDER.len())
 }
 
 /// Returns the name of a kind in messages, such as `saved query` or `Omni topic`.
-pub(super) fn display_kind(kind: &str) -> String {
+pub(super) fn display_kind_name(kind: &str) -> String {
     kind.replace('_', " ").replace("omni ", "Omni ")
 }
 
 /// Returns the singular or the plural of a kind's name in messages.
-pub(super) fn kind_for_count(display_kind: &str, count: usize) -> String {
+pub(super) fn pluralize_kind(display_kind_name: &str, count: usize) -> String {
     if count == 1 {
-        return display_kind.to_owned();
+        return display_kind_name.to_owned();
     }
-    match (display_kind.strip_suffix("ry"), display_kind.strip_suffix("is")) {
+    match (
+        display_kind_name.strip_suffix("ry"),
+        display_kind_name.strip_suffix("is"),
+    ) {
         (Some(stem), _) => format!("{stem}ries"),
         (_, Some(stem)) => format!("{stem}es"),
-        _ => format!("{display_kind}s"),
+        _ => format!("{display_kind_name}s"),
     }
 }
 

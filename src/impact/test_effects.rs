@@ -10,7 +10,7 @@ type GraphColumn = (usize, String);
 
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if
 /// values change.
-pub(super) fn grade_data_test(
+pub(super) fn assess_effect_on_data_test(
     graph: &Graph<'_>,
     index: usize,
     test: Option<&DataTest<'_>>,
@@ -36,7 +36,7 @@ pub(super) fn grade_data_test(
     });
     let lineage = if is_known { None } else { graph.lineage(index) };
     if let Some(Ok(lineage)) = lineage {
-        let (traced, rows) = changed_columns_read(graph, index, lineage, states);
+        let (traced, rows) = changed_columns_read_by_test(graph, index, lineage, states);
         columns.extend(traced);
         match rows {
             Some((node_index, Some(column))) => columns.push((node_index, column)),
@@ -113,7 +113,7 @@ fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<GraphColumn> {
 
 /// Returns the changed columns that the SQL of a test reads, and the changed column or relation that determines the
 /// rows of the test.
-fn changed_columns_read(
+fn changed_columns_read_by_test(
     graph: &Graph<'_>,
     index: usize,
     lineage: &SqlLineage,
@@ -142,11 +142,11 @@ fn changed_columns_read(
 
 /// Grades the effect on a unit test. A unit test has its own input rows, so it is affected only by changes to the
 /// code of its model and by removed columns.
-pub(super) fn grade_unit_test(
+pub(super) fn assess_effect_on_unit_test(
     graph: &Graph<'_>,
     index: usize,
     states: &NodeStates,
-    starts: &[NodeChanges],
+    initial_changes: &[NodeChanges],
     state: &mut NodeState,
 ) {
     let model = graph.nodes.get(index).and_then(|part| match &part.node?.detail {
@@ -180,7 +180,7 @@ pub(super) fn grade_unit_test(
                 via,
             );
         } else if is_tested
-            && starts
+            && initial_changes
                 .iter()
                 .any(|start| start.node_index == *parent && start.redefined)
         {

@@ -31,7 +31,7 @@ pub fn evaluate_scalar(
             let a = operand(a, number || *op == InterpreterOp::Divide);
             let b = operand(b, number || moved);
             if let Some(outcome) = operator_outcome(*op, &a, &b) {
-                trace::record_event(|| x.to_string(), outcome);
+                trace::record_outcome(|| x.to_string(), outcome);
             }
             evaluate_binary(*op, &a, &b)
         }
@@ -54,11 +54,11 @@ pub fn evaluate_scalar(
                 return Value::Null;
             };
             mark_float_from_decimals(&result, values.iter());
-            if trace::is_recording() {
-                trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
-                if *name == "SWITCH" && chosen_argument(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
+            if trace::is_recording_coverage() {
+                trace::record_outcome(|| x.to_string(), trace::outcome_kind(&result));
+                if *name == "SWITCH" && chosen_branch_index(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
                     let is_empty = values.first().is_none_or(Value::is_null);
-                    trace::record_event(
+                    trace::record_outcome(
                         || x.to_string(),
                         if is_empty {
                             "finds nothing for an empty value"
@@ -67,8 +67,8 @@ pub fn evaluate_scalar(
                         },
                     );
                 }
-                if let Some(arg_index) = chosen_argument(name, &values) {
-                    trace::record_event(|| x.to_string(), trace::branch_outcome(arg_index));
+                if let Some(arg_index) = chosen_branch_index(name, &values) {
+                    trace::record_outcome(|| x.to_string(), trace::branch_outcome(arg_index));
                 }
             }
             result
@@ -106,7 +106,7 @@ fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static 
 }
 
 /// Returns the index of the branch that a conditional function takes. The default is the last branch.
-pub fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
+pub fn chosen_branch_index(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.as_condition() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
         let branch_index = tests
@@ -200,7 +200,7 @@ pub fn parse_moment(text: &str) -> Option<Value> {
         .then_some(Value::Time(date * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second))
 }
 
-fn unsupported_operands(op: InterpreterOp, a: &Value, b: &Value) -> Value {
+fn report_unsupported_operands(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     uncertainty::report_unsupported(|| format!("`{} {} {}`", a.text(), op.symbol(), b.text()));
     Value::Null
 }
@@ -218,7 +218,7 @@ fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
         (InterpreterOp::DaysBetween, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
         (InterpreterOp::DaysBetween, ..) => {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
-                return unsupported_operands(op, a, b);
+                return report_unsupported_operands(op, a, b);
             };
             return Value::Number((a - b) as f64 / SECONDS_PER_DAY as f64);
         }
@@ -228,7 +228,7 @@ fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
         _ => {}
     }
     let (Some(x), Some(y)) = (a.number(), b.number()) else {
-        return unsupported_operands(op, a, b);
+        return report_unsupported_operands(op, a, b);
     };
     if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
         return evaluate_decimal(op, a, b);
@@ -297,7 +297,7 @@ fn integer_or_overflow(result: Option<i64>) -> Value {
 /// Shifts a date by whole days, or a time by days and fractions of days.
 fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
     let Some(shift) = days.number() else {
-        return unsupported_operands(op, date, days);
+        return report_unsupported_operands(op, date, days);
     };
     let day_count = if op == InterpreterOp::Earlier { -shift } else { shift };
     // No engine supports a date at this offset, so an engine may fail.
@@ -315,20 +315,20 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
             }
             Value::Time(seconds + moved.round() as i64)
         }
-        _ => unsupported_operands(op, date, days),
+        _ => report_unsupported_operands(op, date, days),
     }
 }
 
 /// Evaluates an aggregate, given the values of its arguments in each row.
 pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
-    if trace::is_recording() {
+    if trace::is_recording_coverage() {
         record_row_count(x, &rows);
     }
     let rows = if distinct {
         let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
         let once = statistics::dedup_values(&values);
         if once.len() < values.len() {
-            trace::record_event(|| x.to_string(), "has a value twice");
+            trace::record_outcome(|| x.to_string(), "has a value twice");
         }
         once.into_iter().map(|value| vec![value]).collect()
     } else {
@@ -339,7 +339,7 @@ pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>
         return Value::Null;
     };
     mark_float_from_decimals(&result, rows.iter().flatten());
-    trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
+    trace::record_outcome(|| x.to_string(), trace::outcome_kind(&result));
     result
 }
 
@@ -356,11 +356,11 @@ fn record_row_count(x: &InterpreterExpr, rows: &[Vec<Value>]) {
         1 => "is of one row",
         _ => "is of several rows",
     };
-    trace::record_event(|| x.to_string(), outcome);
+    trace::record_outcome(|| x.to_string(), outcome);
     let conditions = rows.iter().filter_map(|row| row.first());
     if conditions.clone().any(|value| matches!(value, Value::Bool(_))) {
         let is_met = conditions.clone().any(|value| value.as_condition() == Some(true));
-        trace::record_event(
+        trace::record_outcome(
             || x.to_string(),
             if is_met {
                 "has rows that meet its condition"

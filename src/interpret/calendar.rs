@@ -36,7 +36,7 @@ pub fn add_months(date: i64, months: i64) -> i64 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InterpreterUnit {
+pub enum InterpreterCalendarUnit {
     Day,
     Week,
     Month,
@@ -44,7 +44,7 @@ pub enum InterpreterUnit {
     Year,
 }
 
-impl InterpreterUnit {
+impl InterpreterCalendarUnit {
     pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
 
     pub fn name(self) -> &'static str {
@@ -88,12 +88,12 @@ impl PeriodFrame {
         }
     }
 
-    pub fn unit(self) -> InterpreterUnit {
+    pub fn unit(self) -> InterpreterCalendarUnit {
         match self {
-            Self::Week => InterpreterUnit::Week,
-            Self::Month => InterpreterUnit::Month,
-            Self::Quarter => InterpreterUnit::Quarter,
-            Self::Year => InterpreterUnit::Year,
+            Self::Week => InterpreterCalendarUnit::Week,
+            Self::Month => InterpreterCalendarUnit::Month,
+            Self::Quarter => InterpreterCalendarUnit::Quarter,
+            Self::Year => InterpreterCalendarUnit::Year,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{InterpreterUnit, PeriodFrame, civil_date};
+use crate::calendar::{InterpreterCalendarUnit, PeriodFrame, civil_date};
 use crate::value::{SECONDS_PER_DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub enum InterpreterExpr {
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
     Aggregate(&'static str, Vec<InterpreterExpr>),
     /// Values of an expression in a range of rows.
-    Range(Box<InterpreterExpr>, WindowRows),
+    Range(Box<InterpreterExpr>, RangeWindowRows),
     /// Window function: the value of another row, or a position among the rows.
     Window(Window),
 }
@@ -56,14 +56,14 @@ pub enum Window {
     Rank(&'static str, Box<InterpreterExpr>, bool),
     PercentRank(Box<InterpreterExpr>),
     /// `PERIODOFFSET`, with the offset in calendar periods.
-    Period(Box<InterpreterExpr>, i64, InterpreterUnit),
+    Period(Box<InterpreterExpr>, i64, InterpreterCalendarUnit),
     /// `FIRST(x, unit)` or, if the flag is `true`, `LAST(x, unit)`.
     InPeriod(Box<InterpreterExpr>, PeriodFrame, bool),
 }
 
 /// Rows that a range contains.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WindowRows {
+pub enum RangeWindowRows {
     All,
     Between(RangeEndPosition, RangeEndPosition),
 }
@@ -76,12 +76,12 @@ pub enum RangeEndPosition {
     /// First or, if the flag is `true`, last row in the period of the current row.
     InPeriod(PeriodFrame, bool),
     /// Key of the current row, shifted by a calendar period.
-    Moved(i64, InterpreterUnit),
+    Moved(i64, InterpreterCalendarUnit),
 }
 
 impl RangeEndPosition {
     /// Returns whether a range that starts or ends here is a calendar range.
-    pub fn is_by_calendar(self) -> bool {
+    pub fn is_calendar_position(self) -> bool {
         matches!(self, Self::InPeriod(..) | Self::Moved(..))
     }
 
@@ -209,7 +209,7 @@ impl InterpreterExpr {
     }
 
     /// Returns the rows of the first range in an aggregate's arguments.
-    pub fn range_rows(&self) -> Option<WindowRows> {
+    pub fn range_rows(&self) -> Option<RangeWindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
         args.iter().find_map(|arg| {
             if let Self::Range(_, rows) = arg {
@@ -306,8 +306,8 @@ impl fmt::Display for InterpreterExpr {
             Self::Call(name, args) | Self::Aggregate(name, args) => write_list(f, name, args),
             Self::Range(operand, rows) => {
                 let (from, to) = match rows {
-                    WindowRows::All => (RangeEndPosition::At(0), RangeEndPosition::At(0)),
-                    WindowRows::Between(from, to) => (*from, *to),
+                    RangeWindowRows::All => (RangeEndPosition::At(0), RangeEndPosition::At(0)),
+                    RangeWindowRows::Between(from, to) => (*from, *to),
                 };
                 from.write(f, operand)?;
                 write!(f, ":")?;

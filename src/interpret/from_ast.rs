@@ -2,9 +2,9 @@
 //! nor converted.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
-use crate::calendar::{InterpreterUnit, PeriodFrame};
+use crate::calendar::{InterpreterCalendarUnit, PeriodFrame};
 use crate::catalog::{self, ParamType, ResultType};
-use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, RangeWindowRows, Window};
 use crate::parse::{reference, unquote};
 use crate::value::Value;
 use crate::{Level, Type};
@@ -70,7 +70,7 @@ pub fn convert_formula(
             return Err("such deep nesting".to_owned());
         }
         let expr = reader.convert_node(id, children)?;
-        let depth = if reader.is_let(id) {
+        let depth = if reader.is_let_call(id) {
             expr.size(|_| None).1
         } else {
             depth + 1
@@ -88,7 +88,7 @@ struct AstReader<'a> {
 }
 
 impl AstReader<'_> {
-    fn is_let(&self, id: ExprId) -> bool {
+    fn is_let_call(&self, id: ExprId) -> bool {
         matches!(self.ast.expr(id), Node::Call(index) if self.ast.call(index).name.text(self.source).eq_ignore_ascii_case("LET"))
     }
 
@@ -145,7 +145,7 @@ impl AstReader<'_> {
                 let mut args: Vec<InterpreterExpr> = children.collect();
                 for (arg_index, arg) in self.ast.arguments(call).iter().enumerate() {
                     if self.ast.expr(*arg) == Node::Blank {
-                        let blank = blank_value(name, arg_index, &args)
+                        let blank = value_of_empty_argument(name, arg_index, &args)
                             .ok_or_else(|| format!("an empty argument of `{name}`"))?;
                         if let Some(arg) = args.get_mut(arg_index) {
                             *arg = InterpreterExpr::Literal(blank);
@@ -243,7 +243,7 @@ fn substitute_let_names(mut args: Vec<InterpreterExpr>) -> Option<InterpreterExp
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
 /// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
 /// determine the type.
-fn blank_value(name: &str, arg_index: usize, args: &[InterpreterExpr]) -> Option<Value> {
+fn value_of_empty_argument(name: &str, arg_index: usize, args: &[InterpreterExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
         "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
@@ -289,13 +289,13 @@ fn blank_value(name: &str, arg_index: usize, args: &[InterpreterExpr]) -> Option
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != arg_index && of_same_type(other))
-            .find_map(|(_, other)| empty_value(other)),
+            .find_map(|(_, other)| empty_value_of_expression(other)),
         None => None,
     }
 }
 
 /// Returns the empty value for the type of an expression, if the expression's syntax determines that type.
-fn empty_value(expr: &InterpreterExpr) -> Option<Value> {
+fn empty_value_of_expression(expr: &InterpreterExpr) -> Option<Value> {
     match expr {
         InterpreterExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
         InterpreterExpr::Literal(Value::Text(_)) | InterpreterExpr::Binary(InterpreterOp::Join, ..) => {
@@ -332,12 +332,12 @@ fn convert_range(from: InterpreterExpr, to: InterpreterExpr) -> Option<Interpret
     let (to_operand, to) = range_end_position(to)?;
     // An offset in rows cannot be combined with a calendar end.
     let is_offset = |end: RangeEndPosition| matches!(end, RangeEndPosition::At(n) if n != 0);
-    if from.is_by_calendar() && is_offset(to) || to.is_by_calendar() && is_offset(from) {
+    if from.is_calendar_position() && is_offset(to) || to.is_calendar_position() && is_offset(from) {
         return None;
     }
     let rows = match (from, to) {
-        (RangeEndPosition::At(0), RangeEndPosition::At(0)) => WindowRows::All,
-        _ => WindowRows::Between(from, to),
+        (RangeEndPosition::At(0), RangeEndPosition::At(0)) => RangeWindowRows::All,
+        _ => RangeWindowRows::Between(from, to),
     };
     (operand == to_operand).then(|| InterpreterExpr::Range(Box::new(operand), rows))
 }
@@ -388,7 +388,7 @@ fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window
             let Some(InterpreterExpr::Literal(Value::Text(unit))) = args.get(2) else {
                 return None;
             };
-            let unit = InterpreterUnit::ALL
+            let unit = InterpreterCalendarUnit::ALL
                 .into_iter()
                 .find(|interpreter_unit| unit.eq_ignore_ascii_case(interpreter_unit.name()))?;
             Some(Window::Period(operand()?, integer_arg(1)?, unit))

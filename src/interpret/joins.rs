@@ -8,7 +8,7 @@ use crate::spec::{InterpreterJoin, InterpreterJoinKind, InterpreterStep, JoinCon
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
-use crate::walk::{NamePrecedence, StepRows, USING_QUALIFIER, ValueRow, row_value};
+use crate::walk::{NamePrecedence, StepRows, USING_QUALIFIER, ValueRow, evaluate_row_expression};
 
 struct JoinedRelations<'a> {
     names: Vec<&'a str>,
@@ -23,7 +23,7 @@ type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
 /// `column`.
-pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMap<&str, StepRows>) -> StepRows {
+pub fn join_input_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
     let mut names = vec![input_name];
     names.extend(step.joins.iter().map(InterpreterJoin::name));
@@ -68,7 +68,7 @@ pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMa
     for (relation, rows) in relations.names.iter().zip(&relations.rows) {
         for column in &rows.columns {
             let qualified_name = format!("{relation}.{column}");
-            if relations.resolve_value(&[], column).is_some() {
+            if relations.resolve_name_to_value(&[], column).is_some() {
                 let merged = relations.merged_columns.iter().any(|(name, _)| name == column);
                 qualified_names.insert(
                     column.clone(),
@@ -82,7 +82,7 @@ pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMa
     let row = |parts: &JoinedRows<'_>| {
         names
             .iter()
-            .filter_map(|name| Some((name.clone(), relations.resolve_value(parts, name)?)))
+            .filter_map(|name| Some((name.clone(), relations.resolve_name_to_value(parts, name)?)))
             .collect()
     };
     let rows = joined_rows.iter().map(row).collect();
@@ -120,7 +120,7 @@ impl<'a> JoinedRelations<'a> {
     }
 
     /// Resolves a name to a value. `None` if no relation or more than one relation has the column.
-    fn resolve_value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
+    fn resolve_name_to_value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let column_value = |relation_index: usize, column: &str| {
             let row = parts.get(relation_index).copied().flatten();
             row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
@@ -128,7 +128,7 @@ impl<'a> JoinedRelations<'a> {
         if let Some((relation, column)) = name.split_once('.') {
             if relation == USING_QUALIFIER {
                 let (_, of_these) = self.merged_columns.iter().find(|(merged, _)| *merged == column)?;
-                return Some(first_value(of_these, &|relation_index| {
+                return Some(first_non_null_value(of_these, &|relation_index| {
                     column_value(relation_index, column)
                 }));
             }
@@ -142,7 +142,7 @@ impl<'a> JoinedRelations<'a> {
             .collect();
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
-                Some(first_value(of_these, &|relation_index| {
+                Some(first_non_null_value(of_these, &|relation_index| {
                     column_value(relation_index, name)
                 }))
             }
@@ -170,14 +170,14 @@ impl<'a> JoinedRelations<'a> {
                 joined_row.push(Some(other));
                 if self.is_match(step, relation_index, join, &joined_row) {
                     if !alone {
-                        trace::record_event(event_name, "finds several rows");
+                        trace::record_outcome(event_name, "finds several rows");
                     }
                     alone = false;
                     met.insert(index);
                     joined_rows.push(joined_row);
                 }
             }
-            trace::record_event(event_name, if alone { "finds no row" } else { "finds a row" });
+            trace::record_outcome(event_name, if alone { "finds no row" } else { "finds a row" });
             if alone && matches!(join.kind, InterpreterJoinKind::Left | InterpreterJoinKind::Full) {
                 let mut joined_row = parts;
                 joined_row.push(None);
@@ -186,7 +186,7 @@ impl<'a> JoinedRelations<'a> {
         }
         if join.kind == InterpreterJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(index, _)| !met.contains(index)) {
-                trace::record_event(event_name, "has a row without a match");
+                trace::record_outcome(event_name, "has a row without a match");
                 let mut joined_row: JoinedRows<'a> = vec![None; relation_index];
                 joined_row.push(Some(other));
                 joined_rows.push(joined_row);
@@ -206,24 +206,25 @@ impl<'a> JoinedRelations<'a> {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
                 let mut names = Vec::new();
-                collect_names_read(step, condition, &mut names);
-                let value = |name: String| Some((name.clone(), self.resolve_value(parts, &name)?));
+                collect_referenced_names(step, condition, &mut names);
+                let value = |name: String| Some((name.clone(), self.resolve_name_to_value(parts, &name)?));
                 let row: ValueRow = names.into_iter().filter_map(value).collect();
-                row_value(step, condition, &row, NamePrecedence::ColumnsFirst).as_condition() == Some(true)
+                evaluate_row_expression(step, condition, &row, NamePrecedence::ColumnsFirst).as_condition()
+                    == Some(true)
             }
             JoinCondition::Using(names) => names.iter().all(|name| {
-                let sides = self.earlier_sides(relation_index, name);
+                let sides = self.earlier_relations_with_column(relation_index, name);
                 let value = |side_index: usize| {
                     let row = parts.get(side_index).copied().flatten();
                     row.and_then(|row| row.get(name).cloned()).unwrap_or(Value::Null)
                 };
-                first_value(&sides, &value).compare(&value(relation_index)) == Some(std::cmp::Ordering::Equal)
+                first_non_null_value(&sides, &value).compare(&value(relation_index)) == Some(std::cmp::Ordering::Equal)
             }),
         }
     }
 
     /// Returns the relations before index `relation_index` that have the `using` column `name`.
-    fn earlier_sides(&self, relation_index: usize, name: &str) -> Vec<usize> {
+    fn earlier_relations_with_column(&self, relation_index: usize, name: &str) -> Vec<usize> {
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, sides)) => sides.clone(),
             None => (0..relation_index)
@@ -233,7 +234,7 @@ impl<'a> JoinedRelations<'a> {
     }
 
     fn merge_column(&mut self, name: &'a str, relation_index: usize) {
-        let mut sides = self.earlier_sides(relation_index, name);
+        let mut sides = self.earlier_relations_with_column(relation_index, name);
         sides.push(relation_index);
         self.merged_columns.retain(|(merged, _)| *merged != name);
         self.merged_columns.push((name, sides));
@@ -282,7 +283,7 @@ impl<'a> JoinedRelations<'a> {
     }
 }
 
-fn first_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
+fn first_non_null_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
     sides
         .iter()
         .map(|relation_index| value(*relation_index))
@@ -291,14 +292,14 @@ fn first_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 }
 
 /// Collects the names to which an expression refers, directly or through the step's definitions.
-fn collect_names_read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
+fn collect_referenced_names(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
     let mut direct_names = Vec::new();
     x.collect_names(&mut direct_names);
     for name in direct_names {
         if !names.contains(&name) {
             names.push(name.clone());
             if let Some(definition) = step.definition(&name) {
-                collect_names_read(step, definition, names);
+                collect_referenced_names(step, definition, names);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Operands of arithmetic with `blanks: zero`: a blank is 0, but the NULL of an error remains NULL.
 
 use crate::Level;
-use crate::arithmetic::{chosen_argument, evaluate_binary};
+use crate::arithmetic::{chosen_branch_index, evaluate_binary};
 use crate::catalog::{self, Nulls, Overload, Param, ParamType};
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
-use crate::temporal::result_arguments;
+use crate::temporal::result_argument_indices;
 use crate::value::Value;
 use crate::{functions, uncertainty};
 
@@ -56,7 +56,7 @@ pub fn selectable_arguments<'x>(
         ("IF", false) => NullSources::BLANK,
         _ => NullSources::ERROR,
     };
-    let result_indexes = result_arguments(name, args.len()).unwrap_or_default();
+    let result_indexes = result_argument_indices(name, args.len()).unwrap_or_default();
     Some((
         result_indexes
             .into_iter()
@@ -72,7 +72,7 @@ pub fn fails_without_values(name: &str) -> bool {
 }
 
 /// Returns whether a spreadsheet may show an error for a call with arguments that are not blank.
-pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
+pub fn can_return_error(name: &str, args: &[InterpreterExpr]) -> bool {
     let Some(function) = catalog::lookup(name) else {
         return false;
     };
@@ -216,7 +216,7 @@ fn chosen_argument_index(name: &str, args: &[Value]) -> Option<usize> {
         "SWITCH" => (1, args.len().saturating_sub(1)),
         _ => (0, args.len()),
     };
-    let branch = chosen_argument(name, args)?;
+    let branch = chosen_branch_index(name, args)?;
     match name {
         "IF" => Some(branch + 1),
         _ if 2 * branch + 1 < count => Some(first + 2 * branch + 1),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
-use crate::operands::{NullSources, can_fail, fails_without_values, selectable_arguments};
+use crate::operands::{NullSources, can_return_error, fails_without_values, selectable_arguments};
 use crate::uncertainty;
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct InterpreterStep {
     pub group_by: Vec<KeyColumn>,
     pub order_by: Vec<(KeyColumn, bool)>,
     pub partition_by: Option<Vec<String>>,
-    pub keep: InterpreterKeep,
+    pub keep: InterpreterProjection,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, InterpreterExpr)>,
     /// Names of definitions that are not output columns.
@@ -67,7 +67,7 @@ impl InterpreterJoin {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum InterpreterKeep {
+pub enum InterpreterProjection {
     #[default]
     Nothing,
     All,
@@ -119,7 +119,7 @@ impl InterpreterStep {
     }
 
     /// Returns the grouping key whose output column has this name, such as `customers.country` for `country`.
-    pub fn key_with_output(&self, name: &str) -> Option<&KeyColumn> {
+    pub fn grouping_key_of_output(&self, name: &str) -> Option<&KeyColumn> {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
@@ -150,7 +150,7 @@ impl InterpreterStep {
             InterpreterExpr::Binary(op, a, b) => match (op, any(&[a, b])) {
                 // A blank operand counts as 0, so a NULL result can only be an error.
                 (Add | Subtract | Multiply, NullSources { error: true, .. }) => NullSources::ERROR,
-                (Power, sources) if can_fail("POWER", &[(**a).clone(), (**b).clone()]) => {
+                (Power, sources) if can_return_error("POWER", &[(**a).clone(), (**b).clone()]) => {
                     sources.or(NullSources::ERROR)
                 }
                 (_, sources) => sources,
@@ -158,7 +158,7 @@ impl InterpreterStep {
             InterpreterExpr::Call(name, args) => match selectable_arguments(name, args) {
                 Some((branches, nothing)) => any(&branches).or(nothing),
                 None if fails_without_values(name) => NullSources::ERROR,
-                None if can_fail(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),
+                None if can_return_error(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),
                 None => any(&args.iter().collect::<Vec<_>>()),
             },
             InterpreterExpr::Aggregate(name, _) if name.starts_with("COUNT") || name.starts_with("SUM") => {
@@ -179,11 +179,11 @@ impl InterpreterStep {
     }
 
     /// Returns the output columns in which a NULL represents failed arithmetic.
-    pub fn error_outputs(&self) -> Vec<String> {
+    pub fn outputs_with_error_nulls(&self) -> Vec<String> {
         let output_columns = self.error_columns.iter().filter(|column| match &self.keep {
-            InterpreterKeep::Nothing => false,
-            InterpreterKeep::All => self.definition(column).is_none(),
-            InterpreterKeep::Some(names) => names.contains(column),
+            InterpreterProjection::Nothing => false,
+            InterpreterProjection::All => self.definition(column).is_none(),
+            InterpreterProjection::Some(names) => names.contains(column),
         });
         let keys = self.group_by.iter().filter(|key| key.frame.is_none());
         let defined = self.definitions.iter().filter(|(name, _)| !self.hidden.contains(name));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
+use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::value::Value;
 
 /// Type of a value that may be NULL.
@@ -19,7 +19,7 @@ pub enum TemporalKind {
 }
 
 /// Types of the columns and definitions in a step, by name.
-type TemporalNames = BTreeMap<String, TemporalKind>;
+type TemporalKindByName = BTreeMap<String, TemporalKind>;
 
 /// Rewrites the operators on dates and times in a spec to explicit date and time operations. `of_relation` returns
 /// the types of a relation's columns.
@@ -31,7 +31,7 @@ pub fn make_spec_date_operators_explicit(
     let mut input_name = spec.from.clone();
     for step in &mut spec.steps {
         let columns = |name: &str| columns_by_name.get(name).cloned().unwrap_or_else(|| of_relation(name));
-        let mut input = TemporalNames::new();
+        let mut input = TemporalKindByName::new();
         let relations = step.joins.iter().map(|join| (join.name().to_owned(), join.to.clone()));
         for (alias, to) in [(input_name.clone(), input_name.clone())].into_iter().chain(relations) {
             for (column, kind) in columns(&to) {
@@ -39,7 +39,7 @@ pub fn make_spec_date_operators_explicit(
                 input.entry(column).or_insert(kind);
             }
         }
-        let names = defined_types(step, &input);
+        let names = infer_definition_kinds(step, &input);
         for (name, x) in &mut step.definitions {
             make_operators_explicit_in_scope(
                 x,
@@ -64,11 +64,12 @@ pub fn make_spec_date_operators_explicit(
                 make_operators_explicit_in_scope(condition, &scope);
             }
         }
-        let kind_of = |names: &TemporalNames, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
+        let kind_of =
+            |names: &TemporalKindByName, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
         let mut outputs: Vec<(String, TemporalKind)> = match &step.keep {
-            InterpreterKeep::Nothing => Vec::new(),
-            InterpreterKeep::All => columns(&input_name),
-            InterpreterKeep::Some(kept_names) => kept_names
+            InterpreterProjection::Nothing => Vec::new(),
+            InterpreterProjection::All => columns(&input_name),
+            InterpreterProjection::Some(kept_names) => kept_names
                 .iter()
                 .map(|k| (unqualified_name(k).to_owned(), kind_of(&input, k)))
                 .collect(),
@@ -76,7 +77,7 @@ pub fn make_spec_date_operators_explicit(
         outputs.extend(
             step.group_by
                 .iter()
-                .map(|entry| (entry.output(), expression_kind(&entry.expr(), &scope))),
+                .map(|entry| (entry.output(), temporal_kind_of_expression(&entry.expr(), &scope))),
         );
         outputs.extend(
             step.definitions
@@ -84,7 +85,7 @@ pub fn make_spec_date_operators_explicit(
                 .map(|(name, _)| (name.clone(), kind_of(&names, name))),
         );
         // If several outputs have the same name, the last output takes precedence.
-        let outputs: TemporalNames = outputs.into_iter().collect();
+        let outputs: TemporalKindByName = outputs.into_iter().collect();
         columns_by_name.insert(step.name.clone(), outputs.into_iter().collect());
         input_name.clone_from(&step.name);
     }
@@ -97,7 +98,7 @@ pub fn make_date_operators_explicit(x: &mut InterpreterExpr, columns: &[(String,
     make_operators_explicit_in_scope(
         x,
         &TemporalScope {
-            names: &TemporalNames::new(),
+            names: &TemporalKindByName::new(),
             input: &columns,
             own: None,
         },
@@ -105,12 +106,12 @@ pub fn make_date_operators_explicit(x: &mut InterpreterExpr, columns: &[(String,
 }
 
 /// Infers the type of each definition. The order of the definitions does not matter.
-fn defined_types(step: &InterpreterStep, input: &TemporalNames) -> TemporalNames {
-    let mut names = TemporalNames::new();
+fn infer_definition_kinds(step: &InterpreterStep, input: &TemporalKindByName) -> TemporalKindByName {
+    let mut names = TemporalKindByName::new();
     for _ in 0..=step.definitions.len() {
         let before = names.clone();
         for (name, x) in &step.definitions {
-            let is = expression_kind(
+            let is = temporal_kind_of_expression(
                 x,
                 &TemporalScope {
                     names: &before,
@@ -128,13 +129,13 @@ fn defined_types(step: &InterpreterStep, input: &TemporalNames) -> TemporalNames
 }
 
 struct TemporalScope<'a> {
-    names: &'a TemporalNames,
-    input: &'a TemporalNames,
+    names: &'a TemporalKindByName,
+    input: &'a TemporalKindByName,
     own: Option<&'a String>,
 }
 
 impl TemporalScope<'_> {
-    fn name_kind(&self, name: &String) -> TemporalKind {
+    fn temporal_kind_of_name(&self, name: &String) -> TemporalKind {
         let defined = self.names.get(name).filter(|_| self.own != Some(name));
         defined
             .or_else(|| self.input.get(name))
@@ -144,7 +145,7 @@ impl TemporalScope<'_> {
 }
 
 /// Returns the indexes of the arguments that a conditional function may return. `None` for any other function.
-pub fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
+pub fn result_argument_indices(name: &str, count: usize) -> Option<Vec<usize>> {
     let indexes = 0..count;
     let last = count.saturating_sub(1);
     Some(match name {
@@ -158,12 +159,12 @@ pub fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
     })
 }
 
-fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKind {
-    let kind_of = |x: &InterpreterExpr| expression_kind(x, scope);
+fn temporal_kind_of_expression(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKind {
+    let kind_of = |x: &InterpreterExpr| temporal_kind_of_expression(x, scope);
     match x {
         InterpreterExpr::Literal(Value::Date(_)) | InterpreterExpr::Period(..) => TemporalKind::Date,
         InterpreterExpr::Literal(Value::Time(_)) => TemporalKind::Time,
-        InterpreterExpr::Name(name) => scope.name_kind(name),
+        InterpreterExpr::Name(name) => scope.temporal_kind_of_name(name),
         InterpreterExpr::Part(_, frame) => match frame.as_str() {
             "date" | "day" => TemporalKind::Date,
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
@@ -198,7 +199,7 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
         }
         InterpreterExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
         InterpreterExpr::Call(name, args) => {
-            let places = result_arguments(name, args.len()).unwrap_or_default();
+            let places = result_argument_indices(name, args.len()).unwrap_or_default();
             let branches = places.into_iter().filter_map(|index| args.get(index));
             let kinds = branches
                 .filter(|x| !matches!(x, InterpreterExpr::Literal(Value::Null)))
@@ -235,10 +236,13 @@ fn replace_with_midnight(date: &mut InterpreterExpr) {
 }
 
 fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalScope<'_>) {
-    let kind = expression_kind(x, scope);
+    let kind = temporal_kind_of_expression(x, scope);
     match x {
         InterpreterExpr::Binary(op @ (InterpreterOp::Add | InterpreterOp::Subtract), a, b) => {
-            let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
+            let (of_a, of_b) = (
+                temporal_kind_of_expression(a, scope),
+                temporal_kind_of_expression(b, scope),
+            );
             match (of_a, of_b) {
                 (TemporalKind::Date, TemporalKind::Clock) => replace_with_midnight(a),
                 (TemporalKind::Clock, TemporalKind::Date) if *op == InterpreterOp::Add => replace_with_midnight(b),
@@ -256,10 +260,10 @@ fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalSco
             }
         }
         InterpreterExpr::Call(name, args) if kind == TemporalKind::Time => {
-            for arg_index in result_arguments(name, args.len()).unwrap_or_default() {
+            for arg_index in result_argument_indices(name, args.len()).unwrap_or_default() {
                 if let Some(arg) = args
                     .get_mut(arg_index)
-                    .filter(|arg| expression_kind(arg, scope) == TemporalKind::Date)
+                    .filter(|arg| temporal_kind_of_expression(arg, scope) == TemporalKind::Date)
                 {
                     replace_with_midnight(arg);
                 }

@@ -6,21 +6,21 @@ use std::collections::BTreeSet;
 use crate::value::Value;
 
 /// Covered outcomes. Each entry contains the text of a subexpression and one of its outcomes.
-pub type TraceEvents = BTreeSet<(String, &'static str)>;
+pub type CoverageEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {
-    static RECORDED_EVENTS: RefCell<Option<TraceEvents>> = const { RefCell::new(None) };
+    static RECORDED_COVERAGE: RefCell<Option<CoverageEvents>> = const { RefCell::new(None) };
 }
 
 /// Runs a computation and records its coverage.
-pub fn record_events<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
-    RECORDED_EVENTS.set(Some(TraceEvents::new()));
+pub fn record_coverage<T>(work: impl FnOnce() -> T) -> (T, CoverageEvents) {
+    RECORDED_COVERAGE.set(Some(CoverageEvents::new()));
     let value = work();
-    (value, RECORDED_EVENTS.take().unwrap_or_default())
+    (value, RECORDED_COVERAGE.take().unwrap_or_default())
 }
 
-pub fn record_event(event_name: impl FnOnce() -> String, outcome: &'static str) {
-    RECORDED_EVENTS.with_borrow_mut(|seen| {
+pub fn record_outcome(event_name: impl FnOnce() -> String, outcome: &'static str) {
+    RECORDED_COVERAGE.with_borrow_mut(|seen| {
         if let Some(seen) = seen {
             seen.insert((event_name(), outcome));
         }
@@ -28,8 +28,8 @@ pub fn record_event(event_name: impl FnOnce() -> String, outcome: &'static str) 
 }
 
 /// Returns whether coverage is currently recorded.
-pub fn is_recording() -> bool {
-    RECORDED_EVENTS.with_borrow(Option::is_some)
+pub fn is_recording_coverage() -> bool {
+    RECORDED_COVERAGE.with_borrow(Option::is_some)
 }
 
 /// Returns the outcome to record for a value.

@@ -138,7 +138,7 @@ pub fn mark_result_too_large() {
 }
 
 /// Marks the computation as uncertain if it compares two numbers that differ only in the last bits.
-pub fn mark_comparison(a: f64, b: f64) {
+pub fn mark_close_comparison(a: f64, b: f64) {
     if a != b && (a - b).abs() <= 1e-11 * a.abs().max(b.abs()) {
         mark_uncertain();
     }

@@ -98,7 +98,7 @@ impl Value {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             _ => {
                 let (a, b) = (self.number()?, other.number()?);
-                uncertainty::mark_comparison(a, b);
+                uncertainty::mark_close_comparison(a, b);
                 a.partial_cmp(&b)
             }
         }

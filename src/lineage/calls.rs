@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::expression::{ExpressionStack, add_name_sources, lambda_parameters};
 use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn};
-use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::scope::{ExpressionInputs, QueryScope, ScopeRelation};
 use super::values::{ValueIndex, fingerprint_of};
 
 /// Window functions whose values are computed from the sort order.
@@ -77,11 +77,11 @@ impl QueryAnalyzer<'_> {
                     }
                     list.clauses
                         .iter()
-                        .for_each(|clause| visit_clause(clause, stack, is_window, hasher));
+                        .for_each(|clause| visit_argument_clause(clause, stack, is_window, hasher));
                 }
             }
         }
-        visit_orders(&function.within_group, stack, is_window, hasher);
+        visit_sort_keys(&function.within_group, stack, is_window, hasher);
         stack.extend(function.filter.iter().map(|filter| (is_window, &**filter)));
         format!("{:?}", function.null_treatment).hash(hasher);
         let has_arguments = stack.len() > before;
@@ -92,10 +92,10 @@ impl QueryAnalyzer<'_> {
                 if let Some(ident) = &window.window_name {
                     self.add_named_window(ident, scope, inputs);
                 }
-                hash_frame(window, hasher);
+                hash_window_frame(window, hasher);
                 stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
                 let is_rank = !has_arguments && RANK_FUNCTIONS.contains(&name.as_str());
-                visit_orders(&window.order_by, stack, !is_rank, hasher);
+                visit_sort_keys(&window.order_by, stack, !is_rank, hasher);
             }
         }
     }
@@ -125,7 +125,7 @@ impl QueryAnalyzer<'_> {
         let orders = window.order_by.iter().map(|order| &order.expr);
         self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut key_values);
         let mut hasher = FxHasher::default();
-        hash_frame(window, &mut hasher);
+        hash_window_frame(window, &mut hasher);
         key_values.push(self.values.add(&[], hasher.finish()));
         key_values
     }
@@ -147,7 +147,7 @@ impl QueryAnalyzer<'_> {
                 arg
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
-                let (argument_inputs, key) = self.expression_sources(name, scope);
+                let (argument_inputs, key) = self.analyze_expression(name, scope);
                 key.hash(hasher);
                 inputs.values.extend(argument_inputs.values);
                 inputs.window_values.extend(argument_inputs.window_values);
@@ -168,7 +168,7 @@ impl QueryAnalyzer<'_> {
                 word.value.to_lowercase().hash(hasher);
                 None
             }
-            FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
+            FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda_argument(function, lambda) => {
                 self.visit_lambda(lambda, scope, inputs, hasher);
                 None
             }
@@ -202,11 +202,11 @@ impl QueryAnalyzer<'_> {
             relation.push(RelationColumn::new(name, value));
         }
         let mut inner = QueryScope::nested(Some(scope));
-        inner.push(ScopeItem {
+        inner.push(ScopeRelation {
             path: Vec::new(),
             relation: Rc::new(relation),
         });
-        let (body_inputs, body) = self.expression_sources(&lambda.body, &inner);
+        let (body_inputs, body) = self.analyze_expression(&lambda.body, &inner);
         body.hash(hasher);
         inputs.values.extend(body_inputs.values);
         inputs.window_values.extend(body_inputs.window_values);
@@ -222,7 +222,7 @@ fn is_key(operator: &FunctionArgOperator) -> bool {
 const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
 /// Returns whether an argument `x -> …` is a lambda. In calls to other functions, `->` accesses a JSON document.
-fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
+fn is_lambda_argument(function: &str, lambda: &LambdaFunction) -> bool {
     let name = function
         .strip_prefix("list_")
         .or(function.strip_prefix("array_"))
@@ -239,7 +239,7 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 
-fn visit_orders<'e>(
+fn visit_sort_keys<'e>(
     orders: &'e [OrderByExpr],
     stack: &mut ExpressionStack<'e>,
     is_window: bool,
@@ -252,7 +252,7 @@ fn visit_orders<'e>(
     }
 }
 
-fn visit_clause<'e>(
+fn visit_argument_clause<'e>(
     clause: &'e FunctionArgumentClause,
     stack: &mut ExpressionStack<'e>,
     is_window: bool,
@@ -260,13 +260,13 @@ fn visit_clause<'e>(
 ) {
     match clause {
         FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
-        FunctionArgumentClause::OrderBy(orders) => visit_orders(orders, stack, is_window, hasher),
+        FunctionArgumentClause::OrderBy(orders) => visit_sort_keys(orders, stack, is_window, hasher),
         FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
         other => other.to_string().hash(hasher),
     }
 }
 
-fn hash_frame(window: &WindowSpec, hasher: &mut FxHasher) {
+fn hash_window_frame(window: &WindowSpec, hasher: &mut FxHasher) {
     if let Some(frame) = &window.window_frame {
         (frame.units.to_string(), frame.start_bound.to_string()).hash(hasher);
         frame.end_bound.as_ref().map(ToString::to_string).hash(hasher);

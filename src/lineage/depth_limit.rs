@@ -11,7 +11,7 @@ use super::LineageError;
 /// Maximum nesting of brackets in the parser.
 pub(super) const MAX_BRACKET_DEPTH: usize = 200;
 /// Maximum depth of a tree. A chain of the same operator has one level per operand.
-const MAX_LEVELS: usize = 6_000;
+const MAX_TREE_DEPTH: usize = 6_000;
 /// Stack size in bytes. A thread uses only as much stack as the depth of the tree requires.
 pub(super) const STACK_BYTES: usize = 256 << 20;
 
@@ -88,7 +88,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
                 levels += 1;
             }
         }
-        if levels + open.len() > MAX_LEVELS {
+        if levels + open.len() > MAX_TREE_DEPTH {
             return true;
         }
     }

@@ -7,7 +7,7 @@ use std::mem::discriminant;
 use rustc_hash::FxHasher;
 use sqlparser::ast::{Expr, LambdaFunction, ObjectName};
 
-use super::expression_nodes::{accessed_name, call_receiver, for_each_child, hash_attributes};
+use super::expression_nodes::{accessed_name, call_receiver, for_each_child, hash_node_attributes};
 use super::query::QueryAnalyzer;
 use super::relation::RelationColumn;
 use super::scope::{ExpressionInputs, QueryScope};
@@ -20,14 +20,14 @@ pub(super) type ExpressionStack<'e> = Vec<(bool, &'e Expr)>;
 impl QueryAnalyzer<'_> {
     /// Adds the value of an expression to the query's values, and returns it as a column with this name.
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
-        let (expression_inputs, fingerprint) = self.expression_sources(expr, scope);
+        let (expression_inputs, fingerprint) = self.analyze_expression(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let value = match expression_inputs.values.as_slice() {
             // A column that is copied unchanged keeps its value.
             [part] if is_copy => *part,
             parts => self.values.add(parts, fingerprint),
         };
-        let window_value = self.values.add_windows(expression_inputs.window_values);
+        let window_value = self.values.combine_window_values(expression_inputs.window_values);
         RelationColumn {
             name: name.into(),
             value,
@@ -49,13 +49,13 @@ impl QueryAnalyzer<'_> {
         }
     }
 
-    pub(super) fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (ExpressionInputs, u64) {
+    pub(super) fn analyze_expression(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (ExpressionInputs, u64) {
         let mut expression_inputs = ExpressionInputs::default();
         let mut hasher = FxHasher::default();
         let mut stack: ExpressionStack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
-            self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut hasher);
+            self.visit_expression_node(expr, scope, &mut stack, is_window, &mut part, &mut hasher);
             let target_values = if is_window {
                 &mut expression_inputs.window_values
             } else {
@@ -68,7 +68,7 @@ impl QueryAnalyzer<'_> {
     }
 
     /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.
-    fn visit_part<'e>(
+    fn visit_expression_node<'e>(
         &mut self,
         expr: &'e Expr,
         scope: &QueryScope<'_>,
@@ -81,11 +81,11 @@ impl QueryAnalyzer<'_> {
         if !matches!(expr, Expr::Nested(_)) {
             discriminant(expr).hash(hasher);
         }
-        hash_attributes(expr, hasher);
+        hash_node_attributes(expr, hasher);
         match expr {
             Expr::Function(function) => self.visit_function(function, scope, stack, is_window, inputs, hasher),
             _ => {
-                self.add_own_columns(expr, scope, inputs, hasher);
+                self.add_columns_of_node(expr, scope, inputs, hasher);
                 for_each_child(expr, |child| stack.push((is_window, child)));
             }
         }
@@ -101,7 +101,7 @@ impl QueryAnalyzer<'_> {
 
     /// Adds to `inputs` the columns that a node itself reads, for example as a name, a wildcard or a subquery. The
     /// columns of its children are not added.
-    fn add_own_columns(
+    fn add_columns_of_node(
         &mut self,
         expr: &Expr,
         scope: &QueryScope<'_>,

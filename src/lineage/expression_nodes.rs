@@ -212,7 +212,7 @@ pub(super) fn accessed_name(root: &Expr, access_chain: &[AccessExpr]) -> Option<
 }
 
 /// Adds to the fingerprint the parts of a node that are not expressions: operators, types, negations and counts.
-pub(super) fn hash_attributes(expr: &Expr, hasher: &mut FxHasher) {
+pub(super) fn hash_node_attributes(expr: &Expr, hasher: &mut FxHasher) {
     match expr {
         Expr::CompoundFieldAccess { access_chain, .. } => {
             for access in access_chain {

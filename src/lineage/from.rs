@@ -6,7 +6,7 @@ use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, ObjectN
 
 use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn};
-use super::scope::{QueryScope, ScopeItem};
+use super::scope::{QueryScope, ScopeRelation};
 use super::values::ValueIndex;
 
 impl QueryAnalyzer<'_> {
@@ -34,9 +34,11 @@ impl QueryAnalyzer<'_> {
                 args: Some(args),
                 ..
             } => {
-                self.add_function(name, &args.args, alias.as_ref(), scope);
+                self.add_table_function(name, &args.args, alias.as_ref(), scope);
             }
-            TableFactor::Function { name, args, alias, .. } => self.add_function(name, args, alias.as_ref(), scope),
+            TableFactor::Function { name, args, alias, .. } => {
+                self.add_table_function(name, args, alias.as_ref(), scope);
+            }
             TableFactor::TableFunction { expr, alias } => {
                 let relation = self.relation_of_arguments([expr], scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
@@ -67,7 +69,7 @@ impl QueryAnalyzer<'_> {
                 alias,
             } => {
                 if alias.is_some() {
-                    self.record_fault("a join in brackets with an alias is not supported");
+                    self.record_lineage_error("a join in brackets with an alias is not supported");
                 }
                 self.add_joined_tables(table_with_joins, scope, rows);
             }
@@ -107,12 +109,14 @@ impl QueryAnalyzer<'_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => self.record_fault("an item in the `from` clause is not supported"),
+            | TableFactor::SemanticView { .. } => {
+                self.record_lineage_error("an item in the `from` clause is not supported");
+            }
         }
     }
 
     /// Adds the relation of a table function to the scope.
-    fn add_function(
+    fn add_table_function(
         &mut self,
         name: &ObjectName,
         args: &[FunctionArg],
@@ -139,7 +143,7 @@ impl QueryAnalyzer<'_> {
         let alias_count = alias.map_or(0, |alias| alias.columns.len());
         if relation.unknown_column_tables.is_empty() && alias_count > relation.columns.len() {
             let parts = std::mem::take(&mut relation.unnamed_values);
-            let value = self.values.add_unordered(parts);
+            let value = self.values.add_unordered_value(parts);
             while relation.columns.len() < alias_count {
                 relation.push(RelationColumn::new("", value));
             }
@@ -155,13 +159,13 @@ impl QueryAnalyzer<'_> {
         scope: &mut QueryScope<'_>,
     ) {
         let item = match alias {
-            None => ScopeItem { path, relation },
+            None => ScopeRelation { path, relation },
             Some(alias) => {
                 let relation = match alias.columns.is_empty() {
                     true => relation,
                     false => Rc::new(self.rename_columns((*relation).clone(), alias)),
                 };
-                ScopeItem {
+                ScopeRelation {
                     path: vec![alias.name.value.to_lowercase()],
                     relation,
                 }
@@ -188,7 +192,7 @@ impl QueryAnalyzer<'_> {
             });
         }
         if path.is_empty() {
-            self.record_fault(format!("`{name}` is not a table name"));
+            self.record_lineage_error(format!("`{name}` is not a table name"));
         }
         self.table_relation(path.to_vec())
     }
@@ -259,7 +263,7 @@ impl QueryAnalyzer<'_> {
             relation.push(RelationColumn::new(offset, value));
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
-        scope.push(ScopeItem {
+        scope.push(ScopeRelation {
             path,
             relation: Rc::new(relation),
         });
@@ -271,7 +275,7 @@ impl QueryAnalyzer<'_> {
         table: &TableFactor,
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueIndex>,
-    ) -> Option<ScopeItem> {
+    ) -> Option<ScopeRelation> {
         let before = scope.items.len();
         self.add_table_factor(table, scope, rows);
         let mut item = None;

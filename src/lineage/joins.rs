@@ -6,7 +6,7 @@ use sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJo
 
 use super::query::QueryAnalyzer;
 use super::relation::{LineageRelation, RelationColumn};
-use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::scope::{ExpressionInputs, QueryScope, ScopeRelation};
 use super::values::{ValueIndex, fingerprint_of};
 
 /// Properties of a join.
@@ -78,7 +78,7 @@ impl QueryAnalyzer<'_> {
             | JoinOperator::InnerArrayJoin => None,
         };
         let Some(kind) = kind else {
-            return self.record_fault("this kind of join is not supported");
+            return self.record_lineage_error("this kind of join is not supported");
         };
         let before = scope.items.len();
         self.add_table_factor(&join.relation, scope, rows);
@@ -135,7 +135,9 @@ impl QueryAnalyzer<'_> {
                     .map(|column| Rc::clone(&column.name))
                     .collect();
                 if !is_known {
-                    self.record_fault("a natural join is only supported if the columns of the relations are known");
+                    self.record_lineage_error(
+                        "a natural join is only supported if the columns of the relations are known",
+                    );
                 }
                 common
                     .iter()
@@ -161,7 +163,7 @@ impl QueryAnalyzer<'_> {
         match scope.merged_columns.get(name) {
             Some(column) => expression_inputs.add_columns(column),
             None => {
-                let scope_items: Vec<&ScopeItem> = before
+                let scope_items: Vec<&ScopeRelation> = before
                     .iter()
                     .filter(|item| item.relation.column(name).is_some())
                     .collect();
@@ -192,8 +194,8 @@ impl QueryAnalyzer<'_> {
                 merged_inputs.window_values.extend(part.window_values);
             }
         }
-        let value = self.values.add_unordered(merged_inputs.values);
-        let window_value = self.values.add_windows(merged_inputs.window_values);
+        let value = self.values.add_unordered_value(merged_inputs.values);
+        let window_value = self.values.combine_window_values(merged_inputs.window_values);
         scope.merged_columns.insert(
             name.to_owned(),
             RelationColumn {

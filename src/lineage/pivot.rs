@@ -7,14 +7,14 @@ use sqlparser::ast::{Expr, ExprWithAlias, Ident, PivotValueSource};
 
 use super::query::QueryAnalyzer;
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
-use super::scope::{QueryScope, ScopeItem};
+use super::scope::{QueryScope, ScopeRelation};
 use super::values::{ValueIndex, fingerprint_of};
 
 impl QueryAnalyzer<'_> {
     /// Returns the relation of a pivot. The pivot groups by all input columns that it does not use otherwise.
     pub(super) fn pivot_relation<'e>(
         &mut self,
-        inner: &ScopeItem,
+        inner: &ScopeRelation,
         inputs: impl IntoIterator<Item = &'e Expr>,
         value_source: &PivotValueSource,
         outer: Option<&QueryScope<'_>>,
@@ -24,7 +24,7 @@ impl QueryAnalyzer<'_> {
         let used_values: FxHashSet<ValueIndex> = input_values.iter().copied().collect();
         let parts: FxHashSet<ValueIndex> = input_values
             .iter()
-            .flat_map(|index| self.values.parts_at(*index).to_vec())
+            .flat_map(|index| self.values.parts_of_value(*index).to_vec())
             .chain(used_values)
             .collect();
         let mut pivoted = LineageRelation {
@@ -47,7 +47,7 @@ impl QueryAnalyzer<'_> {
         let value_index = self.values.add(&input_values, fingerprint_of("pivot"));
         pivoted.unnamed_values.push(value_index);
         pivoted.rows.push(value_index);
-        self.record_gap("the columns of a pivot are named after values".to_owned());
+        self.record_overestimate_reason("the columns of a pivot are named after values".to_owned());
         pivoted
     }
 
@@ -55,7 +55,7 @@ impl QueryAnalyzer<'_> {
     /// input columns.
     pub(super) fn unpivot_relation(
         &mut self,
-        inner: &ScopeItem,
+        inner: &ScopeRelation,
         columns: &[ExprWithAlias],
         value: &Expr,
         name: &Ident,
@@ -82,7 +82,7 @@ impl QueryAnalyzer<'_> {
     /// Returns the values of the expressions inside a pivot, which read only the pivot's input.
     fn values_of_pivot<'e>(
         &mut self,
-        inner: &ScopeItem,
+        inner: &ScopeRelation,
         exprs: impl IntoIterator<Item = &'e Expr>,
         outer: Option<&QueryScope<'_>>,
     ) -> Vec<ValueIndex> {

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::result::SqlLineage;
-use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::scope::{ExpressionInputs, QueryScope, ScopeRelation};
 use super::values::{LineageLeaf, ValueArena, ValueIndex, fingerprint_of};
 use super::{LineageError, RelationColumnList};
 use crate::dialect::{Dialect, Facts};
@@ -73,14 +73,14 @@ impl<'k> QueryAnalyzer<'k> {
     }
 
     /// Records a reason why the lineage may contain columns that the query does not read.
-    pub fn record_gap(&mut self, reason: String) {
+    pub fn record_overestimate_reason(&mut self, reason: String) {
         if self.gaps.len() < 100 {
             self.gaps.push(reason);
         }
     }
 
     /// Records a reason why the query cannot be analyzed.
-    pub fn record_fault(&mut self, reason: impl Into<String>) {
+    pub fn record_lineage_error(&mut self, reason: impl Into<String>) {
         self.fault.get_or_insert(reason.into());
     }
 
@@ -96,7 +96,7 @@ impl<'k> QueryAnalyzer<'k> {
     pub fn push(&mut self, relation: &mut LineageRelation, column: RelationColumn) {
         self.columns += 1;
         if self.columns > MAX_COLUMNS {
-            self.record_fault("the relations have too many columns");
+            self.record_lineage_error("the relations have too many columns");
         } else {
             relation.push(column);
         }
@@ -156,7 +156,7 @@ impl<'k> QueryAnalyzer<'k> {
             }
         }
         if !query.pipe_operators.is_empty() {
-            self.record_fault("pipe syntax is not supported");
+            self.record_lineage_error("pipe syntax is not supported");
         }
         let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
         let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|order_by| &order_by.kind) {
@@ -186,7 +186,7 @@ impl<'k> QueryAnalyzer<'k> {
                     limit_by,
                 }) => {
                     if !limit_by.is_empty() {
-                        self.record_fault("`limit by` is not supported");
+                        self.record_lineage_error("`limit by` is not supported");
                     }
                     (
                         limit.as_ref().map(ToString::to_string),
@@ -211,7 +211,7 @@ impl<'k> QueryAnalyzer<'k> {
     /// Returns the values of the `order by` keys of a set operation with a limit. These values determine which rows the
     /// limit keeps.
     fn sort_key_values(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
-        let item = ScopeItem {
+        let item = ScopeRelation {
             path: Vec::new(),
             relation: Rc::new(relation.clone()),
         };
@@ -239,7 +239,7 @@ impl<'k> QueryAnalyzer<'k> {
         let mut every: Vec<ValueIndex> = relation.columns.iter().map(|column| column.value).collect();
         every.extend(relation.columns.iter().filter_map(|column| column.window_value));
         every.extend(&relation.rows);
-        let every = self.values.add_unordered(every);
+        let every = self.values.add_unordered_value(every);
         relation.rows.push(every);
         relation
     }
@@ -250,7 +250,7 @@ impl<'k> QueryAnalyzer<'k> {
             return relation;
         }
         if !relation.is_complete() {
-            self.record_gap(format!(
+            self.record_overestimate_reason(format!(
                 "the columns of `{}` are renamed, but not all of them are known",
                 alias.name.value
             ));
@@ -259,7 +259,7 @@ impl<'k> QueryAnalyzer<'k> {
                 let mut parts: Vec<ValueIndex> = relation.columns.iter().map(|old_column| old_column.value).collect();
                 parts.extend(&relation.unnamed_values);
                 parts.extend(&relation.rows);
-                let value = self.values.add_unordered(parts);
+                let value = self.values.add_unordered_value(parts);
                 relation.push(RelationColumn::new(column.name.value.as_str(), value));
             }
             return relation;
@@ -335,7 +335,7 @@ impl<'k> QueryAnalyzer<'k> {
                 (*self.table_relation(parts)).clone()
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.record_fault("the SQL changes data");
+                self.record_lineage_error("the SQL changes data");
                 LineageRelation::default()
             }
         }
@@ -344,11 +344,11 @@ impl<'k> QueryAnalyzer<'k> {
     /// Records that a set operation needs the columns of both values, even if they come from `*`, because both queries
     /// must have the same number of columns. If both columns belong to the same table, they are not recorded, because a
     /// removed column would then be missing from both queries.
-    fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
+    fn mark_columns_of_different_tables_as_named(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {
-            self.values.name_value(value);
-            self.values.name_value(other);
+            self.values.mark_value_as_named(value);
+            self.values.mark_value_as_named(other);
         }
     }
 
@@ -366,7 +366,9 @@ impl<'k> QueryAnalyzer<'k> {
         );
         let is_whole = lineage_relation.is_complete() && right.is_complete();
         if !is_whole && !by_name {
-            self.record_gap("a set operation matches columns by name, but not all columns are known".to_owned());
+            self.record_overestimate_reason(
+                "a set operation matches columns by name, but not all columns are known".to_owned(),
+            );
         }
         let mut united = LineageRelation {
             rows: lineage_relation.rows.clone(),
@@ -384,7 +386,7 @@ impl<'k> QueryAnalyzer<'k> {
             } {
                 Some(other) => {
                     if is_whole && !by_name {
-                        self.name_columns_of_several_tables(left_column.value, other.value);
+                        self.mark_columns_of_different_tables_as_named(left_column.value, other.value);
                     }
                     expression_inputs.add_columns(other);
                 }
@@ -394,7 +396,7 @@ impl<'k> QueryAnalyzer<'k> {
                             table,
                             column: Some(name.as_str().into()),
                         });
-                        self.values.name_value(value_index);
+                        self.values.mark_value_as_named(value_index);
                         expression_inputs.values.push(value_index);
                     }
                     expression_inputs.values.extend(&right.unnamed_values);
@@ -405,8 +407,8 @@ impl<'k> QueryAnalyzer<'k> {
                 expression_inputs.values.push(left_column.value);
                 expression_inputs.window_values.extend(left_column.window_value);
                 (
-                    self.values.add_unordered(expression_inputs.values),
-                    self.values.add_windows(expression_inputs.window_values),
+                    self.values.add_unordered_value(expression_inputs.values),
+                    self.values.combine_window_values(expression_inputs.window_values),
                 )
             } else {
                 (left_column.value, left_column.window_value)

@@ -252,7 +252,7 @@ impl SqlLineage {
             // If a column is removed or its type changes, the values of the expressions that refer to it change.
             let parts = self
                 .values
-                .parts_at(value_index)
+                .parts_of_value(value_index)
                 .iter()
                 .filter_map(|part| changes.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();

@@ -10,7 +10,7 @@ use super::values::{LineageLeaf, ValueIndex};
 
 /// Item of a `from` clause.
 #[derive(Clone, Debug)]
-pub(super) struct ScopeItem {
+pub(super) struct ScopeRelation {
     /// Parts of the relation's name in lower case, or only its alias.
     pub path: Vec<String>,
     pub relation: Rc<LineageRelation>,
@@ -19,7 +19,7 @@ pub(super) struct ScopeItem {
 /// Scope of a select, in which names are resolved.
 #[derive(Debug, Default)]
 pub(super) struct QueryScope<'s> {
-    pub items: Vec<ScopeItem>,
+    pub items: Vec<ScopeRelation>,
     /// Indices into `items`, by the last part of the relation's name.
     index: FxHashMap<String, Vec<usize>>,
     /// Columns that `using` merges, by name.
@@ -40,14 +40,14 @@ impl<'s> QueryScope<'s> {
         }
     }
 
-    pub fn push(&mut self, item: ScopeItem) {
+    pub fn push(&mut self, item: ScopeRelation) {
         if let Some(last) = item.path.last() {
             self.index.entry(last.clone()).or_default().push(self.items.len());
         }
         self.items.push(item);
     }
 
-    pub fn pop(&mut self) -> Option<ScopeItem> {
+    pub fn pop(&mut self) -> Option<ScopeRelation> {
         let item = self.items.pop()?;
         if let Some(places) = item.path.last().and_then(|last| self.index.get_mut(last)) {
             places.pop();
@@ -55,7 +55,7 @@ impl<'s> QueryScope<'s> {
         Some(item)
     }
 
-    fn own_item(&self, parts: &[String]) -> Option<&ScopeItem> {
+    fn own_scope_relation(&self, parts: &[String]) -> Option<&ScopeRelation> {
         let places = self.index.get(parts.last()?)?;
         places
             .iter()
@@ -64,17 +64,17 @@ impl<'s> QueryScope<'s> {
     }
 
     /// Returns the relation to which the first parts of a name refer, and the number of these parts.
-    fn find_qualified_item(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
+    fn find_qualified_relation(&self, parts: &[String]) -> Option<(&ScopeRelation, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
             let qualifier = parts.get(..count)?;
-            Some((self.own_item(qualifier)?, count))
+            Some((self.own_scope_relation(qualifier)?, count))
         })
     }
 
     /// Returns the relation with the given name in this scope or an outer scope.
-    pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
-        self.own_item(parts).or_else(|| self.outer?.item(parts))
+    pub fn item(&self, parts: &[String]) -> Option<&ScopeRelation> {
+        self.own_scope_relation(parts).or_else(|| self.outer?.item(parts))
     }
 
     /// Returns the known columns with the given name, from the innermost scope that contains at least one of them.
@@ -119,10 +119,10 @@ impl QueryAnalyzer<'_> {
         let [first, ..] = parts else { return expression_inputs };
         let mut around = Some(scope);
         while let Some(query_scope) = around {
-            if let Some((item, count)) = query_scope.find_qualified_item(parts)
+            if let Some((item, count)) = query_scope.find_qualified_relation(parts)
                 && let Some(name) = parts.get(count)
             {
-                self.add_item_column(item, name, &mut expression_inputs);
+                self.add_relation_column(item, name, &mut expression_inputs);
                 return expression_inputs;
             }
             around = query_scope.outer;
@@ -143,13 +143,13 @@ impl QueryAnalyzer<'_> {
         expression_inputs
     }
 
-    fn add_item_column(&mut self, item: &ScopeItem, name: &str, inputs: &mut ExpressionInputs) {
+    fn add_relation_column(&mut self, item: &ScopeRelation, name: &str, inputs: &mut ExpressionInputs) {
         match item.relation.column(name) {
             Some(column) => self.add_named_column(column, inputs),
             None => {
                 self.add_unknown_column(&item.relation, name, inputs);
                 if item.relation.is_complete() {
-                    self.record_gap(format!("`{}` has no known column `{name}`", item.path.join(".")));
+                    self.record_overestimate_reason(format!("`{}` has no known column `{name}`", item.path.join(".")));
                 }
             }
         }
@@ -162,7 +162,7 @@ impl QueryAnalyzer<'_> {
                 table,
                 column: Some(name.into()),
             });
-            self.values.name_value(value_index);
+            self.values.mark_value_as_named(value_index);
             inputs.values.push(value_index);
         }
         inputs.values.extend(&relation.unnamed_values);
@@ -171,7 +171,7 @@ impl QueryAnalyzer<'_> {
     fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         let known_columns = scope.columns_with_name(name);
         let alias = scope.aliases.get(name);
-        let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
+        let open: Vec<&ScopeRelation> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
         let is_own =
             scope.merged_columns.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
         for column in &known_columns {
@@ -191,7 +191,7 @@ impl QueryAnalyzer<'_> {
         let may_be = open.len() + usize::from(!known_columns.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && inputs.values.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
-            self.record_gap(format!(
+            self.record_overestimate_reason(format!(
                 "`{name}` may be a column of {}, whose columns are not known",
                 names.join(" or ")
             ));
@@ -212,7 +212,7 @@ impl QueryAnalyzer<'_> {
     }
 
     pub(super) fn add_named_column(&mut self, column: &RelationColumn, inputs: &mut ExpressionInputs) {
-        self.values.name_value(column.value);
+        self.values.mark_value_as_named(column.value);
         inputs.add_columns(column);
     }
 }

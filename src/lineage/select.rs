@@ -27,7 +27,9 @@ impl QueryAnalyzer<'_> {
             self.add_joined_tables(from, &mut scope, &mut rows);
         }
         if !select.lateral_views.is_empty() || !select.connect_by.is_empty() || select.exclude.is_some() {
-            self.record_fault("lateral views, `connect by` and `exclude` after a select list are not supported");
+            self.record_lineage_error(
+                "lateral views, `connect by` and `exclude` after a select list are not supported",
+            );
         }
         for item in &scope.items {
             rows.extend(&item.relation.rows);
@@ -97,7 +99,7 @@ impl QueryAnalyzer<'_> {
                 self.add_keys(keys.iter(), output, scope, rows);
                 let keys = rows.split_off(before);
                 if !keys.is_empty() {
-                    let keys = self.values.add_unordered(keys);
+                    let keys = self.values.add_unordered_value(keys);
                     rows.push(self.values.add(&[keys], fingerprint_of("group by")));
                 }
                 modifiers
@@ -132,7 +134,7 @@ impl QueryAnalyzer<'_> {
                 Some(column) => rows.extend(column.values()),
                 // The number refers to an unknown column.
                 None if index.is_some() => {
-                    self.record_gap(
+                    self.record_overestimate_reason(
                         "a column is referenced by position, but the columns before it are not known".to_owned(),
                     );
                     rows.extend(&output.unnamed_values);
@@ -165,7 +167,7 @@ impl QueryAnalyzer<'_> {
             }
         };
         if std::mem::take(&mut self.is_several) {
-            self.record_gap("the column names of `columns(…)` are not supported".to_owned());
+            self.record_overestimate_reason("the column names of `columns(…)` are not supported".to_owned());
             output.unnamed_values.extend(relation_column.values());
             return;
         }

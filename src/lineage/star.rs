@@ -7,7 +7,7 @@ use sqlparser::ast::{ExcludeSelectItem, ObjectName, RenameSelectItem, WildcardAd
 
 use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
-use super::scope::{QueryScope, ScopeItem};
+use super::scope::{QueryScope, ScopeRelation};
 use super::values::LineageLeaf;
 
 /// Changes that the options of a `*` make to the columns, by column name in lower case.
@@ -35,7 +35,7 @@ impl QueryAnalyzer<'_> {
             output.unnamed_values.extend(expression_inputs.window_values);
             return;
         }
-        let items: Vec<ScopeItem> = match qualifier {
+        let items: Vec<ScopeRelation> = match qualifier {
             Some(_) => scope.item(&path).cloned().into_iter().collect(),
             None => scope.items.clone(),
         };
@@ -57,7 +57,7 @@ impl QueryAnalyzer<'_> {
             output.unnamed_values.extend(&item.relation.unnamed_values);
         }
         if let Some(alias) = &options.opt_alias {
-            self.record_gap(format!(
+            self.record_overestimate_reason(format!(
                 "`* as {}` is assumed to mean the columns of the relation",
                 alias.value
             ));
@@ -66,7 +66,7 @@ impl QueryAnalyzer<'_> {
 
     fn star_changes<'o>(&mut self, options: &'o WildcardAdditionalOptions, scope: &QueryScope<'_>) -> StarChanges<'o> {
         if options.opt_ilike.is_some() {
-            self.record_fault("`* ilike` is not supported");
+            self.record_lineage_error("`* ilike` is not supported");
         }
         let renames = match &options.opt_rename {
             Some(RenameSelectItem::Single(rename)) => std::slice::from_ref(rename),
@@ -108,7 +108,7 @@ impl QueryAnalyzer<'_> {
                         table: unknown.table,
                         column: Some(name.as_str().into()),
                     });
-                    self.values.name_value(value);
+                    self.values.mark_value_as_named(value);
                     self.push(output, RelationColumn::new(*new, value));
                 }
             }
@@ -136,8 +136,8 @@ impl QueryAnalyzer<'_> {
 fn excluded_columns(options: &WildcardAdditionalOptions) -> FxHashSet<String> {
     let mut excluded: FxHashSet<String> = FxHashSet::default();
     match &options.opt_exclude {
-        Some(ExcludeSelectItem::Single(name)) => excluded.extend(last_part(name)),
-        Some(ExcludeSelectItem::Multiple(names)) => excluded.extend(names.iter().filter_map(last_part)),
+        Some(ExcludeSelectItem::Single(name)) => excluded.extend(lowercase_last_part(name)),
+        Some(ExcludeSelectItem::Multiple(names)) => excluded.extend(names.iter().filter_map(lowercase_last_part)),
         None => {}
     }
     if let Some(except) = &options.opt_except {
@@ -147,6 +147,6 @@ fn excluded_columns(options: &WildcardAdditionalOptions) -> FxHashSet<String> {
     excluded
 }
 
-fn last_part(name: &ObjectName) -> Option<String> {
+fn lowercase_last_part(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }

@@ -31,8 +31,8 @@ pub(super) struct ValueArena {
 }
 
 impl ValueArena {
-    /// Adds a value to the arena. `parts` contains the values from which it is computed, and `fingerprint` is a fingerprint
-    /// of the computation without these values.
+    /// Adds a value to the arena. `parts` contains the values from which it is computed, and `fingerprint` is a
+    /// fingerprint of the computation without these values.
     pub fn add(&mut self, parts: &[ValueIndex], fingerprint: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
@@ -46,12 +46,12 @@ impl ValueArena {
 
     /// Combines the expressions by which the windows of a column are partitioned and ordered into one value, and adds
     /// this value to the arena. `None` if there are no windows.
-    pub fn add_windows(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
-        (!parts.is_empty()).then(|| self.add_unordered(parts))
+    pub fn combine_window_values(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
+        (!parts.is_empty()).then(|| self.add_unordered_value(parts))
     }
 
     /// Adds a value to the arena. The fingerprint of the value does not depend on the order of the values in `parts`.
-    pub fn add_unordered(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
+    pub fn add_unordered_value(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
         parts.sort_unstable();
         parts.dedup();
         if let [part] = parts.as_slice() {
@@ -90,13 +90,13 @@ impl ValueArena {
         self.fingerprints.get(value_index as usize).copied().unwrap_or_default()
     }
 
-    pub fn name_value(&mut self, value_index: ValueIndex) {
+    pub fn mark_value_as_named(&mut self, value_index: ValueIndex) {
         if let Some(is_named) = self.is_named.get_mut(value_index as usize) {
             *is_named = true;
         }
     }
 
-    pub fn parts_at(&self, value_index: ValueIndex) -> &[ValueIndex] {
+    pub fn parts_of_value(&self, value_index: ValueIndex) -> &[ValueIndex] {
         let (start, end) = self.part_ranges.get(value_index as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
@@ -113,7 +113,7 @@ impl ValueArena {
         for (value_index, leaf) in leaves {
             let new = flat.push((0, 0), self.fingerprint_at(*value_index));
             if self.is_named.get(*value_index as usize) == Some(&true) {
-                flat.name_value(new);
+                flat.mark_value_as_named(new);
             }
             flat.leaves.insert(new, leaf.clone());
             places.insert(*value_index, new);
@@ -135,7 +135,7 @@ impl ValueArena {
                     .filter(|_| self.leaves.contains_key(&value_index))
                 {
                     Some(leaf) => flat.parts.push(*leaf),
-                    None => stack.extend(self.parts_at(value_index).iter().rev()),
+                    None => stack.extend(self.parts_of_value(value_index).iter().rev()),
                 }
             }
             let new = flat.push((start, flat.parts.len() as u32), self.fingerprint_at(*root));
@@ -161,7 +161,7 @@ impl ValueArena {
         while let Some(value_index) = stack.pop() {
             if seen.insert(value_index) {
                 leaves.extend(self.leaves.get(&value_index).map(|leaf| (value_index, leaf)));
-                stack.extend_from_slice(self.parts_at(value_index));
+                stack.extend_from_slice(self.parts_of_value(value_index));
             }
         }
         leaves.sort_unstable_by_key(|(value_index, _)| *value_index);

@@ -28,7 +28,7 @@ pub(super) fn is_provenance_needed(relations: &[Relation], last: bool) -> bool {
 }
 
 /// Warns about sums and averages of rates. A rate is a quotient of aggregates from an earlier step.
-pub(super) fn check_rates(
+pub(super) fn check_rate_aggregates(
     plan: &StepPlan<'_>,
     column_provenances: &[ColumnProvenance],
     relations: &[Relation],

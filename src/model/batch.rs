@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::compile::SpecContents;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
-use super::load::SpecOrigin;
+use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
 use super::semantic::SemanticNames;
 use super::session::{self, CachedSpec, CachedSpecFile, LookupSources, SpecSession};
@@ -118,10 +118,10 @@ impl Compiler {
         }
         let files = batch.files.iter().enumerate();
         let parents: Arena<Vec<usize>> = files
-            .map(|(number, file)| parent_indexes(number, file.reads(), &first))
+            .map(|(number, file)| dependency_indexes(number, file.reads(), &first))
             .collect();
-        let order = graph::order_specs(&parents);
-        let is_needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
+        let order = graph::sort_specs_by_dependency(&parents);
+        let is_needed = mark_required_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
         let mut spec_results: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order
             .cycles
@@ -130,20 +130,26 @@ impl Compiler {
             .chain(&order.dependents_of_cycles)
             .copied()
             .collect();
-        for (index, wave) in order.waves.iter().chain([&behind]).enumerate() {
+        for (index, dependency_level) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
             if index == order.waves.len() {
                 compiler.add_models(
-                    wave.iter()
+                    dependency_level
+                        .iter()
                         .filter_map(|number| Some(Relation::unknown(batch.files[*number].name()?.0.clone()))),
                 );
             }
-            let wave: Vec<usize> = wave.iter().copied().filter(|number| is_needed[*number]).collect();
+            let dependency_level: Vec<usize> = dependency_level
+                .iter()
+                .copied()
+                .filter(|number| is_needed[*number])
+                .collect();
             // The specs of the first wave read no models, so the contents that were read before are still valid.
             let is_first = index == 0 && index < order.waves.len();
-            batch.compile_wave(&compiler, &wave, is_first, &progress);
+            batch.compile_dependency_level(&compiler, &dependency_level, is_first, &progress);
             let compiled = || {
-                wave.iter()
+                dependency_level
+                    .iter()
                     .filter_map(|number| Some((*number, batch.files[*number].compiled()?)))
             };
             compiler.add_models(compiled().filter_map(|(_, compiled)| compiled.as_relation()));
@@ -211,7 +217,7 @@ impl<'t> SpecBatch<'t> {
         let is_session = session.is_some();
         let caches = session.map_or_else(
             || specs.iter().map(|_| CachedSpecFile::default()).collect(),
-            |session| session.take_files(compiler, specs),
+            |session| session.take_cached_files(compiler, specs),
         );
         let files = specs.iter().zip(caches).map(|(spec, spec_cache)| BatchFile {
             spec: *spec,
@@ -290,16 +296,22 @@ impl<'t> SpecBatch<'t> {
     }
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
-    fn compile_wave(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, progress: &(impl Fn() + Sync)) {
+    fn compile_dependency_level(
+        &mut self,
+        compiler: &Compiler,
+        dependency_level: &[usize],
+        is_first: bool,
+        progress: &(impl Fn() + Sync),
+    ) {
         let inputs = self.lookup_sources(compiler);
-        let compiled = parallel::map(wave, |number| {
+        let compiled = parallel::map(dependency_level, |number| {
             let file = &self.files[*number];
             let is_current = inputs.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
             let compiled = (!is_current).then(|| inputs.memoize(|| CachedSpec::from(file.compile(compiler, is_first))));
             progress();
             compiled
         });
-        for (number, compiled) in wave.iter().zip(compiled) {
+        for (number, compiled) in dependency_level.iter().zip(compiled) {
             if compiled.is_some() {
                 self.files[*number].cache.compiled = compiled;
             }
@@ -328,7 +340,7 @@ impl<'t> SpecBatch<'t> {
                 && has_joins(*number)
         });
         let sets: Vec<usize> = sets.map(|(number, _)| *number).collect();
-        self.compile_wave(compiler, &sets, false, &|| {});
+        self.compile_dependency_level(compiler, &sets, false, &|| {});
         for number in sets {
             compiled_specs[number] = self.files[number].compiled().cloned();
         }
@@ -426,7 +438,7 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
             (name, model.reads())
         }
         SpecContents::Periods | SpecContents::Plain => {
-            let loaded = file.spec(SpecOrigin::Written, &mut Vec::new());
+            let loaded = file.spec(SpecKind::Written, &mut Vec::new());
             let name = loaded
                 .as_ref()
                 .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
@@ -440,7 +452,7 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
 
 /// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out even if it reads a relation
 /// with its own name, because this relation is either a table of the warehouse, or an error that is reported elsewhere.
-fn parent_indexes(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
+fn dependency_indexes(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()
         .filter_map(|model_read| first.get(&model_read.model).copied())
@@ -453,7 +465,7 @@ fn parent_indexes(number: usize, reads: &[ModelRead], first: &FxHashMap<String, 
 
 /// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs. If one of
 /// the first specs has a semantic model, all other specs with a semantic model are needed too.
-fn flag_needed_specs(
+fn mark_required_specs(
     parents: &Arena<Vec<usize>>,
     count: usize,
     has_semantic_model: impl Fn(usize) -> bool,
@@ -499,21 +511,21 @@ fn report_duplicate_metric_sets(
             continue;
         }
         let paths = quote_names(numbers.iter().filter_map(path));
-        let places = format!("; they are in {}", join_words(&paths, "and"));
+        let locations = format!("; they are in {}", join_words(&paths, "and"));
         for spec in compiled_specs.iter_mut().take(count).flatten() {
             if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
                 let spec = Arc::make_mut(spec);
-                add_duplicate_set_error(spec, name, spec.name_span, &places);
+                add_duplicate_set_error(spec, name, spec.name_span, &locations);
             }
         }
     }
 }
 
-fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, places: &str) {
+fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, locations: &str) {
     let message = format!("two metric sets are named `{set}`");
     let fault = Diagnostic::new(Code::SameModelTwice, span, message);
     spec.diagnostics
-        .push(fault.with_help(format!("rename one of the metric sets{places}")));
+        .push(fault.with_help(format!("rename one of the metric sets{locations}")));
     diag::sort(&mut spec.diagnostics);
 }
 

@@ -31,7 +31,7 @@ pub(super) struct JoinedRelationConditions {
 
 impl SpecCompilation<'_> {
     /// Returns the joins that are declared, but not proven, to find at most one row. Adds a warning for each such join.
-    pub(super) fn unproven_joins(
+    pub(super) fn unverified_joins(
         &self,
         plan: &StepPlan<'_>,
         step: &Step<'_>,
@@ -39,7 +39,7 @@ impl SpecCompilation<'_> {
         joined: &JoinedStepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, JoinedRelationConditions)> {
-        let mut unproven = Vec::new();
+        let mut unverified = Vec::new();
         let conditions = JoinConditions::from_plan(plan);
         for (index, join) in step.joins.iter().enumerate() {
             let single = joined.single.get(index).copied().unwrap_or_default();
@@ -126,9 +126,9 @@ impl SpecCompilation<'_> {
                 )
                 .with_help(format!("{proof}, or {several_rows}")),
             );
-            unproven.push((index, cardinality_query));
+            unverified.push((index, cardinality_query));
         }
-        unproven
+        unverified
     }
 
     fn has_step(&self, name: &str) -> bool {
@@ -198,16 +198,16 @@ fn collect_conditions(program: &Program, root: IrId, relation: &str) -> JoinedRe
                 stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
             }
             node => {
-                let (has_own_columns, others) = reads_this_and_other_relations(program, id, relation);
+                let (has_own_columns, others) = depends_on_relation_and_others(program, id, relation);
                 let pair = match node {
                     Ir::Apply { overload, args } if is_equal(overload) => program.args(args),
                     _ => &[],
                 };
                 let column = match pair {
                     [a, b] => [(*a, *b), (*b, *a)].into_iter().find_map(|(a, b)| {
-                        match program.node(without_conversion_to_timestamp(program, a)) {
-                            Ir::Column(column) => (reads_this_and_other_relations(program, a, relation).0
-                                && !reads_this_and_other_relations(program, b, relation).0)
+                        match program.node(strip_timestamp_conversion(program, a)) {
+                            Ir::Column(column) => (depends_on_relation_and_others(program, a, relation).0
+                                && !depends_on_relation_and_others(program, b, relation).0)
                                 .then_some(column),
                             _ => None,
                         }
@@ -216,8 +216,8 @@ fn collect_conditions(program: &Program, root: IrId, relation: &str) -> JoinedRe
                 };
                 if let [a, b] = pair {
                     let (a, b) = (
-                        reads_this_and_other_relations(program, *a, relation),
-                        reads_this_and_other_relations(program, *b, relation),
+                        depends_on_relation_and_others(program, *a, relation),
+                        depends_on_relation_and_others(program, *b, relation),
                     );
                     cardinality_query.has_equality |=
                         matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
@@ -235,7 +235,7 @@ fn collect_conditions(program: &Program, root: IrId, relation: &str) -> JoinedRe
 
 /// If a value converts a date to a timestamp, returns the date, because different dates become different timestamps.
 /// Otherwise, returns the value itself.
-fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
+fn strip_timestamp_conversion(program: &Program, value: IrId) -> IrId {
     match program.node(value) {
         Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => program
             .args(args)
@@ -248,7 +248,7 @@ fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
 }
 
 /// Returns whether a value depends on columns of the relation, and whether it depends on columns of other relations.
-fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
+fn depends_on_relation_and_others(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut has_own_columns, mut others) = (false, false);
     for column in value_columns(program, root) {
         match program
@@ -278,7 +278,7 @@ fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
 }
 
 /// Reports joins that the dialect does not support.
-pub(super) fn check_join_support(
+pub(super) fn check_join_dialect_support(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     joined: &JoinedStepInput<'_>,
@@ -359,7 +359,7 @@ pub(super) fn check_join_visibility(
             );
         }
         let meta = program.meta(definition.root);
-        if meta.volatile && uses_definition(program, definition.first, definition.root) {
+        if meta.volatile && depends_on_definition(program, definition.first, definition.root) {
             diagnostics.push(
                 Diagnostic::new(
                     Code::VolatileRepeated,
@@ -372,7 +372,7 @@ pub(super) fn check_join_visibility(
     }
 }
 
-fn uses_definition(program: &Program, first: IrId, root: IrId) -> bool {
+fn depends_on_definition(program: &Program, first: IrId, root: IrId) -> bool {
     (first.0..=root.0).map(IrId).any(|id| match program.node(id) {
         Ir::Definition(_) => program.meta(id).volatile,
         _ => false,

@@ -13,7 +13,7 @@ pub(super) fn schema_relation<'o>(options: &'o CompilerOptions, from: &RelationR
         .unversioned_model()
         .and_then(|model| options.models.relation(model));
     model
-        .or_else(|| from.find_in(&options.schema))
+        .or_else(|| from.find_in_schema(&options.schema))
         .filter(|relation| !relation.is_open())
 }
 
@@ -32,17 +32,18 @@ impl<'r> SpecCompilation<'r> {
             _ => from.unversioned_model(),
         }
         .is_some_and(|model| options.models.relation(model).is_some());
-        !options.schema.is_partial_list() && !is_made && from.find_in(&options.schema).is_none()
+        !options.schema.is_partial_list() && !is_made && from.find_in_schema(&options.schema).is_none()
     }
 
-    /// Returns a diagnostic about a missing relation. `also` contains additional names that can be suggested.
-    pub(super) fn report_missing_relation<'n>(
+    /// Returns a diagnostic about a missing relation. `additional_names` contains additional names that can be
+    /// suggested.
+    pub(super) fn missing_relation_diagnostic<'n>(
         &'n self,
         key: &str,
         from: &RelationReference,
         span: Span,
-        but: &str,
-        also: impl Iterator<Item = &'n str>,
+        message_suffix: &str,
+        additional_names: impl Iterator<Item = &'n str>,
     ) -> Diagnostic {
         let options = &self.compiler.options;
         let relations = options.schema.relations().iter().chain(options.models.relations());
@@ -53,9 +54,9 @@ impl<'r> SpecCompilation<'r> {
         let diagnostic = Diagnostic::new(
             Code::UnknownRelation,
             span,
-            format!("the schema has no relation `{name}`{but}"),
+            format!("the schema has no relation `{name}`{message_suffix}"),
         );
-        let near = suggest::nearest_name(from.name(), also).map(str::to_owned);
+        let near = suggest::nearest_name(from.name(), additional_names).map(str::to_owned);
         let near = near.or_else(|| from.most_similar_relation(relations));
         diagnostic.with_help(near.map_or_else(
             || options.unknown_relation_help(key),

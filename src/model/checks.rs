@@ -36,7 +36,7 @@ pub(super) fn check_cte_names(ctes: &[Cte], compiled: &mut CompiledSpec) {
 
 impl SpecCompilation<'_> {
     /// Reports entries of `columns` that are not columns of the model.
-    pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
+    pub(super) fn check_column_entries(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let declared_names = self.spec.columns.iter().map(|column| column.name);
         let missing = declared_names.filter(|name| output.column(name.text).is_none());
         diagnostics.extend(missing.map(|name| missing_column_error(name.text, name.node.span, output)));
@@ -272,7 +272,7 @@ pub(super) fn check_key_combinations(
     step: &Step<'_>,
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
-    sound: bool,
+    has_valid_formulas: bool,
     source: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -297,7 +297,7 @@ pub(super) fn check_key_combinations(
         );
     }
     // Do not report a missing column if its formula has an error, because the error explains why the column is missing.
-    let empty = sound
+    let empty = has_valid_formulas
         && !step.has_invalid_keys
         && !plan.outputs.iter().any(|o| *o)
         && step.group_by.is_empty()
@@ -318,13 +318,13 @@ pub(super) fn check_key_combinations(
             .filter_map(|ir_definition| ir_definition.name.as_deref());
         let defined: FxHashSet<String> = definitions.map(str::to_ascii_lowercase).collect();
         let is_defined = |name: &str| defined.contains(&name.to_ascii_lowercase());
-        check_keep(step, source, input.relation, is_defined, diagnostics);
+        check_projection_names(step, source, input.relation, is_defined, diagnostics);
     }
 }
 
 /// Reports names in `keep`, or in `columns` of a worksheet, that are listed twice, or that are neither columns of the
 /// relation nor definitions of the step.
-pub(super) fn check_keep(
+pub(super) fn check_projection_names(
     step: &Step<'_>,
     source: &str,
     relation: Option<&Relation>,

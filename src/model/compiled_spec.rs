@@ -244,7 +244,7 @@ impl CompiledSpec {
     pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         let columns = self.metrics_of_columns.iter();
         columns
-            .filter(move |(_, metrics)| metrics.iter().any(|metric| is_metric_in_set(metric, name)))
+            .filter(move |(_, metrics)| metrics.iter().any(|metric| matches_metric_or_set(metric, name)))
             .map(|(column, _)| column.as_str())
     }
 
@@ -276,7 +276,9 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn has_rows_of_metric(&self, name: &str) -> bool {
-        self.metrics_of_rows.iter().any(|metric| is_metric_in_set(metric, name))
+        self.metrics_of_rows
+            .iter()
+            .any(|metric| matches_metric_or_set(metric, name))
     }
 
     /// Returns the names of the metric sets on which this metric set is built. Empty for models.
@@ -614,7 +616,7 @@ impl CompiledSpec {
 }
 
 /// Returns whether `name` is the metric itself (`set.metric`) or its metric set (`set`).
-fn is_metric_in_set(metric: &str, name: &str) -> bool {
+fn matches_metric_or_set(metric: &str, name: &str) -> bool {
     let set = metric.split_once('.').map_or(metric, |(set, _)| set);
     metric.eq_ignore_ascii_case(name) || set.eq_ignore_ascii_case(name)
 }

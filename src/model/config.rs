@@ -6,16 +6,16 @@ use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::keys::SQL_CONFIG_KEYS;
 use super::load::DbtKeys;
-use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
+use super::yaml_output::{StringSyntax, yaml_list, yaml_pairs, yaml_value};
 use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;
 
 /// Returns the settings in `config:`, merged with the keys of the spec that have the same meaning.
 fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
-    let mut config = yaml_pairs(dbt.config, StringLanguage::Dbt);
+    let mut config = yaml_pairs(dbt.config, StringSyntax::Dbt);
     for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
-        config.extend(node.map(|node| (name.to_owned(), yaml_value(node, StringLanguage::Dbt))));
+        config.extend(node.map(|node| (name.to_owned(), yaml_value(node, StringSyntax::Dbt))));
     }
     let mut add = |name: &str, more: YamlOutput| {
         let entry = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -31,12 +31,12 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         }
     };
     if let Some(tags) = dbt.tags {
-        add("tags", YamlOutput::List(yaml_list(tags, StringLanguage::Text)));
+        add("tags", YamlOutput::List(yaml_list(tags, StringSyntax::Text)));
     }
-    let mut meta = yaml_pairs(dbt.meta, StringLanguage::Text);
+    let mut meta = yaml_pairs(dbt.meta, StringSyntax::Text);
     meta.extend(
         dbt.owner
-            .map(|owner| ("owner".to_owned(), yaml_value(owner, StringLanguage::Text))),
+            .map(|owner| ("owner".to_owned(), yaml_value(owner, StringSyntax::Text))),
     );
     if !meta.is_empty() {
         add("meta", YamlOutput::Map(meta));

@@ -39,8 +39,13 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports what an enforced contract lacks, such as the type of a column, and constraints that have no effect.
-    /// `open` is `true` if the model may have unknown columns.
-    pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
+    /// `has_unknown_columns` is `true` if the model may have unknown columns.
+    pub(super) fn check_contract(
+        &self,
+        output: &Relation,
+        has_unknown_columns: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let dbt = &self.spec.dbt;
         let materialized = config_text(dbt, "materialized");
         self.check_constraints(materialized, diagnostics);
@@ -58,7 +63,7 @@ impl SpecCompilation<'_> {
                 .with_help("write `config: {materialized: table}`, or `contract: {enforced: false}`"),
             );
         }
-        if open {
+        if has_unknown_columns {
             let message =
                 "an enforced contract needs the type of every column, but no schema lists the columns of `keep: all`";
             diagnostics.push(

@@ -1,6 +1,6 @@
 //! Data tests in a spec's `data_tests`, in the formats of recent and older versions of dbt.
 
-use super::yaml_output::{StringLanguage, yaml_pairs, yaml_value};
+use super::yaml_output::{StringSyntax, yaml_pairs, yaml_value};
 use crate::dbt::YamlOutput;
 use crate::yaml::Node;
 
@@ -34,15 +34,15 @@ pub(super) fn test_entries(node: Option<&Node>) -> Vec<YamlOutput> {
 
 fn data_test(node: &Node) -> YamlOutput {
     let Some([(name, settings)]) = node.pairs() else {
-        return yaml_value(node, StringLanguage::Dbt);
+        return yaml_value(node, StringSyntax::Dbt);
     };
     let Some(name) = name.text() else {
-        return yaml_value(node, StringLanguage::Dbt);
+        return yaml_value(node, StringSyntax::Dbt);
     };
     let mut arguments = Vec::new();
     let mut config = Vec::new();
     let mut rest = Vec::new();
-    for (key, yaml_output) in yaml_pairs(Some(settings), StringLanguage::Dbt) {
+    for (key, yaml_output) in yaml_pairs(Some(settings), StringSyntax::Dbt) {
         match (key.as_str(), yaml_output) {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),

@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::SpecExposure;
-use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs};
+use super::yaml_output::{StringSyntax, yaml_list, yaml_pairs};
 use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
@@ -31,7 +31,7 @@ impl SpecCompilation<'_> {
     fn exposure_owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
         let mut pairs = yaml_pairs(
             exposure.node.get("owner").filter(|owner| owner.pairs().is_some()),
-            StringLanguage::Text,
+            StringSyntax::Text,
         );
         pairs.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
         let of_spec = self
@@ -84,9 +84,9 @@ impl SpecCompilation<'_> {
         add("depends_on", YamlOutput::List(calls));
         add("owner", YamlOutput::Map(self.exposure_owner(exposure)));
         let tags = value_of("tags")
-            .map(|tags| yaml_list(tags, StringLanguage::Text))
+            .map(|tags| yaml_list(tags, StringSyntax::Text))
             .unwrap_or_default();
-        let meta = yaml_pairs(value_of("meta"), StringLanguage::Text);
+        let meta = yaml_pairs(value_of("meta"), StringSyntax::Text);
         let mut config = Vec::new();
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));

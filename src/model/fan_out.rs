@@ -14,7 +14,7 @@ use crate::sql::JoinKind;
 
 /// Origin of a value, relative to the `many` relation, whose rows repeat the rows of the other relations.
 #[derive(Clone, Copy, Default)]
-struct FanOutOrigin {
+struct FanOutProvenance {
     /// Whether a column of the `many` relation affects the value, even if only in a condition.
     depends_on_many: bool,
     /// Whether a column of the `many` relation is part of the value.
@@ -47,8 +47,8 @@ fn check_fan_out_of_join(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let row_origins = row_origins(program, many.name());
-    let origin_of = |id: &IrId| row_origins.get(id.index()).copied().unwrap_or_default();
+    let fan_out_provenances = fan_out_provenances(program, many.name());
+    let provenance_of = |id: &IrId| fan_out_provenances.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
             let args = match program.node(id) {
@@ -61,11 +61,11 @@ fn check_fan_out_of_join(
                 },
                 _ => continue,
             };
-            let origin = combine_origins(args.iter().map(origin_of));
+            let provenance = combine_fan_out_provenances(args.iter().map(provenance_of));
             let span = program.meta(id).span;
-            match origin.other_column {
+            match provenance.other_column {
                 Some(other) => diagnostics.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
-                None if unmatched && !origin.many && !origin.depends_on_many => {
+                None if unmatched && !provenance.many && !provenance.depends_on_many => {
                     diagnostics.push(unmatched_rows_diagnostic(span, many));
                 }
                 None => {}
@@ -130,55 +130,57 @@ fn unmatched_rows_diagnostic(span: Span, many: &Relation) -> Diagnostic {
 }
 
 /// Returns the origin of each node. Operands come before the nodes that use them.
-fn row_origins(program: &Program, many: &str) -> Vec<FanOutOrigin> {
-    let mut row_origins: Vec<FanOutOrigin> = Vec::with_capacity(program.len());
+fn fan_out_provenances(program: &Program, many: &str) -> Vec<FanOutProvenance> {
+    let mut fan_out_provenances: Vec<FanOutProvenance> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
-        let origin_of = |id: IrId| row_origins.get(id.index()).copied().unwrap_or_default();
-        let origin = match node {
+        let provenance_of = |id: IrId| fan_out_provenances.get(id.index()).copied().unwrap_or_default();
+        let provenance = match node {
             Ir::Column(column) => {
                 let relation = program
                     .columns
                     .try_get(column as usize)
                     .and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
-                FanOutOrigin {
+                FanOutProvenance {
                     depends_on_many: is_many,
                     many: is_many,
                     other_column: (!is_many).then_some(id),
                 }
             }
             Ir::Definition(definition_index) => match program.definitions.try_get(definition_index as usize) {
-                Some(definition) if !definition.failed => origin_of(definition.root),
-                _ => FanOutOrigin::default(),
+                Some(definition) if !definition.failed => provenance_of(definition.root),
+                _ => FanOutProvenance::default(),
             },
             // A column in any operand may determine the branch. The branches are separate values.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
-                let depends_on_many = program.operands(id).any(|operand| origin_of(operand).depends_on_many);
-                FanOutOrigin {
+                let depends_on_many = program
+                    .operands(id)
+                    .any(|operand| provenance_of(operand).depends_on_many);
+                FanOutProvenance {
                     depends_on_many,
-                    ..combine_alternative_origins(program.branches(arms).map(origin_of))
+                    ..combine_alternative_provenances(program.branches(arms).map(provenance_of))
                 }
             }
-            Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
+            Ir::Coalesce(args) => combine_alternative_provenances(program.args(args).iter().map(|a| provenance_of(*a))),
             // A join does not repeat a value that is already aggregated.
-            Ir::Aggregate { .. } | Ir::CountRows => FanOutOrigin::default(),
+            Ir::Aggregate { .. } | Ir::CountRows => FanOutProvenance::default(),
             // A condition on columns of the `many` relation selects rows of this relation.
             _ if program.meta(id).ty == Type::Boolean => {
-                let origin = combine_origins(program.operands(id).map(origin_of));
-                FanOutOrigin {
-                    other_column: origin.other_column.filter(|_| !origin.many),
-                    ..origin
+                let provenance = combine_fan_out_provenances(program.operands(id).map(provenance_of));
+                FanOutProvenance {
+                    other_column: provenance.other_column.filter(|_| !provenance.many),
+                    ..provenance
                 }
             }
             Ir::Apply { overload, args } if contains_each_operand(program, overload, program.args(args)) => {
-                combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a)))
+                combine_alternative_provenances(program.args(args).iter().map(|a| provenance_of(*a)))
             }
-            _ => combine_origins(program.operands(id).map(origin_of)),
+            _ => combine_fan_out_provenances(program.operands(id).map(provenance_of)),
         };
-        row_origins.push(origin);
+        fan_out_provenances.push(provenance);
     }
-    row_origins
+    fan_out_provenances
 }
 
 /// Returns whether the result of a call contains each operand unchanged, so that an aggregate of the result counts
@@ -201,26 +203,26 @@ fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId])
 
 /// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
 /// only from the `many` relation.
-fn combine_origins(parts: impl Iterator<Item = FanOutOrigin>) -> FanOutOrigin {
-    let mut origin = FanOutOrigin::default();
+fn combine_fan_out_provenances(parts: impl Iterator<Item = FanOutProvenance>) -> FanOutProvenance {
+    let mut provenance = FanOutProvenance::default();
     let mut clean = false;
     for part in parts {
-        origin.depends_on_many |= part.depends_on_many;
-        origin.many |= part.many;
+        provenance.depends_on_many |= part.depends_on_many;
+        provenance.many |= part.many;
         clean |= part.many && part.other_column.is_none();
-        origin.other_column = origin.other_column.or(part.other_column);
+        provenance.other_column = provenance.other_column.or(part.other_column);
     }
-    FanOutOrigin {
-        other_column: origin.other_column.filter(|_| !clean),
-        ..origin
+    FanOutProvenance {
+        other_column: provenance.other_column.filter(|_| !clean),
+        ..provenance
     }
 }
 
 /// Combines the origins of alternative values, such as the branches of a CASE.
-fn combine_alternative_origins(parts: impl Iterator<Item = FanOutOrigin>) -> FanOutOrigin {
-    parts.fold(FanOutOrigin::default(), |origin, part| FanOutOrigin {
-        depends_on_many: origin.depends_on_many | part.depends_on_many,
-        many: origin.many | part.many,
-        other_column: origin.other_column.or(part.other_column),
+fn combine_alternative_provenances(parts: impl Iterator<Item = FanOutProvenance>) -> FanOutProvenance {
+    parts.fold(FanOutProvenance::default(), |provenance, part| FanOutProvenance {
+        depends_on_many: provenance.depends_on_many | part.depends_on_many,
+        many: provenance.many | part.many,
+        other_column: provenance.other_column.or(part.other_column),
     })
 }

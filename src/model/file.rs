@@ -1,6 +1,6 @@
 //! Parsed spec file.
 
-use super::load::{self, Spec, SpecOrigin};
+use super::load::{self, Spec, SpecKind};
 use crate::diag::{Code, Diagnostic};
 use crate::limits::{Limits, format_bytes};
 use crate::span::Span;
@@ -53,7 +53,7 @@ impl<'t> SpecFile<'t> {
     }
 
     /// Returns the spec if it has the required keys.
-    pub fn spec(&self, kind: SpecOrigin, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
+    pub fn spec(&self, kind: SpecKind, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
         load::load(self.root.as_ref()?, self.source, kind, diagnostics)
     }
 }

@@ -76,7 +76,7 @@ impl SourceSegment<'_> {
 }
 
 /// Part of a generated formula, with the spec text from which the part was generated.
-pub type FormulaPartWithSource<'y> = (String, SpannedText<'y>);
+pub type FormulaFragment<'y> = (String, SpannedText<'y>);
 
 impl<'y> StepFormulas<'y> {
     /// Creates an empty collection of formulas in the file `source`.
@@ -93,16 +93,16 @@ impl<'y> StepFormulas<'y> {
 
     /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
     /// `using` keys.
-    pub fn from_step(step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)], source: &'y str) -> Self {
+    pub fn from_step(step: &Step<'y>, using: &[(u32, Vec<FormulaFragment<'y>>)], source: &'y str) -> Self {
         let mut formulas = Self::empty(source);
         formulas.add_formulas(step, using);
         formulas
     }
 
-    fn add_formulas(&mut self, step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)]) {
+    fn add_formulas(&mut self, step: &Step<'y>, using: &[(u32, Vec<FormulaFragment<'y>>)]) {
         for timeframe in &step.timeframes {
             let name = self.add_generated_formula(&[(key_name(timeframe.text), *timeframe)]);
-            self.add_part(
+            self.append_formula(
                 *timeframe,
                 LayoutMode::Formula,
                 DefinitionRole::Definitions,
@@ -113,7 +113,7 @@ impl<'y> StepFormulas<'y> {
         for definitions in &step.definitions {
             match definitions {
                 StepDefinitions::Block(text) => {
-                    self.add_part(*text, LayoutMode::File, DefinitionRole::Definitions, None, None);
+                    self.append_formula(*text, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
                 StepDefinitions::Named {
                     name,
@@ -122,7 +122,7 @@ impl<'y> StepFormulas<'y> {
                     ..
                 } => {
                     let name_span = self.append_line(*name);
-                    self.add_part(
+                    self.append_formula(
                         *formula,
                         LayoutMode::Formula,
                         DefinitionRole::Definitions,
@@ -140,18 +140,18 @@ impl<'y> StepFormulas<'y> {
         }
         for (join_index, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.criterion {
-                self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(join_index), None, None);
+                self.append_formula(*text, LayoutMode::Formula, DefinitionRole::On(join_index), None, None);
             }
         }
         for (join_index, parts) in using {
             let span = self.add_generated_formula(parts);
-            self.add_ast_part(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
+            self.record_formula(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
         }
         if let Some(text) = step.filter {
-            self.add_part(text, LayoutMode::Formula, DefinitionRole::Where, None, None);
+            self.append_formula(text, LayoutMode::Formula, DefinitionRole::Where, None, None);
         }
         if let Some(text) = step.having {
-            self.add_part(text, LayoutMode::Formula, DefinitionRole::Having, None, None);
+            self.append_formula(text, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
             self.add_key(*text, DefinitionRole::PartitionBy);
@@ -168,7 +168,7 @@ impl<'y> StepFormulas<'y> {
     /// Adds a condition on the rows of the model to the combined text, with the role `DefinitionRole::Check` or
     /// `DefinitionRole::SpecRule`.
     pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
-        self.add_part(text, LayoutMode::Formula, role, None, None);
+        self.append_formula(text, LayoutMode::Formula, role, None, None);
     }
 
     /// Adds a key to the combined text. A key whose name contains spaces needs no `${}`, because it is not a formula.
@@ -176,20 +176,20 @@ impl<'y> StepFormulas<'y> {
         let end = key.text.find('[').unwrap_or(key.text.len());
         let (name, timeframe) = key.text.split_at(end);
         if !is_name_with_spaces(name) {
-            self.add_part(key, LayoutMode::Formula, role, None, None);
+            self.append_formula(key, LayoutMode::Formula, role, None, None);
             return;
         }
-        self.start_line();
+        self.begin_line();
         let start = self.text.len() as u32;
         for (text, is_copied) in [("${", false), (name, true), ("}", false), (timeframe, true)] {
             let from = if is_copied { SpannedText { text, ..key } } else { key };
             self.add_segment(text, from, is_copied);
         }
         let span = Span::new(start, self.text.len() as u32);
-        self.add_ast_part(span, LayoutMode::Formula, role, None, None);
+        self.record_formula(span, LayoutMode::Formula, role, None, None);
     }
 
-    fn add_part(
+    fn append_formula(
         &mut self,
         text: SpannedText<'y>,
         mode: LayoutMode,
@@ -198,10 +198,10 @@ impl<'y> StepFormulas<'y> {
         description: Option<String>,
     ) {
         let span = self.append_line(text);
-        self.add_ast_part(span, mode, role, name, description);
+        self.record_formula(span, mode, role, name, description);
     }
 
-    fn add_ast_part(
+    fn record_formula(
         &mut self,
         span: Span,
         mode: LayoutMode,
@@ -218,8 +218,8 @@ impl<'y> StepFormulas<'y> {
 
     /// Adds to the combined text a formula that consists of several parts, on its own line. The positions in each part
     /// map to the text from which the part was generated.
-    fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
-        self.start_line();
+    fn add_generated_formula(&mut self, parts: &[FormulaFragment<'y>]) -> Span {
+        self.begin_line();
         let start = self.text.len() as u32;
         for (text, from) in parts {
             self.add_segment(text, *from, false);
@@ -227,7 +227,7 @@ impl<'y> StepFormulas<'y> {
         Span::new(start, self.text.len() as u32)
     }
 
-    fn start_line(&mut self) {
+    fn begin_line(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
@@ -235,7 +235,7 @@ impl<'y> StepFormulas<'y> {
 
     /// Adds text from the spec to the combined text, on its own line, and returns its span.
     fn append_line(&mut self, text: SpannedText<'y>) -> Span {
-        self.start_line();
+        self.begin_line();
         self.add_segment(text.text, text, true)
     }
 
@@ -305,7 +305,7 @@ impl<'y> StepFormulas<'y> {
 
     /// Converts a diagnostic about the combined text to a diagnostic about the file. A fix is escaped for the scalar
     /// that contains the formula. The fix is removed if YAML would read the fixed scalar differently.
-    pub fn to_file_diagnostic(&self, diagnostic: Diagnostic) -> Diagnostic {
+    pub fn map_to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
         let fixed = diagnostic.fix().map(|fix| {
             let segment = self.copied_segment_at(fix.span.start);
             let (start, style) = segment.map_or((0, YamlStyle::Plain), |segment| {

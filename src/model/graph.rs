@@ -78,7 +78,7 @@ pub(super) struct SpecOrder {
 }
 
 /// Orders specs by dependency. `parents` contains the indexes of the specs that each spec reads.
-pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
+pub(super) fn sort_specs_by_dependency(parents: &Arena<Vec<usize>>) -> SpecOrder {
     let mut children: Arena<Vec<usize>> = Arena::filled(Vec::new(), parents.len());
     let mut waiting: Arena<usize> = Arena::filled(0, parents.len());
     for (child, spec_parents) in parents.iter().enumerate() {
@@ -163,12 +163,12 @@ fn find_shortest_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashS
 
 #[cfg(test)]
 mod tests {
-    use super::order_specs;
+    use super::sort_specs_by_dependency;
     use crate::{Compiler, SpecText};
 
     #[test]
     fn each_wave_reads_earlier_waves() {
-        let order = order_specs(&vec![vec![1, 2], vec![2], vec![], vec![0]].into());
+        let order = sort_specs_by_dependency(&vec![vec![1, 2], vec![2], vec![], vec![0]].into());
         assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
         assert!(order.cycles.is_empty() && order.dependents_of_cycles.is_empty());
     }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn cycles_exclude_their_readers() {
         // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
-        let order = order_specs(&vec![vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]].into());
+        let order = sort_specs_by_dependency(&vec![vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]].into());
         assert_eq!(order.waves, [vec![4]]);
         assert_eq!(order.cycles, [vec![0, 1], vec![3]]);
         assert_eq!(order.dependents_of_cycles, [2, 5]);

@@ -5,7 +5,7 @@ use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{self, DefinitionRole, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarRangeEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, used_definitions};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
@@ -194,7 +194,9 @@ pub fn find_earlier_period_read(program: &Program, first: IrId, root: IrId) -> O
                 FrameBound::At(rows) => rows < 0,
                 FrameBound::Last => false,
             },
-            (WindowFrame::Calendar(range), _) => !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::After),
+            (WindowFrame::Calendar(range), _) => {
+                !matches!(range.from, CalendarRangeEnd::Moved(0.., _) | CalendarRangeEnd::After)
+            }
             _ => false,
         },
         _ => false,

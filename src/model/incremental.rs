@@ -9,7 +9,7 @@ use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
 use super::load::SpannedText;
 use super::lookback::is_nested;
-use super::time_range::TimeLength;
+use super::time_range::CalendarDuration;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
@@ -27,10 +27,10 @@ pub(super) struct IncrementalPlan {
     /// Name of the first step's column from which the time column originates.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
-    pub read_distance: TimeLength,
+    pub read_distance: CalendarDuration,
     /// Distance between the table's newest row and the point at which a run begins to write. `None` if a run writes all
     /// rows that it computes from the input.
-    pub write_distance: Option<TimeLength>,
+    pub write_distance: Option<CalendarDuration>,
     /// Key columns that the spec specifies.
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
@@ -71,11 +71,11 @@ impl SpecCompilation<'_> {
             .filter_map(|key| Some(output.column(key.text)?.name().to_owned()))
             .collect();
         let is_unique = self.check_unique_key(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
-        self.check_keys_unchanged_by_late_rows(&keys, diagnostics);
+        self.check_key_changes_by_late_rows(&keys, diagnostics);
         let traced = self.find_source_time_column(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
         let lookback = self.read_lookback(&time, cut_to, diagnostics)?;
-        let (further_out, further_back) = self.write_and_read_lookback(&traced, diagnostics)?;
+        let (further_out, further_back) = self.compute_lookback_durations(&traced, diagnostics)?;
         if diagnostics
             .get(before..)
             .unwrap_or_default()
@@ -89,7 +89,7 @@ impl SpecCompilation<'_> {
         let read_distance = distance.combine(further_back);
         // A run begins at the start of a calendar period, such as a month. The last date truncation determines the
         // period. If the periods of all other truncations nest within it, the run reads only complete periods.
-        let is_complete = further_out == TimeLength::default()
+        let is_complete = further_out == CalendarDuration::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let write_distance = (distance != read_distance || !is_complete).then_some(distance);
         Some(IncrementalPlan {
@@ -281,7 +281,7 @@ impl SpecCompilation<'_> {
 
     /// Reports key columns that may change when a late row arrives, because the row with the old key would remain in
     /// the table.
-    fn check_keys_unchanged_by_late_rows(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    fn check_key_changes_by_late_rows(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.has_undeclared_columns) else {
             return;
         };
@@ -319,7 +319,7 @@ impl SpecCompilation<'_> {
                 continue;
             };
             let is_time = column.name() == time.name();
-            if is_time && !std::ptr::eq(key.node, event_time.node) || self.is_tested_not_null(column.name()) {
+            if is_time && !std::ptr::eq(key.node, event_time.node) || self.has_not_null_test(column.name()) {
                 continue;
             }
             let name = column.name();
@@ -344,7 +344,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    fn is_tested_not_null(&self, name: &str) -> bool {
+    fn has_not_null_test(&self, name: &str) -> bool {
         let column = self
             .spec
             .columns

@@ -4,7 +4,7 @@
 use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::lookback::is_nested;
-use super::time_range::TimeLength;
+use super::time_range::CalendarDuration;
 use crate::Type;
 use crate::catalog::{self, ParamType, internal};
 use crate::dbt;
@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
     fn time_bound_expression(
         &self,
         incremental: &IncrementalPlan,
-        back: TimeLength,
+        back: CalendarDuration,
         compared: Type,
         work: &mut emit::EmitBuffers,
     ) -> SqlId {
@@ -86,7 +86,7 @@ impl SpecCompilation<'_> {
         let time_sql = incremental.time.sql_name(dialect);
         let mut program = Program::default();
         let newest = program.add_null(ty, Span::default());
-        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = split_time_length(back, incremental.unit, ty)
+        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = split_calendar_duration(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
                 let interval_text = unit.format_count(count);
@@ -143,8 +143,12 @@ impl SpecCompilation<'_> {
 
 /// Splits a length of time into numbers of calendar units, in the order in which they are subtracted. An instant is
 /// shifted by days, because all engines support day intervals.
-fn split_time_length(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
-    let TimeLength {
+fn split_calendar_duration(
+    length: CalendarDuration,
+    cut_to: Option<CalendarUnit>,
+    ty: Type,
+) -> Vec<(i64, CalendarUnit)> {
+    let CalendarDuration {
         mut months,
         mut days,
         mut seconds,
@@ -197,9 +201,9 @@ fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> Optio
     };
     let subquery = tree.add(subquery, span);
     OptionalCondition {
-        begin: tree.add_macro(dbt::IF_INCREMENTAL, None, span),
+        begin: tree.add_macro(dbt::IF_INCREMENTAL_TAG, None, span),
         condition: tree.add_binary(Op::GreaterEqual, time, subquery, span),
-        end: tree.add_macro(dbt::END_IF, None, span),
+        end: tree.add_macro(dbt::END_IF_TAG, None, span),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn current_date(source: &str) -> CurrentDate {
     let root = yaml::parse_root(source);
     let spec = root
         .as_ref()
-        .and_then(|root| load::load(root, source, load::SpecOrigin::Written, &mut Vec::new()));
+        .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
         None => CurrentDate::Current,
         Some(today) => match today.value {
@@ -103,7 +103,7 @@ pub fn convert_spec_for_interpreter(
         let expansion = expansion.ok_or_else(|| "steps with wrong periods".to_owned())?;
         return convert_spec_for_interpreter(compiler, &expansion.text.text, today);
     }
-    let spec = load::load(&root, source, load::SpecOrigin::Written, &mut Vec::new())
+    let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new())
         .ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
@@ -260,9 +260,9 @@ fn read_step(
     formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
     let mut interpreter_step = given::InterpreterStep {
         keep: match &step.keep {
-            ColumnProjection::Nothing => given::InterpreterKeep::Nothing,
-            ColumnProjection::All => given::InterpreterKeep::All,
-            ColumnProjection::Columns(columns) => given::InterpreterKeep::Some(text_values(columns)),
+            ColumnProjection::Nothing => given::InterpreterProjection::Nothing,
+            ColumnProjection::All => given::InterpreterProjection::All,
+            ColumnProjection::Columns(columns) => given::InterpreterProjection::Some(text_values(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),

@@ -4,7 +4,7 @@ use formulac_syntax::diag::lists::join_names;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
-use super::formulas::FormulaPartWithSource;
+use super::formulas::FormulaFragment;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{SpannedText, Step, StepInputs};
 use super::sources::JoinTarget;
@@ -17,7 +17,7 @@ use crate::sql::JoinKind;
 
 /// Properties of a step's output on which later steps depend.
 #[derive(Debug)]
-pub(super) struct StepOutputFacts {
+pub(super) struct StepOutputProperties {
     /// Columns of the step. `None` if the step has undeclared columns.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct JoinedStepInput<'y> {
     pub input: JoinedInput,
     pub merged_columns: Vec<MergedColumn>,
     /// Join conditions that are derived from `using`, each with the index of its join.
-    pub using: Vec<(u32, Vec<FormulaPartWithSource<'y>>)>,
+    pub using: Vec<(u32, Vec<FormulaFragment<'y>>)>,
     /// Key of each joined relation. Empty if the key is unknown.
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
@@ -95,7 +95,7 @@ impl SpecCompilation<'_> {
                             .filter_map(|s| s.name)
                             .map(|n| n.text);
                         let (span, but) = (joined.to_text.node.span, ", and no earlier step has this name");
-                        diagnostics.push(self.report_missing_relation("to", &joined.to, span, but, steps));
+                        diagnostics.push(self.missing_relation_diagnostic("to", &joined.to, span, but, steps));
                     }
                 }
             }
@@ -131,7 +131,7 @@ impl SpecCompilation<'_> {
         joined.record_using_columns(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let target = self.join_target_facts(position, &join.to);
+            let target = self.join_target_properties(position, &join.to);
             let mut relation = with_name(target.relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 relation.make_all_nullable();
@@ -189,8 +189,8 @@ impl<'y> JoinedStepInput<'y> {
         join: &JoinedRelation<'y>,
         names: &[SpannedText<'y>],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<FormulaPartWithSource<'y>> {
-        let mut condition_parts: Vec<FormulaPartWithSource<'y>> = Vec::new();
+    ) -> Vec<FormulaFragment<'y>> {
+        let mut condition_parts: Vec<FormulaFragment<'y>> = Vec::new();
         let join_index = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
@@ -255,12 +255,12 @@ impl<'y> JoinedStepInput<'y> {
     /// help names the columns that both sides have.
     fn missing_using_column_error(
         &self,
-        whose: &str,
+        owner_names: &str,
         name: SpannedText<'_>,
-        among: &[Relation],
+        searched_relations: &[Relation],
         join_index: usize,
     ) -> Diagnostic {
-        missing_column_error_with_help(whose, name, among, || {
+        missing_column_error_with_help(owner_names, name, searched_relations, || {
             let (before, right) = self.input.relations.split_at(join_index);
             // In `using: customer_id`, the column probably exists on the left side only and refers to the right side's
             // key.
@@ -313,8 +313,8 @@ impl<'y> JoinedStepInput<'y> {
                     .collect();
                 match open.as_slice() {
                     [] => {
-                        let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                        diagnostics.push(self.missing_using_column_error(&whose, name, before, join_index));
+                        let owner_names = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
+                        diagnostics.push(self.missing_using_column_error(&owner_names, name, before, join_index));
                         return None;
                     }
                     [relation_index] => return Some(vec![*relation_index]),
@@ -355,33 +355,41 @@ impl<'y> JoinedStepInput<'y> {
     }
 }
 
-/// Builds the error for a column that the relations do not have. `whose` contains the names of the relations for the
-/// message.
-pub(super) fn missing_column_error(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
-    let columns = || among.first().map(describe_columns);
-    missing_column_error_with_help(whose, name, among, || {
+/// Builds the error for a column that the relations do not have. `owner_names` contains the names of the relations for
+/// the message.
+pub(super) fn missing_column_error(
+    owner_names: &str,
+    name: SpannedText<'_>,
+    searched_relations: &[Relation],
+) -> Diagnostic {
+    let columns = || searched_relations.first().map(describe_columns);
+    missing_column_error_with_help(owner_names, name, searched_relations, || {
         columns().unwrap_or_else(|| "correct the name".to_owned())
     })
 }
 
 /// Like [`missing_column_error`], but with different help for a name that is not similar to any column.
 fn missing_column_error_with_help(
-    whose: &str,
+    owner_names: &str,
     name: SpannedText<'_>,
-    among: &[Relation],
+    searched_relations: &[Relation],
     help: impl FnOnce() -> String,
 ) -> Diagnostic {
     let text = name.text;
-    let verb = if whose.contains('`') { "have" } else { "has" };
+    let verb = if owner_names.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(
         Code::UnknownName,
         name_span(name),
-        format!("`{whose}` {verb} no column `{text}`"),
+        format!("`{owner_names}` {verb} no column `{text}`"),
     );
-    if let Some(relation) = among.iter().find(|relation| relation.is_past_column(text)) {
+    if let Some(relation) = searched_relations.iter().find(|relation| relation.is_past_column(text)) {
         return explain_removed_column(diagnostic, relation);
     }
-    let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
+    let columns = searched_relations
+        .iter()
+        .flat_map(Relation::columns)
+        .map(Column::name)
+        .take(1000);
     diagnostic.with_help(suggest::similar_name_help_or(text, columns, help))
 }
 

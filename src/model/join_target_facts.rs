@@ -7,7 +7,7 @@ use crate::schema::Relation;
 use crate::sql::SelectSource;
 
 /// Properties of a relation that a join or tab reads.
-pub(super) struct JoinTargetFacts<'s> {
+pub(super) struct JoinTargetProperties<'s> {
     pub target: JoinTarget,
     /// Known columns of the relation.
     pub relation: Option<&'s Relation>,
@@ -21,18 +21,18 @@ pub(super) struct JoinTargetFacts<'s> {
 
 impl SpecCompilation<'_> {
     /// Returns the properties of a relation that a join or tab of the step at this index reads.
-    pub(super) fn join_target_facts<'s>(
+    pub(super) fn join_target_properties<'s>(
         &'s self,
         step: usize,
         reference: &'s RelationReference,
-    ) -> JoinTargetFacts<'s> {
+    ) -> JoinTargetProperties<'s> {
         let target = self.sources.resolve_join_target(self.spec, step, reference);
         match target {
             JoinTarget::Step(step_index) => {
                 let facts = self.facts.get(step_index);
                 let name = self.spec.steps.get(step_index).and_then(|s| s.name);
                 let name = name.map_or("", |name| name.text);
-                JoinTargetFacts {
+                JoinTargetProperties {
                     target,
                     relation: facts.and_then(|f| f.relation.as_ref()),
                     source: SelectSource::Name(self.compiler.options.dialect.name_text(name, true)),
@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
             JoinTarget::Source(source_index) => {
                 let relation = self.schema_relation(reference);
                 let source = self.sources.sources.get(source_index);
-                JoinTargetFacts {
+                JoinTargetProperties {
                     target,
                     relation,
                     source: SelectSource::Input(source_index as u32),
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
                     single: false,
                 }
             }
-            JoinTarget::Later => JoinTargetFacts {
+            JoinTarget::Later => JoinTargetProperties {
                 target,
                 relation: None,
                 source: SelectSource::Name(String::new()),

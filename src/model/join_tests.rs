@@ -6,7 +6,7 @@ use super::cardinality::JoinedRelationConditions;
 use super::compile::SpecCompilation;
 use super::dbt_tests::to_file_name_part;
 use super::join_scope::JoinedStepInput;
-use super::load::{SpecOrigin, Step};
+use super::load::{SpecKind, Step};
 use super::metrics::CHECK_MODEL_SUFFIX;
 use crate::dbt;
 use crate::dialect::op::Op;
@@ -28,9 +28,9 @@ pub(super) struct SingleMatchTest {
 
 impl SpecCompilation<'_> {
     /// Adds tests for joins that are not proven to find at most one row.
-    pub(super) fn add_tests_of_unproven_joins(
+    pub(super) fn add_tests_of_unverified_joins(
         &mut self,
-        unproven: &[(usize, JoinedRelationConditions)],
+        unverified: &[(usize, JoinedRelationConditions)],
         plan: &StepPlan<'_>,
         step: &Step<'_>,
         joined: &JoinedStepInput<'_>,
@@ -38,17 +38,17 @@ impl SpecCompilation<'_> {
         work: &mut emit::EmitBuffers,
     ) {
         // The tests of the metric set check these joins, so models that are built on the set do not repeat the tests.
-        let unproven = if self.spec.kind == SpecOrigin::OverSets {
+        let unverified = if self.spec.kind == SpecKind::OverSets {
             &[]
         } else {
-            unproven
+            unverified
         };
-        for (index, cardinality_query) in unproven {
+        for (index, cardinality_query) in unverified {
             let Some(relation) = joined.input.relations.get(index + 1).map(formulac_core::Relation::name) else {
                 continue;
             };
             // All steps that are generated from a metric set share its joins, so test the joins only once.
-            let is_of_set = self.spec.kind == SpecOrigin::WholeSet;
+            let is_of_set = self.spec.kind == SpecKind::WholeSet;
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1 && !is_of_set);
             let of_step = of_step.map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
@@ -65,7 +65,7 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let query = if cardinality_query.has_other_conditions {
-                self.added_rows_query(*index, relation, output, work)
+                self.row_multiplication_query(*index, relation, output, work)
             } else {
                 self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
@@ -79,7 +79,7 @@ impl SpecCompilation<'_> {
             let about = format!(
                 "Fails if a row matches several rows of {relation}, because {reader} expects at most one match."
             );
-            self.unproven.extend(query.map(|query| SingleMatchTest {
+            self.unverified.extend(query.map(|query| SingleMatchTest {
                 name,
                 explanation: about,
                 query,
@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a query that selects one row if the join adds rows.
-    fn added_rows_query(
+    fn row_multiplication_query(
         &mut self,
         index: usize,
         relation: &str,

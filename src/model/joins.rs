@@ -80,7 +80,7 @@ impl<'y> SpecLoader<'y, '_> {
 
     fn read_join(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         let Some(pairs) = node.pairs() else {
-            self.report_join_shape(node);
+            self.report_invalid_join_shape(node);
             return None;
         };
         // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
@@ -97,8 +97,8 @@ impl<'y> SpecLoader<'y, '_> {
         if let Some(alias) = alias {
             self.check_name("the name of a joined relation", alias.text, alias.node);
         }
-        let kind = self.read_choice(node, "type", JOIN_TYPES, JoinKind::Left);
-        let many = self.read_choice(node, "cardinality", &[("one", false), ("many", true)], false);
+        let kind = self.read_enum_value(node, "type", JOIN_TYPES, JoinKind::Left);
+        let many = self.read_enum_value(node, "cardinality", &[("one", false), ("many", true)], false);
         let on_pair = condition_pair.filter(|_| at_comma.is_none());
         let join_condition = on_pair.and_then(|(_, condition)| self.read_join_condition(condition));
         let using = self.list(node, "using");
@@ -115,7 +115,7 @@ impl<'y> SpecLoader<'y, '_> {
         })
     }
 
-    fn report_join_shape(&mut self, node: &Node) {
+    fn report_invalid_join_shape(&mut self, node: &Node) {
         let relation = node.text().unwrap_or("customers");
         let message = format!("a join must be a mapping, found {}", node.kind_name());
         let help = format!("write `{{to: {relation}, on: …}}`, or use `using:` with columns that exist on both sides");
@@ -215,7 +215,7 @@ impl<'y> SpecLoader<'y, '_> {
     }
 
     /// Parses a value that must be one of a few words.
-    fn read_choice<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
+    fn read_enum_value<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
             return default;
         };

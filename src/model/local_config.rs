@@ -14,13 +14,13 @@ impl Project {
     /// use formulac_model::Project;
     ///
     /// let (mut project, _) = Project::from_text("environments: {dev: {schema: 'dev_${user}'}}\n");
-    /// assert!(project.add_personal("user: ann\nenvironments: {dev: {connection: my_duckdb}}\n").is_empty());
+    /// assert!(project.apply_personal_settings("user: ann\nenvironments: {dev: {connection: my_duckdb}}\n").is_empty());
     /// assert_eq!(project.user(), Some("ann"));
     /// assert_eq!(project.environments()[0].connection.as_deref(), Some("my_duckdb"));
-    /// assert!(!project.add_personal("environments: {dev: {protected: false}}\n").is_empty());
+    /// assert!(!project.apply_personal_settings("environments: {dev: {protected: false}}\n").is_empty());
     /// ```
     #[must_use]
-    pub fn add_personal(&mut self, text: &str) -> Vec<Diagnostic> {
+    pub fn apply_personal_settings(&mut self, text: &str) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         match yaml::read(text, &mut diagnostics) {
             Err(fault) => diagnostics.push(fault),

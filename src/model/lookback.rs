@@ -3,7 +3,7 @@
 
 use super::compile::SpecCompilation;
 use super::config::config_value;
-use super::time_range::TimeLength;
+use super::time_range::CalendarDuration;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
@@ -18,7 +18,7 @@ impl SpecCompilation<'_> {
         time: &Column,
         cut_to: Option<CalendarUnit>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<TimeLength> {
+    ) -> Option<CalendarDuration> {
         let dbt = &self.spec.dbt;
         let mut refuse = |node: &Node, message: String, help: &str| {
             diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
@@ -59,16 +59,16 @@ impl SpecCompilation<'_> {
                 }
             }
         };
-        let length = TimeLength::new(unit, count);
+        let length = CalendarDuration::new(unit, count);
         Some(match cut_to {
-            Some(to) => TimeLength::new(to, to_units(length, to)),
+            Some(to) => CalendarDuration::new(to, ceil_to_units(length, to)),
             None => length,
         })
     }
 }
 
 /// Returns the approximate number of seconds in a calendar unit.
-pub(super) fn unit_seconds(unit: CalendarUnit) -> i64 {
+pub(super) fn approximate_unit_seconds(unit: CalendarUnit) -> i64 {
     let (length, months) = unit.unit_length();
     if months { length * 2_592_000 } else { length }
 }
@@ -91,7 +91,7 @@ pub(super) fn is_nested(unit: CalendarUnit, within: CalendarUnit) -> bool {
 }
 
 /// Returns the number of whole calendar units that cover a length of time.
-fn to_units(length: TimeLength, unit: CalendarUnit) -> i64 {
+fn ceil_to_units(length: CalendarDuration, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.unit_length();
     if months {
@@ -111,16 +111,31 @@ mod tests {
 
     #[test]
     fn lengths_are_whole_units() {
-        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
-        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
         assert_eq!(
-            to_units(TimeLength::new(CalendarUnit::Month, 1), CalendarUnit::Quarter),
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Day, 3), CalendarUnit::Month),
             1
         );
-        assert_eq!(to_units(TimeLength::new(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
-        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
-        assert_eq!(to_units(TimeLength::new(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
-        assert_eq!(to_units(TimeLength::default(), CalendarUnit::Month), 0);
+        assert_eq!(
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Day, 29), CalendarUnit::Month),
+            2
+        );
+        assert_eq!(
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Month, 1), CalendarUnit::Quarter),
+            1
+        );
+        assert_eq!(
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Month, 2), CalendarUnit::Week),
+            9
+        );
+        assert_eq!(
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Day, 2), CalendarUnit::Hour),
+            48
+        );
+        assert_eq!(
+            ceil_to_units(CalendarDuration::new(CalendarUnit::Hour, 25), CalendarUnit::Day),
+            2
+        );
+        assert_eq!(ceil_to_units(CalendarDuration::default(), CalendarUnit::Month), 0);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Determines how far back a run of an incremental model must read and write, because values depend on other rows.
 
 use super::compile::SpecCompilation;
-use super::lookback::{is_coarser, unit_seconds};
+use super::lookback::{approximate_unit_seconds, is_coarser};
 use super::source_time::SourceTimeColumn;
-use super::time_range::{CrossRowRead, TimeLength, TruncatedValue};
+use super::time_range::{CalendarDuration, CrossRowDependency, TruncatedValue};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
 use crate::span::Span;
@@ -11,23 +11,23 @@ use crate::span::Span;
 impl SpecCompilation<'_> {
     /// Returns two lengths of time. A run must also write rows that are older than the requested rows by up to the
     /// first length. The run must also read rows that are older than the written rows by up to the second length.
-    pub(super) fn write_and_read_lookback(
+    pub(super) fn compute_lookback_durations(
         &self,
         time: &SourceTimeColumn,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(TimeLength, TimeLength)> {
+    ) -> Option<(CalendarDuration, CalendarDuration)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TruncatedValue| {
             self.trace_key_to_first_step(step, key)
                 .filter(|traced| traced.base == time.base)
         };
-        let (mut out, mut back) = (TimeLength::default(), TimeLength::default());
+        let (mut out, mut back) = (CalendarDuration::default(), CalendarDuration::default());
         let mut refused: Vec<Span> = Vec::new();
         for (step, times) in self.times.iter().enumerate() {
-            let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
-            for look in &times.cross_row_reads {
-                let (span, why) = match look {
-                    CrossRowRead::Period {
+            let (mut further_out, mut further_back) = (CalendarDuration::default(), CalendarDuration::default());
+            for cross_row_dependency in &times.cross_row_dependencies {
+                let (span, why) = match cross_row_dependency {
+                    CrossRowDependency::Period {
                         span,
                         key,
                         back,
@@ -42,7 +42,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it looks up rows by a time other than `event_time`")
                     }
-                    CrossRowRead::Window {
+                    CrossRowDependency::Window {
                         span,
                         partition_keys,
                         inner,
@@ -55,9 +55,9 @@ impl SpecCompilation<'_> {
                             // All rows of a window are within one period of its finest calendar unit, so it is
                             // sufficient to write and read one more period.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
-                            let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
+                            let finest = coarse.min_by_key(|unit| unit.map_or(0, approximate_unit_seconds));
                             if let Some(Some(unit)) = finest {
-                                let length = TimeLength::new(unit, 1);
+                                let length = CalendarDuration::new(unit, 1);
                                 further_out = further_out.longer(inner.1.combine(length));
                                 further_back = further_back.longer(length.combine(inner.0));
                             }
@@ -65,7 +65,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it may read rows from any time")
                     }
-                    CrossRowRead::Joined {
+                    CrossRowDependency::Joined {
                         span,
                         step: step_index,
                         equal,
@@ -80,7 +80,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it joins rows of an earlier step that may be from any time")
                     }
-                    CrossRowRead::Filter { span } => {
+                    CrossRowDependency::Filter { span } => {
                         let text = span.excerpt(self.source);
                         let message = format!(
                             "`{text}` may exclude a row that an earlier run added, but no run removes that row"
@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
                         ));
                         continue;
                     }
-                    CrossRowRead::Unbounded { span, why } => (*span, *why),
+                    CrossRowDependency::Unbounded { span, why } => (*span, *why),
                 };
                 if !refused.contains(&span) {
                     refused.push(span);

@@ -135,7 +135,7 @@ pub(super) fn check_missing_periods(
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
     let period = key_period(program, root, before);
-    let unit = period.map_or_else(|| key_unit(key), CalendarUnit::name);
+    let unit = period.map_or_else(|| key_calendar_unit(key), CalendarUnit::name);
     // In the help, `fill` needs the name of the key's timeframe.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
@@ -317,7 +317,7 @@ fn row_counting_kind_of_index(program: &Program, args: &[IrId], find: u32) -> Op
 }
 
 /// Returns the calendar unit in a key's timeframe or name, or `day` if neither contains a unit.
-fn key_unit(key: &str) -> &'static str {
+fn key_calendar_unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
     let unit_text = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
     let units = ["day", "week", "month", "quarter", "year"].into_iter();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dbt;
 use crate::dbt_names::Declared;
 use crate::semantic::SemanticModel;
-use crate::verify::NamedColumns;
+use crate::verify::ComparedColumnNames;
 
 /// Contents of the files that dbt needs for a model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct DbtModelFiles {
     /// Whether dbt enforces the model's contract.
     pub(crate) is_contract_enforced: bool,
     /// Relations in `compare:`.
-    pub(crate) compared_relations: Vec<NamedColumns>,
+    pub(crate) compared_relations: Vec<ComparedColumnNames>,
     /// Model's query with `order by` but without limit and configuration. `None` if this query equals the query in
     /// `sql`.
     pub(crate) ordered_query: Option<String>,

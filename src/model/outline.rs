@@ -2,7 +2,7 @@
 
 use super::contract::contract_setting;
 use super::formulas::StepFormulas;
-use super::load::{self, SpecOrigin, Step, StepDefinitions};
+use super::load::{self, SpecKind, Step, StepDefinitions};
 use super::metrics::{find_step_over_metric_sets, is_metric_set};
 use super::write::strip_comments;
 use crate::ast::Ast;
@@ -90,9 +90,9 @@ pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Com
         });
     }
     let kind = if is_expanded {
-        SpecOrigin::OverSets
+        SpecKind::OverSets
     } else {
-        SpecOrigin::Written
+        SpecKind::Written
     };
     let spec = load::load(root, source, kind, &mut Vec::new())?;
     let mut outline = SpecOutline {

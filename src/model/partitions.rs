@@ -1,7 +1,7 @@
 //! Lint for partitions in which windows find no other rows, or not all rows of the periods that they read.
 
-use super::load::{SpecOrigin, Step};
-use super::window_reach::WindowReach;
+use super::load::{SpecKind, Step};
+use super::window_reach::WindowExtent;
 use crate::check::{DatePart, DefinitionRole, date_part, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
@@ -17,7 +17,7 @@ pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     text: &str,
-    kind: SpecOrigin,
+    kind: SpecKind,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
@@ -73,9 +73,9 @@ pub(super) fn check_partitions(
     };
     let fault = keys.offset_outside_partition_warning();
     // The default partition of expanded steps is checked before they are expanded.
-    let is_checked = plan.grouped && !is_explicit && kind == SpecOrigin::Written;
+    let is_checked = plan.grouped && !is_explicit && kind == SpecKind::Written;
     let fault = fault.or_else(|| keys.partition_period_warning().filter(|_| is_checked));
-    diagnostics.extend(fault.or_else(|| keys.shorter_sort_key_warning().filter(|_| kind == SpecOrigin::Written)));
+    diagnostics.extend(fault.or_else(|| keys.shorter_sort_key_warning().filter(|_| kind == SpecKind::Written)));
 }
 
 /// Reports a window that is partitioned by all keys, so that each partition contains only one row. `is_explicit` is
@@ -178,11 +178,11 @@ impl StepWindowKeys<'_> {
             .filter_map(timeframe)
             .collect();
         let cut = |id: IrId| {
-            let reach = WindowReach::from_node(program, id)?;
-            let compared = ordered.iter().filter(|_| matches!(reach, WindowReach::Offset { .. }));
+            let extent = WindowExtent::from_node(program, id)?;
+            let compared = ordered.iter().filter(|_| matches!(extent, WindowExtent::Offset { .. }));
             let mut parts = parts.iter().chain(compared);
             let part =
-                parts.find(|(_, timeframe)| !reach.stays_within_timeframe(timeframe, program.fiscal_month_offset))?;
+                parts.find(|(_, timeframe)| !extent.stays_within_timeframe(timeframe, program.fiscal_month_offset))?;
             Some((id, part.0))
         };
         let (window, part) = self.nodes.iter().copied().find_map(cut)?;
@@ -225,7 +225,8 @@ impl StepWindowKeys<'_> {
             .iter()
             .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
         let of_shorter = date_part(program, *shorter)?;
-        let counts = |id: &IrId| WindowReach::from_node(program, *id).is_some_and(WindowReach::counts_from_current_key);
+        let counts =
+            |id: &IrId| WindowExtent::from_node(program, *id).is_some_and(WindowExtent::counts_from_current_key);
         let window = self.nodes.iter().copied().find(counts)?;
         let span = program.meta(window).span;
         let (key, name) = (self.name_of(key), self.name_of(*shorter));

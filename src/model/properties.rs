@@ -9,7 +9,7 @@ use super::data_tests::{flatten_test, is_unconditional, test_entries};
 use super::dbt_tests::ColumnTest;
 use super::load::{ColumnKeys, DefinitionKeys, SpannedText, StepDefinitions};
 use super::versions::{check_versions, latest_version, versions_yaml};
-use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
+use super::yaml_output::{StringSyntax, yaml_list, yaml_pairs, yaml_value};
 use crate::dbt::{ColumnDoc, ModelDoc, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -203,7 +203,7 @@ impl SpecCompilation<'_> {
         ModelDoc {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
-            latest_version: dbt.latest_version.map(|node| yaml_value(node, StringLanguage::Dbt)),
+            latest_version: dbt.latest_version.map(|node| yaml_value(node, StringSyntax::Dbt)),
             config: properties_config(dbt, self.inherited_access()),
             data_tests,
             columns,
@@ -282,14 +282,14 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     }
     data_tests.extend(own_tests);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
-    let mut meta = yaml_pairs(definition.meta, StringLanguage::Text);
-    let of_columns = yaml_pairs(keys.and_then(|s| s.meta), StringLanguage::Text);
+    let mut meta = yaml_pairs(definition.meta, StringSyntax::Text);
+    let of_columns = yaml_pairs(keys.and_then(|s| s.meta), StringSyntax::Text);
     // `columns` takes precedence over properties next to a formula.
     let replaced: FxHashSet<&str> = of_columns.iter().map(|(name, _)| name.as_str()).collect();
     meta.retain(|(name, _)| !replaced.contains(name.as_str()));
     meta.extend(of_columns);
     if let Some(omni) = keys.and_then(|s| s.omni) {
-        meta.push(("omni".to_owned(), yaml_value(omni, StringLanguage::Text)));
+        meta.push(("omni".to_owned(), yaml_value(omni, StringSyntax::Text)));
     }
     if column.is_converted_to_timezone() {
         stop_timezone_conversion(&mut meta);
@@ -297,7 +297,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     let mut config = Vec::new();
     let mut tags = keys
         .and_then(|s| s.tags)
-        .map(|tags| yaml_list(tags, StringLanguage::Text))
+        .map(|tags| yaml_list(tags, StringSyntax::Text))
         .unwrap_or_default();
     let inherited = column
         .tags()
@@ -313,7 +313,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     }
     let quoted = property_sources
         .dialect
-        .is_written_in_quotes(column.name(), !column.is_quoted());
+        .requires_quotes(column.name(), !column.is_quoted());
     // dbt quotes the name exactly as written in the properties file.
     let name = match quoted {
         true => property_sources
@@ -328,7 +328,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
         quoted,
         description: column.description_text().unwrap_or_default().to_owned(),
         data_type: match keys.and_then(|s| s.data_type) {
-            Some(node) => Some(yaml_value(node, StringLanguage::Dbt)),
+            Some(node) => Some(yaml_value(node, StringSyntax::Dbt)),
             None => property_sources
                 .enforced
                 .then(|| data_type(property_sources.dialect, column))
@@ -337,7 +337,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
         },
         constraints: keys
             .and_then(|s| s.constraints)
-            .map(|node| yaml_list(node, StringLanguage::Dbt))
+            .map(|node| yaml_list(node, StringSyntax::Dbt))
             .unwrap_or_default(),
         config,
         flat: property_sources.flat,

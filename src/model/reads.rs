@@ -106,7 +106,7 @@ impl SpecCompilation<'_> {
             let is_made = from
                 .unversioned_model()
                 .is_some_and(|model| options.models.relation(model).is_some());
-            from.find_in(&options.schema).filter(|_| !is_made)
+            from.find_in_schema(&options.schema).filter(|_| !is_made)
         };
         let mut relations: Vec<Relation> = Vec::new();
         for (index, from) in self

@@ -12,7 +12,7 @@ impl SpecLoader<'_, '_> {
             self.report_jinja(key, text.node, trimmed);
             return None;
         }
-        if let Some(help) = help_for_sql(key, trimmed) {
+        if let Some(help) = sql_relation_help(key, trimmed) {
             let message = format!("`{key}` must be a table, a ref or a source, found `{trimmed}`");
             self.report(Diagnostic::new(Code::WrongShape, text.node.span, message).with_help(help));
             return None;
@@ -20,7 +20,7 @@ impl SpecLoader<'_, '_> {
         if let Some(from) = RelationReference::read(trimmed) {
             return Some(from);
         }
-        let help = match quote_arguments(trimmed) {
+        let help = match quote_reference_arguments(trimmed) {
             Some(corrected) => format!("put the names in quotes: `{key}: {corrected}`"),
             None => {
                 "write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`".to_owned()
@@ -39,7 +39,7 @@ impl SpecLoader<'_, '_> {
 }
 
 /// Returns help if the text is SQL: a query, or a table with an alias.
-fn help_for_sql(key: &str, text: &str) -> Option<String> {
+fn sql_relation_help(key: &str, text: &str) -> Option<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         [first, _, ..] if first.eq_ignore_ascii_case("select") => Some(format!(
@@ -54,7 +54,7 @@ fn help_for_sql(key: &str, text: &str) -> Option<String> {
 }
 
 /// Adds the missing quotes to `ref(orders)` or `source(raw, events)`.
-fn quote_arguments(text: &str) -> Option<String> {
+fn quote_reference_arguments(text: &str) -> Option<String> {
     let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
     let word = word.trim_end();
     let names: Vec<&str> = inside.split(',').map(str::trim).collect();
@@ -69,13 +69,13 @@ fn quote_arguments(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::dbt::RelationReference;
-    use crate::load::{SpecOrigin, load};
+    use crate::load::{SpecKind, load};
 
     fn from(text: &str) -> Option<RelationReference> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
         let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
-        load(&node, &source, SpecOrigin::Written, &mut diagnostics).map(|s| s.from)
+        load(&node, &source, SpecKind::Written, &mut diagnostics).map(|s| s.from)
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl SpecSession {
     }
 
     /// Takes the results of earlier compilations of these specs, and discards all others.
-    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedSpecFile> {
+    pub(crate) fn take_cached_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedSpecFile> {
         let options = Self::options_fingerprint(compiler);
         let mut cached_files = std::mem::take(&mut self.files);
         if std::mem::replace(&mut self.options, options) != options {

@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::SpannedText;
-use super::time_range::{ColumnOrigin, TimeOrigin, TruncatedValue};
+use super::time_range::{OutputColumnSource, TimeSource, TruncatedValue};
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
@@ -12,7 +12,7 @@ use crate::span::Span;
 /// Value in the first step from which a time column originates, and the calendar units to which this value is
 /// truncated. The last truncation comes first.
 pub(super) struct SourceTimeColumn {
-    pub base: TimeOrigin,
+    pub base: TimeSource,
     pub name: String,
     pub units: Vec<CalendarUnit>,
 }
@@ -93,18 +93,18 @@ impl SpecCompilation<'_> {
         &self,
         step: usize,
         name: &str,
-    ) -> Result<SourceTimeColumn, (usize, Option<ColumnOrigin>)> {
+    ) -> Result<SourceTimeColumn, (usize, Option<OutputColumnSource>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for step_index in (0..=step).rev() {
             let Some(times) = self.times.get(step_index) else {
                 return Err((step_index, None));
             };
-            let key = match times.origin_by_column.get(&name) {
+            let key = match times.source_by_column.get(&name) {
                 Some(time_value) if time_value.of_rows => time_value.key.clone(),
                 Some(time_value) => return Err((step_index, Some(time_value.clone()))),
                 None if times.has_undeclared_columns => TruncatedValue {
-                    base: TimeOrigin::Column(0, name.clone()),
+                    base: TimeSource::Column(0, name.clone()),
                     unit: None,
                 },
                 None => return Err((step_index, None)),
@@ -112,8 +112,8 @@ impl SpecCompilation<'_> {
             units.extend(key.unit);
             match (step_index, key.base) {
                 (0, base) => return Ok(SourceTimeColumn { base, name, units }),
-                (_, TimeOrigin::Column(0, before)) => name = before,
-                _ => return Err((step_index, times.origin_by_column.get(&name).cloned())),
+                (_, TimeSource::Column(0, before)) => name = before,
+                _ => return Err((step_index, times.source_by_column.get(&name).cloned())),
             }
         }
         Err((0, None))
@@ -127,7 +127,7 @@ impl SpecCompilation<'_> {
                 name: String::new(),
                 units: Vec::new(),
             },
-            (Some(before), TimeOrigin::Column(0, name)) => self.trace_column_to_first_step(before, name).ok()?,
+            (Some(before), TimeSource::Column(0, name)) => self.trace_column_to_first_step(before, name).ok()?,
             _ => return None,
         };
         traced.units.splice(0..0, key.unit);

@@ -116,7 +116,7 @@ impl SpecSources {
             from.distinguishing_name()
         };
         let name = names.choose_name(&preferred_name);
-        let select = dbt::import_cte(from, &table);
+        let select = dbt::import_cte_body(from, &table);
         self.index_by_relation.insert(relation_key(from), self.sources.len());
         self.sources.push(SourceRelation {
             from: from.clone(),
@@ -132,7 +132,7 @@ impl SpecSources {
 
 impl SpecSources {
     /// Returns the inputs of a query for dbt, which imports each input once.
-    pub fn imports(&self) -> Vec<QueryInput<'_>> {
+    pub fn dbt_imports(&self) -> Vec<QueryInput<'_>> {
         let inputs = self.sources.iter().map(|source| QueryInput {
             name: &source.import,
             alias: None,
@@ -142,10 +142,10 @@ impl SpecSources {
     }
 }
 
-/// Returns the SQL of a query for dbt. `imports` contains the inputs of the spec.
-pub(super) fn dbt_sql(tree: &SqlTree, query: &Query, imports: &[QueryInput<'_>], dialect: Dialect) -> String {
+/// Returns the SQL of a query for dbt. `dbt_imports` contains the inputs of the spec.
+pub(super) fn dbt_sql(tree: &SqlTree, query: &Query, dbt_imports: &[QueryInput<'_>], dialect: Dialect) -> String {
     let mut sql = SqlText::default();
-    sql::write_query(tree, query, imports, dialect.facts().alias_hides_relation, &mut sql);
+    sql::write_query(tree, query, dbt_imports, dialect.facts().alias_hides_relation, &mut sql);
     sql.to_template(dbt::escape_jinja)
 }
 
@@ -163,7 +163,7 @@ fn relation_key(from: &RelationReference) -> String {
         RelationReference::Table(table) => table,
         _ => "",
     };
-    dbt::import_cte(from, table)
+    dbt::import_cte_body(from, table)
 }
 
 /// Returns the index of the step named by a join or tab, if the name refers to a step. The step may be earlier or

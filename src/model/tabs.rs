@@ -22,13 +22,19 @@ impl SpecCompilation<'_> {
 
     fn read_tab(&self, keys: &TabKeys<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let facts = self.join_target_facts(index, &keys.model);
+        let facts = self.join_target_properties(index, &keys.model);
         match facts.target {
             JoinTarget::Step(_) => {}
             JoinTarget::Source(_) => {
                 if self.is_missing_relation(&keys.model) {
                     let span = keys.model_text.node.span;
-                    diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
+                    diagnostics.push(self.missing_relation_diagnostic(
+                        "model",
+                        &keys.model,
+                        span,
+                        "",
+                        std::iter::empty(),
+                    ));
                 }
             }
             JoinTarget::Later => {

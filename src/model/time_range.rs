@@ -19,7 +19,7 @@ use crate::sql::JoinKind;
 /// Length of time as months, days and seconds. Other units are converted to these units, for example years to months.
 /// The days and seconds are subtracted first, then the months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeLength {
+pub struct CalendarDuration {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
@@ -28,7 +28,7 @@ pub struct TimeLength {
     pub clamped_days: i64,
 }
 
-impl TimeLength {
+impl CalendarDuration {
     pub fn new(unit: CalendarUnit, count: i64) -> Self {
         let (length, months) = unit.unit_length();
         let length = length.saturating_mul(count);
@@ -77,7 +77,7 @@ impl TimeLength {
 
 /// Value from which a time is computed, before truncation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TimeOrigin {
+pub(super) enum TimeSource {
     /// Column of the step's input: the index of its relation, and its lower-case name.
     Column(usize, String),
     /// Another value computed from an input row, identified by the value's formula.
@@ -87,13 +87,13 @@ pub(super) enum TimeOrigin {
 /// Column or key as a time: the value before truncation, and the calendar unit to which it is truncated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TruncatedValue {
-    pub base: TimeOrigin,
+    pub base: TimeSource,
     pub unit: Option<CalendarUnit>,
 }
 
 /// Output column of a step.
 #[derive(Clone, Debug)]
-pub(super) struct ColumnOrigin {
+pub(super) struct OutputColumnSource {
     pub key: TruncatedValue,
     /// Whether there is one value per input row or group.
     pub of_rows: bool,
@@ -102,20 +102,20 @@ pub(super) struct ColumnOrigin {
 
 /// Dependency of a value on rows other than its own row or group.
 #[derive(Clone, Debug)]
-pub(super) enum CrossRowRead {
-    /// All rows with equal values in the columns `partition_keys`. The values in these rows may themselves depend on rows
-    /// that are earlier or later by up to the lengths in `inner`.
+pub(super) enum CrossRowDependency {
+    /// All rows with equal values in the columns `partition_keys`. The values in these rows may themselves depend on
+    /// rows that are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
         partition_keys: Vec<TruncatedValue>,
-        inner: (TimeLength, TimeLength),
+        inner: (CalendarDuration, CalendarDuration),
     },
     /// Rows that are up to `back` earlier or up to `forward` later than the value's own row, according to this key.
     Period {
         span: Span,
         key: Option<TruncatedValue>,
-        back: TimeLength,
-        forward: TimeLength,
+        back: CalendarDuration,
+        forward: CalendarDuration,
     },
     /// Rows of an earlier step. `equal` lists pairs of equal columns: a key in this step, and a column in the earlier
     /// step.
@@ -132,10 +132,10 @@ pub(super) enum CrossRowRead {
 
 /// Time columns of a step, and the distance in time to the other rows on which the step's values depend.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StepTimes {
+pub(super) struct StepTimeColumns {
     /// Origins of the output columns, by lower-case column name.
-    pub origin_by_column: FxHashMap<String, ColumnOrigin>,
-    pub cross_row_reads: Vec<CrossRowRead>,
+    pub source_by_column: FxHashMap<String, OutputColumnSource>,
+    pub cross_row_dependencies: Vec<CrossRowDependency>,
     /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
     /// other rows change.
     pub row_level: FxHashSet<String>,
@@ -146,14 +146,14 @@ pub(super) struct StepTimes {
 impl SpecCompilation<'_> {
     /// Returns the time columns of a step in an incremental model, and the distance in time to the other rows on which
     /// the step's values depend.
-    pub(super) fn step_times(
+    pub(super) fn step_time_columns(
         &self,
         step: &Step<'_>,
         index: usize,
         (plan, input): (&StepPlan<'_>, &StepInput<'_>),
         output: &StepOutput,
         formulas: &StepFormulas<'_>,
-    ) -> StepTimes {
+    ) -> StepTimeColumns {
         let in_file = |span| formulas.to_file_span(span);
         let times = TimeTracer {
             plan,
@@ -161,21 +161,23 @@ impl SpecCompilation<'_> {
             text: &formulas.text,
             in_file: &in_file,
         };
-        let mut step_times = StepTimes {
-            origin_by_column: times.output_column_origins(step, output),
+        let mut step_time_columns = StepTimeColumns {
+            source_by_column: times.output_column_sources(step, output),
             has_undeclared_columns: output.open,
-            ..StepTimes::default()
+            ..StepTimeColumns::default()
         };
-        step_times.cross_row_reads = times.cross_row_reads(step);
-        self.record_effects_of_late_rows(step, index, &times, output, &mut step_times);
-        self.record_joined_steps(step, index, &times, &mut step_times.cross_row_reads);
+        step_time_columns.cross_row_dependencies = times.cross_row_dependencies(step);
+        self.record_effects_of_late_rows(step, index, &times, output, &mut step_time_columns);
+        self.record_joined_step_reads(step, index, &times, &mut step_time_columns.cross_row_dependencies);
         if step.limit.is_some() {
-            step_times.cross_row_reads.push(CrossRowRead::Unbounded {
-                span: step.limit_span,
-                why: "`limit` selects among all rows",
-            });
+            step_time_columns
+                .cross_row_dependencies
+                .push(CrossRowDependency::Unbounded {
+                    span: step.limit_span,
+                    why: "`limit` selects among all rows",
+                });
         }
-        step_times
+        step_time_columns
     }
 
     /// Records the values that late rows do not change, and the filters on values that late rows may change.
@@ -185,7 +187,7 @@ impl SpecCompilation<'_> {
         position: usize,
         times: &TimeTracer<'_>,
         output: &StepOutput,
-        step_times: &mut StepTimes,
+        step_time_columns: &mut StepTimeColumns,
     ) {
         let of_step = |step_index: usize, name: &str| {
             self.times
@@ -223,37 +225,39 @@ impl SpecCompilation<'_> {
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                step_times.cross_row_reads.push(CrossRowRead::Filter {
-                    span: (times.in_file)(definition.span),
-                });
+                step_time_columns
+                    .cross_row_dependencies
+                    .push(CrossRowDependency::Filter {
+                        span: (times.in_file)(definition.span),
+                    });
             }
             if let Some(name) = times.output_column(index) {
-                step_times.row_level.extend(settled.then(|| name.clone()));
+                step_time_columns.row_level.extend(settled.then(|| name.clone()));
                 defined.insert(name);
             }
         }
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
             let is_stable =
-                step_times
-                    .origin_by_column
+                step_time_columns
+                    .source_by_column
                     .get(&name)
                     .is_some_and(|time_value| match &time_value.key.base {
-                        TimeOrigin::Column(input_index, name) => of_column((*input_index, name.clone())),
-                        TimeOrigin::Value(_) => false,
+                        TimeSource::Column(input_index, name) => of_column((*input_index, name.clone())),
+                        TimeSource::Value(_) => false,
                     });
             if is_stable && !defined.contains(&name) {
-                step_times.row_level.insert(name);
+                step_time_columns.row_level.insert(name);
             }
         }
     }
 
-    fn record_joined_steps(
+    fn record_joined_step_reads(
         &self,
         step: &Step<'_>,
         position: usize,
         times: &TimeTracer<'_>,
-        looks: &mut Vec<CrossRowRead>,
+        cross_row_dependencies: &mut Vec<CrossRowDependency>,
     ) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
@@ -262,7 +266,7 @@ impl SpecCompilation<'_> {
                     .join_condition(index)
                     .map(|root| times.equated_columns(root, index + 1))
                     .unwrap_or_default();
-                looks.push(CrossRowRead::Joined {
+                cross_row_dependencies.push(CrossRowDependency::Joined {
                     span: join.to_text.node.span,
                     step: step_index,
                     equal,

@@ -6,13 +6,13 @@ use rustc_hash::FxHashMap;
 use super::lineage::output_column;
 use super::load::{ColumnProjection, Step};
 use super::lookback::is_nested;
-use super::time_range::{ColumnOrigin, CrossRowRead, TimeLength, TimeOrigin, TruncatedValue};
+use super::time_range::{CalendarDuration, CrossRowDependency, OutputColumnSource, TimeSource, TruncatedValue};
 use crate::Level;
 use crate::catalog::{internal, overload_owner};
 use crate::check::{
     DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_recurring, split_truncation,
 };
-use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
+use crate::ir::{CalendarRange, CalendarRangeEnd, CalendarUnit, Ir, IrId, PeriodBoundary, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
@@ -41,7 +41,7 @@ impl TimeTracer<'_> {
             operand = inner;
         }
         TruncatedValue {
-            base: self.time_origin(operand),
+            base: self.time_source(operand),
             unit,
         }
     }
@@ -65,10 +65,10 @@ impl TimeTracer<'_> {
         of_sort_key().unwrap_or_else(|| self.truncated_value(id))
     }
 
-    fn time_origin(&self, time_id: IrId) -> TimeOrigin {
+    fn time_source(&self, time_id: IrId) -> TimeSource {
         let program = self.program();
         if let Some((relation, name)) = self.time_column(time_id) {
-            return TimeOrigin::Column(relation, name);
+            return TimeSource::Column(relation, name);
         }
         // A value that depends on a single column is identified by its formula.
         let (mut id, mut signature) = (time_id, String::new());
@@ -87,8 +87,8 @@ impl TimeTracer<'_> {
             id = program.resolve_references(*first);
         }
         match self.time_column(id) {
-            Some(column) => TimeOrigin::Value(format!("{signature} of {column:?}")),
-            None => TimeOrigin::Value(format!("{time_id:?}")),
+            Some(column) => TimeSource::Value(format!("{signature} of {column:?}")),
+            None => TimeSource::Value(format!("{time_id:?}")),
         }
     }
 
@@ -120,7 +120,7 @@ impl TimeTracer<'_> {
         output_column(self.plan, index, self.text).map(|name| name.to_lowercase())
     }
 
-    pub fn output_column_origins(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, ColumnOrigin> {
+    pub fn output_column_sources(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, OutputColumnSource> {
         let program = self.program();
         let mut time_values = FxHashMap::default();
         // A kept column originates from the input column with the same name, unless a computed column has that name.
@@ -134,12 +134,12 @@ impl TimeTracer<'_> {
         let kept_value = |column: &Column| {
             let name = column.name().to_lowercase();
             let key = TruncatedValue {
-                base: TimeOrigin::Column(place_of(&name)?, name.clone()),
+                base: TimeSource::Column(place_of(&name)?, name.clone()),
                 unit: None,
             };
             Some((
                 name,
-                ColumnOrigin {
+                OutputColumnSource {
                     key,
                     of_rows: true,
                     span: step.keep_span,
@@ -156,7 +156,7 @@ impl TimeTracer<'_> {
                     if let (Some(position), Some(time_value)) =
                         (joined.position(relation), time_values.get_mut(&column.to_lowercase()))
                     {
-                        time_value.key.base = TimeOrigin::Column(position, column.to_lowercase());
+                        time_value.key.base = TimeSource::Column(position, column.to_lowercase());
                     }
                 }
             }
@@ -170,7 +170,7 @@ impl TimeTracer<'_> {
             let span = (self.in_file)(definition.span);
             time_values.insert(
                 name,
-                ColumnOrigin {
+                OutputColumnSource {
                     key: self.truncated_value(definition.root),
                     of_rows,
                     span,
@@ -180,7 +180,7 @@ impl TimeTracer<'_> {
         time_values
     }
 
-    pub fn cross_row_reads(&self, step: &Step<'_>) -> Vec<CrossRowRead> {
+    pub fn cross_row_dependencies(&self, step: &Step<'_>) -> Vec<CrossRowDependency> {
         let (program, plan) = (self.program(), self.plan);
         let roots = |role: DefinitionRole| -> Vec<IrId> { plan.roots_with_role(role).collect() };
         let (order, groups, ids) = (
@@ -202,7 +202,7 @@ impl TimeTracer<'_> {
                 .collect(),
         };
         let mut looks = Vec::new();
-        let mut lengths: FxHashMap<IrId, (TimeLength, TimeLength)> = FxHashMap::default();
+        let mut lengths: FxHashMap<IrId, (CalendarDuration, CalendarDuration)> = FxHashMap::default();
         let live = used_definitions(plan);
         for index in &program.order {
             let Some(definition) = program.definitions.try_get(*index as usize) else {
@@ -213,13 +213,13 @@ impl TimeTracer<'_> {
             }
             for id in (definition.first.0..=definition.root.0).map(IrId) {
                 let span = (self.in_file)(program.meta(id).span);
-                let inner = self.operand_time_lengths(id, &lengths);
-                self.record_time_lengths(id, inner, &mut lengths);
+                let inner = self.operand_time_distances(id, &lengths);
+                self.record_time_distances(id, inner, &mut lengths);
                 match program.node(id) {
                     Ir::Window { over, .. } => match program.window_frame(over) {
                         WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
-                        WindowFrame::Calendar(range) if calendar_range_lengths(range).is_some() => {
-                            looks.extend(self.bounded_cross_row_read(id, &order, &lengths));
+                        WindowFrame::Calendar(range) if calendar_range_distances(range).is_some() => {
+                            looks.extend(self.bounded_cross_row_dependency(id, &order, &lengths));
                         }
                         over_rows => {
                             let keys = match over_rows {
@@ -243,7 +243,7 @@ impl TimeTracer<'_> {
                                 .map(|key| self.truncated_value(*key))
                                 .chain(periods)
                                 .collect();
-                            looks.push(CrossRowRead::Window {
+                            looks.push(CrossRowDependency::Window {
                                 span,
                                 partition_keys,
                                 inner,
@@ -252,7 +252,7 @@ impl TimeTracer<'_> {
                     },
                     Ir::RowLookup { lookup: find, .. } => {
                         let tab = program.lookups.try_get(find as usize).and_then(|find| find.tab);
-                        let tab = tab.map(|tab| program.find_column_origin(tab, 0).0);
+                        let tab = tab.map(|tab| program.resolve_source_column(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
                             .map(|tab| &tab.source)
@@ -261,9 +261,9 @@ impl TimeTracer<'_> {
                             Some(SelectSource::Name(_)) => "it reads the rows of an earlier step",
                             None => "it reads all rows of the sheet",
                         };
-                        looks.push(CrossRowRead::Unbounded { span, why });
+                        looks.push(CrossRowDependency::Unbounded { span, why });
                     }
-                    Ir::PeriodLookup { .. } => looks.extend(self.bounded_cross_row_read(id, &order, &lengths)),
+                    Ir::PeriodLookup { .. } => looks.extend(self.bounded_cross_row_dependency(id, &order, &lengths)),
                     _ => {}
                 }
             }
@@ -272,17 +272,17 @@ impl TimeTracer<'_> {
     }
 
     /// Returns the other rows on which a value depends, if all of them are within a limited distance from its own row.
-    fn bounded_cross_row_read(
+    fn bounded_cross_row_dependency(
         &self,
         id: IrId,
         order: &[IrId],
-        lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>,
-    ) -> Option<CrossRowRead> {
+        lengths: &FxHashMap<IrId, (CalendarDuration, CalendarDuration)>,
+    ) -> Option<CrossRowDependency> {
         let program = self.program();
         let (back, forth) = *lengths.get(&id)?;
         let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.truncated_value(key));
         let span = (self.in_file)(program.meta(id).span);
-        Some(CrossRowRead::Period {
+        Some(CrossRowDependency::Period {
             span,
             key,
             back,
@@ -291,11 +291,11 @@ impl TimeTracer<'_> {
     }
 
     /// Returns the maximum distances in time to the earlier and later rows on which the operands of a value depend.
-    fn operand_time_lengths(
+    fn operand_time_distances(
         &self,
         id: IrId,
-        lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>,
-    ) -> (TimeLength, TimeLength) {
+        lengths: &FxHashMap<IrId, (CalendarDuration, CalendarDuration)>,
+    ) -> (CalendarDuration, CalendarDuration) {
         let program = self.program();
         let lengths_of = |id: IrId| lengths.get(&id).copied().unwrap_or_default();
         match program.node(id) {
@@ -307,26 +307,26 @@ impl TimeTracer<'_> {
             _ => program
                 .operands(id)
                 .map(lengths_of)
-                .fold(Default::default(), max_time_lengths),
+                .fold(Default::default(), max_time_distances),
         }
     }
 
     /// Records the maximum distances in time to the earlier and later rows on which a value depends. `inner` contains
     /// the lengths for its operands.
-    fn record_time_lengths(
+    fn record_time_distances(
         &self,
         id: IrId,
-        inner: (TimeLength, TimeLength),
-        lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>,
+        inner: (CalendarDuration, CalendarDuration),
+        lengths: &mut FxHashMap<IrId, (CalendarDuration, CalendarDuration)>,
     ) {
         let program = self.program();
         let own_lengths = match program.node(id) {
             Ir::PeriodLookup { period, .. } => program
                 .periods
                 .try_get(period as usize)
-                .map(|p| shift_lengths(p.count, p.unit)),
+                .map(|p| shift_distances(p.count, p.unit)),
             Ir::Window { over, .. } => match program.window_frame(over) {
-                WindowFrame::Calendar(range) => calendar_range_lengths(range),
+                WindowFrame::Calendar(range) => calendar_range_distances(range),
                 _ => None,
             },
             _ => None,
@@ -355,7 +355,7 @@ impl TimeTracer<'_> {
                 Ir::Apply { overload, args } if overload_owner(overload) == internal::EQUAL => {
                     let [a, b] = program.args(args) else { continue };
                     for (step_value, ir_id) in [(*a, *b), (*b, *a)] {
-                        if let (TimeOrigin::Column(relation_index, name), true) = (self.time_origin(ir_id), index > 0)
+                        if let (TimeSource::Column(relation_index, name), true) = (self.time_source(ir_id), index > 0)
                             && relation_index == index
                         {
                             pairs.push((self.truncated_value(step_value), name));
@@ -369,31 +369,31 @@ impl TimeTracer<'_> {
     }
 }
 
-fn max_time_lengths(
-    first_lengths: (TimeLength, TimeLength),
-    other: (TimeLength, TimeLength),
-) -> (TimeLength, TimeLength) {
+fn max_time_distances(
+    first_lengths: (CalendarDuration, CalendarDuration),
+    other: (CalendarDuration, CalendarDuration),
+) -> (CalendarDuration, CalendarDuration) {
     (first_lengths.0.longer(other.0), first_lengths.1.longer(other.1))
 }
 
 /// Returns the maximum lengths of time by which a shift by a number of calendar units leads back and ahead.
-pub(super) fn shift_lengths(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
-    let length = TimeLength::new(unit, count.saturating_abs());
+pub(super) fn shift_distances(count: i64, unit: CalendarUnit) -> (CalendarDuration, CalendarDuration) {
+    let length = CalendarDuration::new(unit, count.saturating_abs());
     match count < 0 {
-        true => (length, TimeLength::default()),
-        false => (TimeLength::default(), length),
+        true => (length, CalendarDuration::default()),
+        false => (CalendarDuration::default(), length),
     }
 }
 
 /// Returns how far back and ahead in time a calendar range extends. `None` if the range begins or ends at an end of the
 /// partition.
-pub(super) fn calendar_range_lengths(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
-    let of_end = |end: CalendarEnd| match end {
-        CalendarEnd::Partition(_) => None,
-        CalendarEnd::Period(period, PeriodSide::Start) => Some(shift_lengths(-1, period.unit())),
-        CalendarEnd::Period(period, PeriodSide::End) => Some(shift_lengths(1, period.unit())),
-        CalendarEnd::Moved(count, unit) => Some(shift_lengths(count, unit)),
-        CalendarEnd::After => Some(Default::default()),
+pub(super) fn calendar_range_distances(range: CalendarRange) -> Option<(CalendarDuration, CalendarDuration)> {
+    let of_end = |end: CalendarRangeEnd| match end {
+        CalendarRangeEnd::Partition(_) => None,
+        CalendarRangeEnd::Period(period, PeriodBoundary::Start) => Some(shift_distances(-1, period.unit())),
+        CalendarRangeEnd::Period(period, PeriodBoundary::End) => Some(shift_distances(1, period.unit())),
+        CalendarRangeEnd::Moved(count, unit) => Some(shift_distances(count, unit)),
+        CalendarRangeEnd::After => Some(Default::default()),
     };
-    Some(max_time_lengths(of_end(range.from)?, of_end(range.to)?))
+    Some(max_time_distances(of_end(range.from)?, of_end(range.to)?))
 }

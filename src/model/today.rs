@@ -131,7 +131,7 @@ impl<'y> SpecLoader<'y, '_> {
                 }
             };
         }
-        if let Some(fault) = expression::expression_fault(text) {
+        if let Some(fault) = expression::expression_error(text) {
             let message = format!("`today` must be one SQL expression, but `{text}` {fault}");
             self.report_invalid_value(
                 node,

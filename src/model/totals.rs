@@ -4,7 +4,7 @@
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{SpannedText, SpecOrigin, Step};
+use super::load::{SpannedText, SpecKind, Step};
 use super::metrics::AggregatingStep;
 use super::total_faults::{
     total_error, total_faults, total_of_formula_error, ungrouped_input_error, ungrouped_total_error,
@@ -112,7 +112,7 @@ impl SpecCompilation<'_> {
         let name = self.names.choose_short_name(&format!("{}_with_totals", input.name));
         let body = Select::scan_cte(sheet.clone())
             .join(joins)
-            .select_star_of(sheet)
+            .select_star_of_relation(sheet)
             .project(items);
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         let relation = relation.map(|relation| relation.with_name(name.clone()));
@@ -164,7 +164,7 @@ impl SpecCompilation<'_> {
     /// Builds the error for a total in a sheet whose input is a grouped step that a later step filters. It is unclear
     /// whether the total includes the groups that the filter removes.
     fn filtered_groups_error(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
-        let (message, help) = if self.spec.kind == SpecOrigin::Written {
+        let (message, help) = if self.spec.kind == SpecKind::Written {
             let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
             let help = format!(
                 "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped \

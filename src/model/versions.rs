@@ -3,7 +3,7 @@
 use formulac_syntax::diag::lists::quote_names;
 
 use super::load::DbtKeys;
-use super::yaml_output::{StringLanguage, yaml_list};
+use super::yaml_output::{StringSyntax, yaml_list};
 use crate::dbt::YamlOutput;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -66,7 +66,7 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
 pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
-    let mut versions = yaml_list(node, StringLanguage::Dbt);
+    let mut versions = yaml_list(node, StringSyntax::Dbt);
     for version in &mut versions {
         let is_latest = version.get("v").and_then(YamlOutput::as_text) == latest;
         if let (YamlOutput::Map(pairs), true) = (version, is_latest)

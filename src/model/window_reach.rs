@@ -2,14 +2,14 @@
 
 use crate::catalog::{self, internal};
 use crate::check::{constant_period, date_part, is_recurring};
-use crate::ir::{CalendarEnd, CalendarPeriod, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarPeriod, CalendarRangeEnd, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Length of a week, in seconds.
 const WEEK_SECONDS: i64 = 7 * 86_400;
 
 /// Rows that a window reads in addition to the current row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WindowReach {
+pub enum WindowExtent {
     /// Rows at a distance in the step's order, or all rows from an end of the partition.
     Rows,
     /// Row whose key is at the given distance, in months or seconds, from the current key.
@@ -23,7 +23,7 @@ pub enum WindowReach {
     },
 }
 
-impl WindowReach {
+impl WindowExtent {
     /// Returns which rows of other periods a node reads. `None` if it reads only the current row or all rows of the
     /// partition.
     pub fn from_node(program: &Program, id: IrId) -> Option<Self> {
@@ -62,21 +62,21 @@ impl WindowReach {
         }
     }
 
-    fn from_range_ends(ends: [CalendarEnd; 2]) -> Self {
-        let leaves = |end: &CalendarEnd| match end {
-            CalendarEnd::Partition(_) => true,
-            CalendarEnd::Moved(count, _) => *count != 0,
-            CalendarEnd::Period(..) | CalendarEnd::After => false,
+    fn from_range_ends(ends: [CalendarRangeEnd; 2]) -> Self {
+        let leaves = |end: &CalendarRangeEnd| match end {
+            CalendarRangeEnd::Partition(_) => true,
+            CalendarRangeEnd::Moved(count, _) => *count != 0,
+            CalendarRangeEnd::Period(..) | CalendarRangeEnd::After => false,
         };
-        let period = |end: CalendarEnd| match end {
-            CalendarEnd::Period(period, _) => Some(period),
+        let period = |end: CalendarRangeEnd| match end {
+            CalendarRangeEnd::Period(period, _) => Some(period),
             _ => None,
         };
         Self::Range {
             enclosing_periods: (!ends.iter().any(leaves)).then(|| ends.map(period)),
             moves: ends
                 .iter()
-                .any(|end| matches!(end, CalendarEnd::Moved(..) | CalendarEnd::After)),
+                .any(|end| matches!(end, CalendarRangeEnd::Moved(..) | CalendarRangeEnd::After)),
         }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn formula_context(sheet: Option<&WorksheetGrid>) -> Context {
 
 /// Removes the sheet's own calculations from the columns that the step keeps, because they are not columns of the
 /// previous step.
-pub(super) fn exclude_calculations<'s, 'y>(
+pub(super) fn exclude_sheet_calculations<'s, 'y>(
     step: &'s Step<'y>,
     ast: &Ast,
     formulas: &StepFormulas<'_>,
@@ -89,7 +89,7 @@ pub(super) fn sheet_column_indexes(step: &Step<'_>) -> FxHashMap<String, usize> 
 
 /// Warns if `order_by` omits a key column and the rows are not partitioned, because the previous row may then belong to
 /// a different key, such as another region.
-pub(super) fn check_sort_keys(
+pub(super) fn check_sort_keys_cover_grain(
     step: &Step<'_>,
     program: &Program,
     grain: &[String],

@@ -1,6 +1,6 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
@@ -8,7 +8,7 @@ use super::described_formulas::FormulaTrace;
 use super::formulas::StepFormulas;
 use super::incremental::IncrementalPlan;
 use super::join_tests::SingleMatchTest;
-use super::load::{SpecOrigin, Step};
+use super::load::{SpecKind, Step};
 use super::sources::dbt_sql;
 use super::{ColumnLineage, CompiledSpec, DbtModelFiles, ModelTest, SpecDefinition};
 use crate::ast::Ast;
@@ -52,7 +52,7 @@ impl SpecCompilation<'_> {
                 // The text of a timeframe in `group_by` serves as its description.
                 let text = definition.span.text(&formulas.text);
                 let of_steps = self.formulas.entry(key_name(text).to_ascii_lowercase()).or_default();
-                of_steps.entry(index).or_insert_with(|| one_line(text));
+                of_steps.entry(index).or_insert_with(|| collapse_whitespace(text));
             }
             let Some(name) = definition
                 .name
@@ -82,7 +82,7 @@ impl SpecCompilation<'_> {
             let place = (step_name.clone().unwrap_or_default(), name.to_lowercase());
             let as_written = self.origins.formulas.get(&place).unwrap_or(&formula);
             let of_steps = self.formulas.entry(name.to_ascii_lowercase()).or_default();
-            of_steps.insert(index, one_line(as_written));
+            of_steps.insert(index, collapse_whitespace(as_written));
             let meta = program.meta(definition.root);
             self.definitions.push(SpecDefinition {
                 name: name.to_owned(),
@@ -118,8 +118,8 @@ impl SpecCompilation<'_> {
         let formulas = FormulaTrace::new(self);
         let last_step = self.spec.steps.len().saturating_sub(1);
         let lineages = self.lineage.column_lineages();
-        let made_of = lineage_texts(&lineages);
-        let origins = unchanged_columns(&lineages);
+        let made_of = lineage_descriptions(&lineages);
+        let origins = passthrough_column_relations(&lineages);
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let description = descriptions.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
@@ -155,8 +155,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the SQL of a query for dbt.
-    fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        dbt_sql(tree, query, &self.sources.imports(), self.compiler.options.dialect)
+    fn dbt_query_sql(&self, tree: &SqlTree, query: &Query) -> String {
+        dbt_sql(tree, query, &self.sources.dbt_imports(), self.compiler.options.dialect)
     }
 
     /// Returns the tests of joins that are not proven to find at most one row.
@@ -164,10 +164,10 @@ impl SpecCompilation<'_> {
         // Without this comment, dbt would not run the test with the model, because the query reads only the model's
         // inputs. A metric set is not a dbt node, so it needs no comment.
         let tested = match self.spec.kind {
-            SpecOrigin::WholeSet => String::new(),
+            SpecKind::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),
         };
-        let imports = self.sources.imports();
+        let dbt_imports = self.sources.dbt_imports();
         let test = |test: &SingleMatchTest| ModelTest {
             name: test.name.clone(),
             sql: dbt::add_sql_header(
@@ -180,12 +180,12 @@ impl SpecCompilation<'_> {
                     .config_call(),
                     dbt::sql_comment(&test.explanation),
                     tested,
-                    dbt_sql(tree, &test.query, &imports, self.compiler.options.dialect)
+                    dbt_sql(tree, &test.query, &dbt_imports, self.compiler.options.dialect)
                 ),
                 spec_name,
             ),
         };
-        self.unproven.iter().map(test).collect()
+        self.unverified.iter().map(test).collect()
     }
 
     /// Writes the query and the model of a spec without errors.
@@ -201,7 +201,7 @@ impl SpecCompilation<'_> {
             .path
             .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let tests = self.join_tests(&emit.tree, &spec_name);
-        if self.spec.kind == SpecOrigin::WholeSet {
+        if self.spec.kind == SpecKind::WholeSet {
             // A metric set has no rows of its own, so the only tests are those of its joins.
             compiled.set_tests = tests;
             return;
@@ -214,12 +214,12 @@ impl SpecCompilation<'_> {
             let selects = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
             selects.for_each(|select| emit.tree.qualify_sort_keys(select));
         }
-        let plain = self.plain_query(&emit.tree, &query);
+        let plain = self.plain_query_sql(&emit.tree, &query);
         if self.check_sql_length(plain.len(), compiled) {
             return;
         }
         compiled.query = Some(plain);
-        compiled.model_fault = self.self_reference_fault();
+        compiled.model_fault = self.self_reference_error();
         if compiled.model_fault.is_some() || self.is_query_only {
             return;
         }
@@ -255,7 +255,7 @@ impl SpecCompilation<'_> {
         let columns = &compiled.columns;
         let config = dbt::config_block(&self.config_block_settings(columns, incremental));
         let is_ordered = !query.body.order_by.is_empty() || !config.is_empty();
-        let ordered = is_ordered.then(|| self.dbt_query(&emit.tree, &query));
+        let ordered = is_ordered.then(|| self.dbt_query_sql(&emit.tree, &query));
         if limit.is_none() {
             query.body.order_by.clear();
         }
@@ -269,8 +269,8 @@ impl SpecCompilation<'_> {
         ModelSql {
             ordered,
             limit,
-            under_contract: is_cast.then(|| self.plain_query(&emit.tree, &query)),
-            body: self.dbt_query(&emit.tree, &query),
+            under_contract: is_cast.then(|| self.plain_query_sql(&emit.tree, &query)),
+            body: self.dbt_query_sql(&emit.tree, &query),
             config,
         }
     }
@@ -295,7 +295,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a query as plain SQL, without dbt's Jinja.
-    fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
+    fn plain_query_sql(&self, tree: &SqlTree, query: &Query) -> String {
         let mut text = SqlText::default();
         let shadows_relations = self.compiler.options.dialect.facts().alias_hides_relation;
         sql::write_query(tree, query, &self.query_inputs(), shadows_relations, &mut text);
@@ -303,7 +303,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns an error if the model reads a relation with the model's own name.
-    fn self_reference_fault(&self) -> Option<Diagnostic> {
+    fn self_reference_error(&self) -> Option<Diagnostic> {
         let name = self.spec.model;
         let is_own = |from: &dbt::RelationReference| {
             let source_model = from.unversioned_model();
@@ -396,7 +396,7 @@ fn append_original_spaces(text: Option<&str>, output: &mut String) {
 
 /// Returns, for each column with a single input of the same name, the relation of this input, by lower-case column
 /// name.
-fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
+fn passthrough_column_relations(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     let origin = |column: &ColumnLineage| match column.sources() {
         [source] if source.column().eq_ignore_ascii_case(column.column()) => {
             Some((column.column().to_ascii_lowercase(), source.relation().to_owned()))
@@ -408,7 +408,7 @@ fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
 
 /// Returns the inputs of each column, such as `orders.amount`. The inputs describe columns that have no other
 /// description.
-fn lineage_texts(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
+fn lineage_descriptions(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     let text = |column: &ColumnLineage| {
         let sources = column.sources().iter();
         let sources: Vec<String> = sources.map(|s| format!("{}.{}", s.relation(), s.column())).collect();

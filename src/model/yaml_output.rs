@@ -5,7 +5,7 @@ use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// Kind of text in a node's strings: plain text, or text that dbt renders.
 #[derive(Clone, Copy)]
-pub(super) enum StringLanguage {
+pub(super) enum StringSyntax {
     /// Plain text, which dbt must not change.
     Text,
     /// Text for dbt, which renders Jinja in it.
@@ -13,7 +13,7 @@ pub(super) enum StringLanguage {
 }
 
 /// Converts the pairs of a mapping.
-pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(String, YamlOutput)> {
+pub(super) fn yaml_pairs(node: Option<&Node>, language: StringSyntax) -> Vec<(String, YamlOutput)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs
         .iter()
@@ -22,7 +22,7 @@ pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(
 }
 
 /// Returns the items of a list, or a single value as a list with one item.
-pub(super) fn yaml_list(node: &Node, language: StringLanguage) -> Vec<YamlOutput> {
+pub(super) fn yaml_list(node: &Node, language: StringSyntax) -> Vec<YamlOutput> {
     match node.items() {
         Some(items) => items.iter().map(|item| yaml_value(item, language)).collect(),
         None => vec![yaml_value(node, language)],
@@ -37,7 +37,7 @@ fn key_text(key: &Node) -> String {
 }
 
 /// Converts a node for the properties file. The YAML parser limits the nesting depth, which limits the recursion.
-pub(super) fn yaml_value(node: &Node, language: StringLanguage) -> YamlOutput {
+pub(super) fn yaml_value(node: &Node, language: StringSyntax) -> YamlOutput {
     match &node.kind {
         NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, language)).collect()),
         NodeKind::Mapping(pairs) => YamlOutput::Map(
@@ -55,8 +55,8 @@ pub(super) fn yaml_value(node: &Node, language: StringLanguage) -> YamlOutput {
                 YamlOutput::Bare(text.clone())
             } else {
                 match language {
-                    StringLanguage::Text => YamlOutput::Text(text.clone()),
-                    StringLanguage::Dbt => YamlOutput::Dbt(text.clone()),
+                    StringSyntax::Text => YamlOutput::Text(text.clone()),
+                    StringSyntax::Dbt => YamlOutput::Dbt(text.clone()),
                 }
             }
         }

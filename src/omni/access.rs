@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measures::MeasureGap;
+use super::measures::UnsupportedElement;
 use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
@@ -23,22 +23,22 @@ const USER_GROUPS_ATTRIBUTE: &str = "omni_user_groups";
 #[derive(Debug, Default)]
 pub(super) struct AccessGrants<'a> {
     names: BTreeMap<&'a str, String>,
-    of_projects: bool,
+    is_project_default: bool,
 }
 
 impl<'a> AccessGrants<'a> {
-    /// Collects the grants that the tables need. If `of_projects` is `true`, private models need the grant of their
-    /// group even if they do not request it.
-    pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
+    /// Collects the grants that the tables need. If `is_project_default` is `true`, private models need the grant of
+    /// their group even if they do not request it.
+    pub fn new(tables: &[DbtTable<'a>], is_project_default: bool, gaps: &mut Vec<UnsupportedElement>) -> Self {
         let mut grants = Self {
             names: BTreeMap::new(),
-            of_projects,
+            is_project_default,
         };
         for table in tables {
             match grants.user_group(table.node) {
                 Ok(Some(group)) => drop(grants.names.entry(group).or_default()),
                 Ok(None) => {}
-                Err(reason) => gaps.push(MeasureGap {
+                Err(reason) => gaps.push(UnsupportedElement {
                     name: table.node.name.to_string(),
                     reason,
                 }),
@@ -62,7 +62,7 @@ impl<'a> AccessGrants<'a> {
         match says("access_grant") {
             None | Some(MetaValue::Null) => {
                 let is_private = node.access.as_deref() == Some("private");
-                Ok(node.group.as_deref().filter(|_| is_private && self.of_projects))
+                Ok(node.group.as_deref().filter(|_| is_private && self.is_project_default))
             }
             Some(MetaValue::Bool(false)) => Ok(None),
             Some(MetaValue::Bool(true)) => match node.group.as_deref() {

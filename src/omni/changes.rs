@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use serde::Serialize;
 
 use super::pull_state::PullRecord;
@@ -297,7 +297,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
         let join_views = items.iter().filter_map(|join| {
             let join_condition = join.text_at("on_sql")?;
-            let condition = one_line(join_condition);
+            let condition = collapse_whitespace(join_condition);
             Some((condition, join.text_at("join_from_view")?.to_owned()))
         });
         join_views.collect()

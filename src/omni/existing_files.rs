@@ -11,7 +11,7 @@ use super::shared_files::candidate_shared_paths;
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::parallel;
 use crate::yaml;
-use crate::yaml_edit::{YamlRefusal, apply_edits};
+use crate::yaml_edit::{YamlEditError, apply_edits};
 
 /// Files of the Omni model, with their texts and the views that they contain.
 ///
@@ -119,7 +119,7 @@ impl ExistingFiles {
     pub fn find_uneditable_files(
         &mut self,
         is_checked: impl Fn(&str, &str) -> bool + Sync,
-    ) -> Vec<(String, YamlRefusal)> {
+    ) -> Vec<(String, YamlEditError)> {
         let check = |at: usize| {
             let (file, text) = (self.files.get(at)?, self.texts.get(at)?);
             let is_open = !file.is_editable && !is_checked(&file.path, text);
@@ -128,10 +128,10 @@ impl ExistingFiles {
         let checks = parallel::map_range(self.files.len(), check);
         let mut unreadable = Vec::new();
         for (file, check) in self.files.iter_mut().zip(checks) {
-            let Some(refusal) = check else { continue };
+            let Some(edit_error) = check else { continue };
             self.parsed_count += 1;
-            file.is_editable = refusal.is_none();
-            unreadable.extend(refusal.map(|refusal| (file.path.to_string(), refusal)));
+            file.is_editable = edit_error.is_none();
+            unreadable.extend(edit_error.map(|edit_error| (file.path.to_string(), edit_error)));
         }
         unreadable
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dbt::{YamlOutput, write_value};
-use crate::schema::REMOVED_TAG;
+use crate::schema::REMOVED_FROM_DBT_TAG;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, apply_edits};
 
@@ -19,9 +19,9 @@ const HEADER: &str = "# Parts that people wrote before `formulac pull` generated
 
 /// Paths of the handwritten parts, by the path of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct HandwrittenParts(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct HandwrittenPaths(BTreeMap<String, BTreeSet<String>>);
 
-impl HandwrittenParts {
+impl HandwrittenPaths {
     /// Parses the record. A missing record contains no parts.
     pub fn from_text(text: Option<&str>) -> Self {
         let root = text.and_then(yaml::parse_root);
@@ -46,7 +46,7 @@ impl HandwrittenParts {
     }
 
     /// Returns the parts of one file.
-    pub fn parts_of_file(&self, file: &str) -> Self {
+    pub fn handwritten_paths_of_file(&self, file: &str) -> Self {
         let parts = self.0.get(file);
         Self(
             parts
@@ -57,7 +57,7 @@ impl HandwrittenParts {
     }
 
     /// Removes and returns the paths of a file's parts.
-    pub fn remove_file_parts(&mut self, file: &str) -> BTreeSet<String> {
+    pub fn remove_file_paths(&mut self, file: &str) -> BTreeSet<String> {
         self.0.remove(file).unwrap_or_default()
     }
 
@@ -67,17 +67,17 @@ impl HandwrittenParts {
     }
 
     /// Replaces the parts of the files that `other` contains.
-    pub fn replace_file_parts(&mut self, other: Self) {
+    pub fn replace_file_paths(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
     /// Returns whether people wrote a part of the file.
-    pub fn has_parts(&self, file: &str) -> bool {
+    pub fn has_handwritten_paths(&self, file: &str) -> bool {
         self.0.get(file).is_some_and(|parts| !parts.is_empty())
     }
 
     /// Returns whether people wrote the part with this path, or a part inside it.
-    pub fn has_part(&self, file: &str, path: &str) -> bool {
+    pub fn is_path_handwritten(&self, file: &str, path: &str) -> bool {
         let parts = self.0.get(file);
         parts.is_some_and(|parts| parts.iter().any(|part| part.starts_with(path)))
     }
@@ -111,7 +111,7 @@ fn key_fields(view: &str) -> BTreeSet<String> {
     let Some(root) = yaml::parse_root(view) else {
         return BTreeSet::new();
     };
-    let is_removed = |keys: &Node| keys.texts_at("tags").iter().any(|tag| tag == REMOVED_TAG);
+    let is_removed = |keys: &Node| keys.texts_at("tags").iter().any(|tag| tag == REMOVED_FROM_DBT_TAG);
     let dimensions = root.pairs_at("dimensions").iter();
     let keys = dimensions.filter(|(_, keys)| keys.is_true_at("primary_key") && !is_removed(keys));
     let keys = keys.filter_map(|(name, _)| name.text().map(str::to_owned));

@@ -66,18 +66,18 @@ struct JoinCandidate<'a> {
 
 /// Returns the joins of all tables, ordered by node id. If several sources define a join between the same two columns,
 /// only the join from the most reliable source is returned.
-pub(super) fn all_joins<'a>(
+pub(super) fn collect_joins<'a>(
     tables: &'a [DbtTable<'a>],
-    places: &FxHashMap<&str, usize>,
+    table_indexes: &FxHashMap<&str, usize>,
     semantic: &[TableSemanticModel<'a>],
     manifest: &'a Manifest,
     tests: &'a TestsByNode<'a>,
 ) -> Vec<TableJoin> {
     let mut join_candidates = Vec::new();
     for (index, table) in tables.iter().enumerate() {
-        joins_from_constraints(index, table.node, manifest, places, &mut join_candidates);
+        joins_from_constraints(index, table.node, manifest, table_indexes, &mut join_candidates);
         for test in tests.for_node(table.node_index) {
-            joins_from_tests(index, test, places, &mut join_candidates);
+            joins_from_tests(index, test, table_indexes, &mut join_candidates);
         }
     }
     joins_from_entities(semantic, &mut join_candidates);
@@ -111,7 +111,7 @@ fn joins_from_constraints<'a>(
     index: usize,
     node: &'a ManifestNode,
     manifest: &'a Manifest,
-    places: &FxHashMap<&str, usize>,
+    table_indexes: &FxHashMap<&str, usize>,
     join_candidates: &mut Vec<JoinCandidate<'a>>,
 ) {
     let of_columns = node.columns.iter().flat_map(|column| {
@@ -136,7 +136,7 @@ fn joins_from_constraints<'a>(
         };
         let referred = manifest
             .resolve_reference(node, to)
-            .and_then(|node| places.get(&*node.unique_id));
+            .and_then(|node| table_indexes.get(&*node.unique_id));
         if let Some(other) = referred {
             join_candidates.push(JoinCandidate {
                 ends: [index, *other],
@@ -165,14 +165,14 @@ fn single_column(columns: &[std::sync::Arc<str>]) -> Option<&str> {
 fn joins_from_tests<'a>(
     index: usize,
     test: &'a ExecutedTest<'a>,
-    places: &FxHashMap<&str, usize>,
+    table_indexes: &FxHashMap<&str, usize>,
     join_candidates: &mut Vec<JoinCandidate<'a>>,
 ) {
     let Some(data) = &test.data else { return };
     let (TestCheck::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
         return;
     };
-    let Some(other) = places.get(to) else { return };
+    let Some(other) = table_indexes.get(to) else { return };
     let setting = |key: &str| {
         data.node
             .config_text(key)
@@ -183,7 +183,7 @@ fn joins_from_tests<'a>(
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = setting("where").filter(|filter| !says_nothing(filter));
     let only_warns = setting("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
-    let is_usual = data.is_conclusive() || setting("where").is_some_and(says_nothing);
+    let is_usual = data.proves_condition_for_all_rows() || setting("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
             "the test `{}` checks only the rows that meet `where: {filter}`",

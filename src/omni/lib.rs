@@ -77,7 +77,7 @@ pub use excluded_views::ExcludedViews;
 pub use existing_files::{ExistingFiles, ParsedFiles};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
-pub use measures::MeasureGap;
+pub use measures::UnsupportedElement;
 pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
 pub use pull_state::PullRecord;
 pub use removed_dimensions::RemovedDimension;
@@ -225,7 +225,7 @@ pub struct OmniModel {
     /// All joins, including uncertain joins.
     pub joins: Vec<TableJoin>,
     /// Items of the semantic layer that have no equivalent in Omni, with the reasons.
-    pub gaps: Vec<MeasureGap>,
+    pub gaps: Vec<UnsupportedElement>,
     /// Data that changes with each run, as JSON. `None` if there are no run results or if the status is omitted.
     pub status: Option<String>,
     /// Health of the tables, based on run results.
@@ -251,15 +251,15 @@ impl OmniModel {
         let before = test_status::PreviousStatusFile::from_text(before);
         let groups = relations::group_by_relation(artifacts.manifest);
         let tests = TestsByNode::new(artifacts, &groups, &before);
-        let tables = DbtTable::all_tables(artifacts, &groups, omni_options, &tests);
-        let places = semantic::index_tables_by_node_id(&tables);
-        let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
-        let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);
-        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, omni_options);
+        let tables = DbtTable::build_tables(artifacts, &groups, omni_options, &tests);
+        let table_indexes = semantic::index_tables_by_node_id(&tables);
+        let semantic = semantic::collect_semantic_models(artifacts.manifest, &table_indexes);
+        let joins = joins::collect_joins(&tables, &table_indexes, &semantic, artifacts.manifest, &tests);
+        let (measures, mut gaps) = measures::build_measures(&tables, &semantic, artifacts.manifest, omni_options);
         let children = artifacts.manifest.children();
         let freshness = test_status::node_freshness(artifacts, &children);
         let grants = access::AccessGrants::new(&tables, omni_options.access_grants, &mut gaps);
-        let topics = topics::all_topics(&tables, &joins, &grants, omni_options.topics, &mut gaps);
+        let topics = topics::build_topics(&tables, &joins, &grants, omni_options.topics, &mut gaps);
         let of_table = |index: usize| {
             let (table, measures) = (tables.get(index)?, measures.get(index)?);
             let children = children.get(table.node_index).map_or(&[][..], Vec::as_slice);

@@ -83,12 +83,12 @@ pub(super) fn view_locations(
             Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.may_be_in_database(node),
             None => true,
         };
-        let place = NewViewPlace {
+        let new_view_folder = NewViewFolder {
             schema: &schema,
             folder,
             ending,
         };
-        let mut location = new_view_location(node, catalog, place, &mut used_names, &|path| {
+        let mut location = new_view_location(node, catalog, new_view_folder, &mut used_names, &|path| {
             is_free(path) && !used_paths.contains(path)
         });
         if let Some(view) = by_path.get(&*location.path).and_then(|index| existing.get(*index)) {
@@ -374,7 +374,7 @@ fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>,
 
 /// Location of a new view file.
 #[derive(Clone, Copy)]
-struct NewViewPlace<'p> {
+struct NewViewFolder<'p> {
     schema: &'p str,
     folder: Option<&'p str>,
     ending: &'static str,
@@ -383,11 +383,11 @@ struct NewViewPlace<'p> {
 fn new_view_location(
     node: &ManifestNode,
     catalog: Option<&str>,
-    place: NewViewPlace<'_>,
+    new_view_folder: NewViewFolder<'_>,
     used_names: &mut UsedOmniNames,
     is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
-    let NewViewPlace { schema, folder, ending } = place;
+    let NewViewFolder { schema, folder, ending } = new_view_folder;
     let table = node.table_name();
     let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
     let of_catalog = catalog.map(to_omni_name);

@@ -18,7 +18,7 @@ use crate::model::MetricSource;
 /// Item of the semantic layer that has no equivalent in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct MeasureGap {
+pub struct UnsupportedElement {
     /// Name of the item in dbt.
     pub name: String,
     /// Reason why the item has no equivalent.
@@ -73,7 +73,7 @@ struct MeasureConverter<'a> {
     made: Vec<TableMeasures>,
     /// Table and field for each metric and measure, by dbt name.
     known: FxHashMap<&'a str, (usize, String)>,
-    gaps: Vec<MeasureGap>,
+    gaps: Vec<UnsupportedElement>,
     /// Source of measures that are defined by both a metric and a generated semantic model.
     source: Option<MetricSource>,
     dialect: Dialect,
@@ -83,12 +83,12 @@ struct MeasureConverter<'a> {
 const MAX_DEPTH: usize = 16;
 
 /// Returns the dimensions and measures to add to each table, and the items that have no equivalent.
-pub(super) fn all_measures<'a>(
+pub(super) fn build_measures<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
     omni_options: &OmniOptions,
-) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
+) -> (Vec<TableMeasures>, Vec<UnsupportedElement>) {
     let mut pass = MeasureConverter {
         tables,
         semantic,
@@ -100,7 +100,7 @@ pub(super) fn all_measures<'a>(
         dialect: omni_options.dialect,
     };
     pass.add_dimensions();
-    let aggregates = pass.find_aggregates();
+    let aggregates = pass.collect_aggregates();
     let mut waiting: Vec<(&ManifestNode, &Metric)> = manifest
         .with_type(ResourceType::Metric)
         .filter_map(|node| {
@@ -123,7 +123,7 @@ pub(super) fn all_measures<'a>(
         if !pass.known.contains_key(aggregate.name) && !pass.gaps.iter().any(|gap| gap.name == aggregate.name) {
             match pass.measure_keys(aggregate) {
                 Ok(keys) => pass.add(aggregate.name, aggregate.table, keys),
-                Err(reason) => pass.add_measure_gap(aggregate.name, reason),
+                Err(reason) => pass.add_unsupported_element(aggregate.name, reason),
             }
         }
     }
@@ -137,8 +137,8 @@ pub(super) fn all_measures<'a>(
 }
 
 impl<'a> MeasureConverter<'a> {
-    fn add_measure_gap(&mut self, name: &str, reason: impl Into<String>) {
-        self.gaps.push(MeasureGap {
+    fn add_unsupported_element(&mut self, name: &str, reason: impl Into<String>) {
+        self.gaps.push(UnsupportedElement {
             name: name.to_owned(),
             reason: reason.into(),
         });
@@ -203,7 +203,7 @@ impl<'a> MeasureConverter<'a> {
                     continue;
                 }
                 let Some(sql) = expression::to_omni_expression(expr, table, self.dialect) else {
-                    self.add_measure_gap(
+                    self.add_unsupported_element(
                         &dimension.name,
                         "the `expr` contains Jinja, and only dbt can evaluate Jinja",
                     );
@@ -225,7 +225,7 @@ impl<'a> MeasureConverter<'a> {
         }
     }
 
-    fn find_aggregates(&self) -> Vec<MeasureAggregate<'a>> {
+    fn collect_aggregates(&self) -> Vec<MeasureAggregate<'a>> {
         let of_model = |&TableSemanticModel { model, table, node }: &TableSemanticModel<'a>| {
             let nodes = self.tables.get(table).into_iter().flat_map(DbtTable::nodes);
             let is_generated = nodes.into_iter().any(|(_, node)| node.meta.get("formulac").is_some());
@@ -274,11 +274,11 @@ impl<'a> MeasureConverter<'a> {
                     .or_else(|| self.metric_semantic_model(node))
                     .map(|semantic_model| semantic_model.table)
                 else {
-                    return self.add_measure_gap(&node.name, "the semantic model has no table");
+                    return self.add_unsupported_element(&node.name, "the semantic model has no table");
                 };
                 MeasureAggregate::new(measure, table, None)
             }
-            (None, None) => return self.add_measure_gap(&node.name, "the measure is unknown"),
+            (None, None) => return self.add_unsupported_element(&node.name, "the measure is unknown"),
         };
         if self.source == Some(MetricSource::Formulac)
             && self.is_defined_by_generated_model(node, metric_aggregate.table, aggregates)
@@ -294,7 +294,7 @@ impl<'a> MeasureConverter<'a> {
         if setting("fill_nulls_with").is_some()
             || setting("join_to_timespine").and_then(MetaValue::as_bool) == Some(true)
         {
-            return self.add_measure_gap(
+            return self.add_unsupported_element(
                 &node.name,
                 "the metric returns values for days without rows, but Omni does not",
             );
@@ -312,7 +312,7 @@ impl<'a> MeasureConverter<'a> {
         };
         let mut keys = match self.measure_keys(&aggregate) {
             Ok(keys) => keys,
-            Err(reason) => return self.add_measure_gap(&node.name, reason),
+            Err(reason) => return self.add_unsupported_element(&node.name, reason),
         };
         let inner = params
             .and_then(|params| params.get("filter"))
@@ -322,7 +322,7 @@ impl<'a> MeasureConverter<'a> {
             match self.convert_filter(template, aggregate.table) {
                 Some(filter) => filters.push(filter),
                 None => {
-                    return self.add_measure_gap(
+                    return self.add_unsupported_element(
                         &node.name,
                         format!("the filter has no equivalent in a view: {template}"),
                     );
@@ -421,7 +421,7 @@ impl<'a> MeasureConverter<'a> {
         last: bool,
     ) -> bool {
         if let Some(reason) = unsupported_composition(metric) {
-            self.add_measure_gap(&node.name, reason);
+            self.add_unsupported_element(&node.name, reason);
             return true;
         }
         let parts = input_metrics(metric);
@@ -429,7 +429,7 @@ impl<'a> MeasureConverter<'a> {
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
         let Some((home, places)) = places.and_then(|places| Some((places.first()?.0, places))) else {
             if last {
-                self.add_measure_gap(&node.name, "one of its input metrics does not exist in Omni");
+                self.add_unsupported_element(&node.name, "one of its input metrics does not exist in Omni");
             }
             return last;
         };

@@ -54,7 +54,7 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
 }
 
 /// Removes a key from the pairs, and returns its value.
-pub(super) fn take_pair(pairs: &mut Vec<(String, YamlOutput)>, name: &str) -> Option<YamlOutput> {
+pub(super) fn remove_pair(pairs: &mut Vec<(String, YamlOutput)>, name: &str) -> Option<YamlOutput> {
     let index = pairs.iter().position(|(key, _)| key == name)?;
     Some(pairs.remove(index).1)
 }

@@ -8,7 +8,7 @@ use super::OmniModel;
 use super::access;
 use super::changes::{self, PullChange};
 use super::excluded_views::ExcludedViews;
-use super::handwritten::{self, HandwrittenParts};
+use super::handwritten::{self, HandwrittenPaths};
 use super::pull_state::{BorrowedPullRecord, PullRecord};
 use super::relationships::RELATIONSHIPS_FILE as RELATIONSHIPS;
 use super::removed_dimensions::RemovedDimension;
@@ -16,8 +16,10 @@ use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
 use crate::parallel;
-use crate::schema::REMOVED_TAG;
-use crate::yaml_edit::{self, Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
+use crate::schema::REMOVED_FROM_DBT_TAG;
+use crate::yaml_edit::{
+    self, Edit, Path, RemovalMark, Rules, YamlEditError, YamlMergeConflict, YamlValue, apply_edits, merge,
+};
 
 /// Reads existing files. Paths are relative to the Omni model's folder and use `/` as the separator.
 pub trait OmniFiles {
@@ -86,13 +88,13 @@ pub struct Pull {
     /// Changes to dbt since the last pull.
     pub changes: Vec<PullChange>,
     /// Values that users changed by hand and that are kept although they differ from dbt's current values, by file.
-    pub kept_edits: Vec<(String, KeptValue)>,
+    pub kept_edits: Vec<(String, YamlMergeConflict)>,
     /// Files that the pull does not create again because users removed them. With `prune`, the list also contains files
     /// that the pull keeps because users edited them.
     pub files_left_out: Vec<String>,
     /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
     /// files.
-    pub refused_files: Vec<(String, YamlRefusal)>,
+    pub uneditable_files: Vec<(String, YamlEditError)>,
     /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
     pub marked_items: Vec<(String, String)>,
     /// Dimensions that the pull marks or removes, but that the Omni model still reads.
@@ -100,7 +102,7 @@ pub struct Pull {
     /// Views that the pull writes, but that Omni does not show because of the model file.
     pub excluded_views: Vec<ExcludedViews>,
     /// Parts of the files that people wrote before a pull generated the same parts.
-    pub(super) handwritten: HandwrittenParts,
+    pub(super) handwritten: HandwrittenPaths,
 }
 
 impl Pull {
@@ -126,11 +128,11 @@ impl Pull {
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), options: PullOptions) -> Self {
         let handwritten_record = files.read_record(handwritten::HANDWRITTEN_RECORD);
         let mut pull = Self {
-            handwritten: HandwrittenParts::from_text(handwritten_record.as_deref()),
+            handwritten: HandwrittenPaths::from_text(handwritten_record.as_deref()),
             ..Self::default()
         };
-        let mark = RuleMark::new("formulac: dbt has no such column any more")
-            .add_to_list("tags", REMOVED_TAG)
+        let mark = RemovalMark::new("formulac: dbt has no such column any more")
+            .add_to_list("tags", REMOVED_FROM_DBT_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new()
             .with_mark("dimensions.*", mark)
@@ -162,7 +164,7 @@ impl Pull {
             let (name, generated) = generated_files.get(number)?;
             let facts = generated.to_pull_record();
             let mut file_plan = Self {
-                handwritten: pull.handwritten.parts_of_file(facts.path),
+                handwritten: pull.handwritten.handwritten_paths_of_file(facts.path),
                 ..Self::default()
             };
             let Some((old, text)) = renamed.record_of_view(facts.path) else {
@@ -207,7 +209,7 @@ impl Pull {
             changes,
             kept_edits,
             files_left_out,
-            refused_files,
+            uneditable_files,
             marked_items,
             removed_dimensions: _,
             excluded_views: _,
@@ -218,9 +220,9 @@ impl Pull {
         self.changes.extend(changes);
         self.kept_edits.extend(kept_edits);
         self.files_left_out.extend(files_left_out);
-        self.refused_files.extend(refused_files);
+        self.uneditable_files.extend(uneditable_files);
         self.marked_items.extend(marked_items);
-        self.handwritten.replace_file_parts(handwritten);
+        self.handwritten.replace_file_paths(handwritten);
     }
 
     /// Plans how to update a view or topic, which has its own file and record.
@@ -255,7 +257,7 @@ impl Pull {
         if let Some(previous) = previous {
             record.keep_unread_descriptions(&previous, files);
             let mut updated = record.clone();
-            updated.keep_removed_columns(&previous, REMOVED_TAG);
+            updated.keep_removed_columns(&previous, REMOVED_FROM_DBT_TAG);
             let file = files.read_omni_file(&record.path);
             let has_conflict = file.is_some_and(|file| updated.keep_conflicting_descriptions(&previous, &file));
             text = updated.text();
@@ -270,7 +272,7 @@ impl Pull {
             if options.prune
                 && let Some(file) = files
                     .read_omni_file(&record.path)
-                    .filter(|file| file.contains(REMOVED_TAG))
+                    .filter(|file| file.contains(REMOVED_FROM_DBT_TAG))
             {
                 self.merge(&record.path, Some(&record.view), &file, &record.view, rules);
             }
@@ -325,7 +327,7 @@ impl Pull {
     }
 
     pub(super) fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
-        let rules = rules.clone().handwritten(self.handwritten.remove_file_parts(path));
+        let rules = rules.clone().handwritten(self.handwritten.remove_file_paths(path));
         match merge(base, file, new, &rules) {
             Ok(merged) => {
                 self.handwritten.insert(path, merged.handwritten);
@@ -342,7 +344,7 @@ impl Pull {
                         .push((PulledFileLocation::Omni(path.to_owned()), merged.text));
                 }
             }
-            Err(refusal) => self.refused_files.push((path.to_owned(), refusal)),
+            Err(edit_error) => self.uneditable_files.push((path.to_owned(), edit_error)),
         }
     }
 
@@ -357,13 +359,13 @@ impl Pull {
         let file = files.read_omni_file(&record.path);
         if options.prune {
             match file {
-                Some(file) if file != record.view || self.handwritten.has_parts(&record.path) => {
+                Some(file) if file != record.view || self.handwritten.has_handwritten_paths(&record.path) => {
                     self.files_left_out.push(record.path.clone());
                 }
                 Some(_) => self.files_to_remove.push(PulledFileLocation::Omni(record.path.clone())),
                 None => {}
             }
-            self.handwritten.remove_file_parts(&record.path);
+            self.handwritten.remove_file_paths(&record.path);
             self.files_to_remove.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
@@ -379,7 +381,7 @@ impl Pull {
         // Only views can have tags, not topics.
         if !record.is_topic() {
             let tags = Path::root().key("tags");
-            let tag = YamlValue::text(REMOVED_TAG);
+            let tag = YamlValue::text(REMOVED_FROM_DBT_TAG);
             let has_tags = yaml_edit::value(&record.view).is_some_and(|root| root.get("tags").is_some());
             edits.push(if has_tags {
                 Edit::Add { to: tags, value: tag }

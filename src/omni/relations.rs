@@ -10,7 +10,7 @@ pub(super) struct RelationNodes<'a> {
     /// Index of the node in the manifest.
     pub node_index: usize,
     /// Other nodes of the same table, each with its index.
-    pub twins: Vec<(usize, &'a ManifestNode)>,
+    pub duplicate_nodes: Vec<(usize, &'a ManifestNode)>,
 }
 
 /// Groups the models, seeds, snapshots and sources that have a table. Nodes that dbt builds come before sources that
@@ -37,10 +37,10 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
             // dbt rejects two nodes that build the same relation.
             Some(group) if !(is_built && group.node.resource_type.is_referenceable()) => {
                 if is_built {
-                    group.twins.push((group.node_index, group.node));
+                    group.duplicate_nodes.push((group.node_index, group.node));
                     (group.node, group.node_index) = (node, node_index);
                 } else {
-                    group.twins.push((node_index, node));
+                    group.duplicate_nodes.push((node_index, node));
                 }
             }
             _ => {
@@ -48,7 +48,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
                 groups.push(RelationNodes {
                     node,
                     node_index,
-                    twins: Vec::new(),
+                    duplicate_nodes: Vec::new(),
                 });
             }
         }

@@ -25,15 +25,18 @@ pub(super) fn index_tables_by_node_id<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<
 
 /// Returns the semantic models that have a table. The table is the first table in the dependencies of the semantic
 /// model.
-pub(super) fn all_semantic_models<'a>(
+pub(super) fn collect_semantic_models<'a>(
     manifest: &'a Manifest,
-    places: &FxHashMap<&str, usize>,
+    table_indexes: &FxHashMap<&str, usize>,
 ) -> Vec<TableSemanticModel<'a>> {
     let models = manifest
         .with_type(ResourceType::SemanticModel)
         .filter_map(|node| match &node.detail {
             NodeDetail::SemanticModel(model) => {
-                let table = node.depends_on.iter().find_map(|id| places.get(&**id).copied())?;
+                let table = node
+                    .depends_on
+                    .iter()
+                    .find_map(|id| table_indexes.get(&**id).copied())?;
                 Some(TableSemanticModel { node, model, table })
             }
             _ => None,

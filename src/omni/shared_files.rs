@@ -126,7 +126,7 @@ impl Pull {
             is_certain
                 && !candidate_shared_paths(RELATIONSHIPS)
                     .iter()
-                    .any(|file| self.handwritten.has_part(file, &path))
+                    .any(|file| self.handwritten.is_path_handwritten(file, &path))
         };
         (keys.count(), model.joins.iter().filter(is_new).count())
     }

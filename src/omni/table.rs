@@ -23,7 +23,7 @@ pub(super) struct DbtTable<'a> {
     /// Index of the node in the manifest.
     pub node_index: usize,
     /// Other nodes of the same table, such as a source that is declared over a seed, each with its index.
-    pub twins: Vec<(usize, &'a ManifestNode)>,
+    pub duplicate_nodes: Vec<(usize, &'a ManifestNode)>,
     pub location: ViewLocation,
     /// Name of the table in the warehouse.
     pub name: &'a str,
@@ -50,7 +50,7 @@ pub(super) struct TableField<'a> {
 
 impl<'a> DbtTable<'a> {
     /// Returns the tables of all models, seeds, snapshots and sources, ordered by the id of the node.
-    pub fn all_tables(
+    pub fn build_tables(
         artifacts: Artifacts<'a>,
         groups: &[RelationNodes<'a>],
         omni_options: &OmniOptions,
@@ -68,7 +68,7 @@ impl<'a> DbtTable<'a> {
             let RelationNodes {
                 node,
                 node_index,
-                ref twins,
+                ref duplicate_nodes,
             } = *group;
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
             let of_node = tests.for_node(node_index);
@@ -76,11 +76,11 @@ impl<'a> DbtTable<'a> {
             Some(Self {
                 node,
                 node_index,
-                twins: twins.clone(),
+                duplicate_nodes: duplicate_nodes.clone(),
                 location,
                 name: node.table_name(),
                 catalog,
-                fields: fields(node, twins, catalog, view, omni_options),
+                fields: fields(node, duplicate_nodes, catalog, view, omni_options),
                 key: keys::table_key(node, of_node),
                 state: test_status::table_test_status(of_node),
             })
@@ -107,7 +107,7 @@ impl<'a> DbtTable<'a> {
     pub fn nodes(&self) -> impl Iterator<Item = (usize, &'a ManifestNode)> {
         [(self.node_index, self.node)]
             .into_iter()
-            .chain(self.twins.iter().copied())
+            .chain(self.duplicate_nodes.iter().copied())
     }
 
     /// Returns the field for a column.
@@ -133,12 +133,12 @@ impl TableField<'_> {
 /// columns. If the node does not describe a column, the description comes from another node of the same table.
 fn fields<'a>(
     node: &'a ManifestNode,
-    twins: &[(usize, &'a ManifestNode)],
+    duplicate_nodes: &[(usize, &'a ManifestNode)],
     catalog: Option<&'a CatalogTable>,
     view: Option<&ExistingView>,
     omni_options: &OmniOptions,
 ) -> Vec<TableField<'a>> {
-    let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
+    let nodes = || [node].into_iter().chain(duplicate_nodes.iter().map(|(_, node)| *node));
     // Use the first column with a description. If there is none, use the first column.
     let documented = |name: &str| {
         let mut columns = nodes().filter_map(|node| node.column(name));
@@ -197,8 +197,9 @@ fn fields<'a>(
         None => {
             let mut seen: FxHashSet<String> = FxHashSet::default();
             let columns = nodes().flat_map(|node| &node.columns);
-            let columns = columns.filter(|column| twins.is_empty() || seen.insert(column.name.to_lowercase()));
-            let columns = columns.map(|column| match twins {
+            let columns =
+                columns.filter(|column| duplicate_nodes.is_empty() || seen.insert(column.name.to_lowercase()));
+            let columns = columns.map(|column| match duplicate_nodes {
                 [] => column,
                 _ => documented(&column.name).unwrap_or(column),
             });

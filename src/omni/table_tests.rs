@@ -68,8 +68,13 @@ impl<'a> TestsByNode<'a> {
 
     /// Adds the tests of all nodes of a table to the first of these nodes.
     fn merge_tests_of_duplicate_nodes(&mut self, groups: &[RelationNodes<'a>]) {
-        for RelationNodes { node_index, twins, .. } in groups {
-            for (twin, _) in twins {
+        for RelationNodes {
+            node_index,
+            duplicate_nodes,
+            ..
+        } in groups
+        {
+            for (twin, _) in duplicate_nodes {
                 let of_twin = self.for_node(*twin).to_vec();
                 let node_tests = self.of_nodes.entry(*node_index).or_default();
                 node_tests.extend(of_twin);
@@ -86,7 +91,7 @@ impl<'a> TestsByNode<'a> {
 impl ExecutedTest<'_> {
     /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not fail.
     pub fn is_reliable(&self) -> bool {
-        self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.has_failed_last_run()
+        self.data.as_ref().is_some_and(DataTest::proves_condition_for_all_rows) && !self.has_failed_last_run()
     }
 
     /// Returns whether the last run of the test failed, warned, or stopped with an error.

@@ -258,7 +258,7 @@ pub(super) fn status_file(
                 seconds,
             )
         });
-        let run = run_result(old.run, now);
+        let run = merge_run_result(old.run, now);
         let freshness = table
             .nodes()
             .find_map(|(index, _)| freshness.get(index).cloned().flatten());
@@ -302,7 +302,10 @@ fn test_record(test: &ExecutedTest<'_>) -> TestRecord {
     }
 }
 
-fn run_result(before: Option<RunRecord>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<RunRecord> {
+fn merge_run_result(
+    before: Option<RunRecord>,
+    now: Option<(String, Option<String>, Option<f64>)>,
+) -> Option<RunRecord> {
     let Some((status, run_instant, seconds)) = now else {
         return before;
     };

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::{self, AccessGrants};
 use super::joins::TableJoin;
-use super::measures::MeasureGap;
+use super::measures::UnsupportedElement;
 use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
@@ -61,18 +61,18 @@ struct TopicJoin<'j> {
     to: Option<usize>,
 }
 
-/// Returns the topics of a project. If `of_projects` is `true`, the result includes a topic for every visible model
-/// with joins.
-pub(super) fn all_topics(
+/// Returns the topics of a project. If `is_project_default` is `true`, the result includes a topic for every visible
+/// model with joins.
+pub(super) fn build_topics(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
     grants: &AccessGrants<'_>,
-    of_projects: bool,
-    gaps: &mut Vec<MeasureGap>,
+    is_project_default: bool,
+    gaps: &mut Vec<UnsupportedElement>,
 ) -> Vec<Topic> {
-    let mut live: FxHashMap<&str, Vec<&TableJoin>> = FxHashMap::default();
+    let mut joins_by_view: FxHashMap<&str, Vec<&TableJoin>> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
-        live.entry(&join.from).or_default().push(join);
+        joins_by_view.entry(&join.from).or_default().push(join);
     }
     let mut topics_by_name: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
@@ -80,7 +80,7 @@ pub(super) fn all_topics(
         let Some(requested_topic) = requested_topic(
             base,
             table,
-            of_projects && live.contains_key(table.view_name().as_str()),
+            is_project_default && joins_by_view.contains_key(table.view_name().as_str()),
         ) else {
             continue;
         };
@@ -92,25 +92,21 @@ pub(super) fn all_topics(
     let mut used_names = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in topics_by_name {
-        let topic_request = select_topic_base(several, name, tables, &live, gaps);
-        topics.extend(
-            topic_request.and_then(|requested_topic| {
-                build_topic(&requested_topic, tables, &live, grants, &mut used_names, gaps)
-            }),
-        );
+        let topic_request = select_topic_base(several, name, tables, &joins_by_view, gaps);
+        topics.extend(topic_request.and_then(|requested_topic| {
+            build_topic(&requested_topic, tables, &joins_by_view, grants, &mut used_names, gaps)
+        }));
     }
-    topics.extend(
-        unnamed
-            .iter()
-            .filter_map(|requested_topic| build_topic(requested_topic, tables, &live, grants, &mut used_names, gaps)),
-    );
+    topics.extend(unnamed.iter().filter_map(|requested_topic| {
+        build_topic(requested_topic, tables, &joins_by_view, grants, &mut used_names, gaps)
+    }));
     topics.sort_by(|topic, other| topic.path.cmp(&other.path));
     topics
 }
 
 /// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. The table has no topic if the
 /// setting is `false`.
-fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
+fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, is_project_default: bool) -> Option<RequestedTopic<'a>> {
     let to_request = |name: Option<&'a str>, fields| {
         Some(RequestedTopic {
             base,
@@ -125,7 +121,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
         Some(MetaValue::Map(fields)) => to_request(fields.get("name").and_then(MetaValue::as_str), Some(fields)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
-            (is_seen && of_projects).then_some(RequestedTopic {
+            (is_seen && is_project_default).then_some(RequestedTopic {
                 base,
                 name: None,
                 fields: None,
@@ -140,8 +136,8 @@ fn select_topic_base<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
     tables: &[DbtTable<'_>],
-    live: &FxHashMap<&str, Vec<&TableJoin>>,
-    gaps: &mut Vec<MeasureGap>,
+    joins_by_view: &FxHashMap<&str, Vec<&TableJoin>>,
+    gaps: &mut Vec<UnsupportedElement>,
 ) -> Option<RequestedTopic<'a>> {
     let views: Vec<String> = several
         .iter()
@@ -149,7 +145,7 @@ fn select_topic_base<'a>(
         .collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
-        let (joined, _) = reachable_views(view, live);
+        let (joined, _) = reachable_views(view, joins_by_view);
         joined
             .iter()
             .map(|topic_join| topic_join.name)
@@ -175,7 +171,7 @@ fn select_topic_base<'a>(
                 "the table requests the topic `{name}` with the base {base}, but no join that is known to be \
                  correct connects {base} to the table"
             );
-            gaps.push(MeasureGap {
+            gaps.push(UnsupportedElement {
                 name: table.node.name.to_string(),
                 reason,
             });
@@ -187,14 +183,14 @@ fn select_topic_base<'a>(
 fn build_topic(
     requested_topic: &RequestedTopic<'_>,
     tables: &[DbtTable<'_>],
-    live: &FxHashMap<&str, Vec<&TableJoin>>,
+    joins_by_view: &FxHashMap<&str, Vec<&TableJoin>>,
     grants: &AccessGrants<'_>,
     used_names: &mut UsedOmniNames,
-    gaps: &mut Vec<MeasureGap>,
+    gaps: &mut Vec<UnsupportedElement>,
 ) -> Option<Topic> {
     let table = tables.get(requested_topic.base)?;
     let view = table.view_name();
-    let (joined, is_all) = reachable_views(&view, live);
+    let (joined, is_all) = reachable_views(&view, joins_by_view);
     let short = requested_topic
         .name
         .map_or_else(|| to_omni_name(table.name), to_omni_name);
@@ -204,7 +200,7 @@ fn build_topic(
             "the topic would join more than {MAX_TOPIC_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \
              only the nearest views"
         );
-        gaps.push(MeasureGap {
+        gaps.push(UnsupportedElement {
             name: name.clone(),
             reason,
         });
@@ -271,7 +267,10 @@ fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
 
 /// Returns the views to which joins lead from a view, without duplicates. The view itself comes first, then the nearest
 /// views. The flag is `false` if a limit excluded further views.
-fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
+fn reachable_views<'j>(
+    view: &'j str,
+    joins_by_view: &FxHashMap<&str, Vec<&'j TableJoin>>,
+) -> (Vec<TopicJoin<'j>>, bool) {
     let mut views = vec![TopicJoin { name: view, to: None }];
     let mut visited = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
@@ -280,7 +279,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
         let Some(from) = views.get(index).map(|topic_join| topic_join.name) else {
             break;
         };
-        for join in live.get(from).into_iter().flatten() {
+        for join in joins_by_view.get(from).into_iter().flatten() {
             let name = join.alias.as_deref().unwrap_or(&join.to);
             if visited.contains(name) {
                 continue;

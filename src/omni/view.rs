@@ -57,7 +57,7 @@ pub(super) fn build_view_file<'a>(
     add("schema", plain_text(&location.schema));
     add("table_name", plain_text(&location.table_name));
     let mut meta_pairs = meta::meta_pairs(&node.meta, meta::VIEW_KEYS);
-    let label = meta::take_pair(&mut meta_pairs, "label");
+    let label = meta::remove_pair(&mut meta_pairs, "label");
     label.into_iter().for_each(|label| add("label", label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
     let description = Some(table.description())
@@ -162,7 +162,7 @@ fn dimension_yaml_pairs(
         .documented
         .map(|column| meta::meta_pairs(&column.meta, meta::DIMENSION_KEYS))
         .unwrap_or_default();
-    if let Some(label) = meta::take_pair(&mut meta_pairs, "label") {
+    if let Some(label) = meta::remove_pair(&mut meta_pairs, "label") {
         add("label", label);
     }
     let documented = field
@@ -173,7 +173,7 @@ fn dimension_yaml_pairs(
         add("description", plain_text(text));
     }
     let generated = || timeframes.map(|names| YamlOutput::Words(names.iter().map(|name| plain_text(name)).collect()));
-    if let Some(timeframes) = meta::take_pair(&mut meta_pairs, "timeframes").or_else(generated) {
+    if let Some(timeframes) = meta::remove_pair(&mut meta_pairs, "timeframes").or_else(generated) {
         add("timeframes", timeframes);
     }
     if let (Some(values), false) = (values, meta_pairs.iter().any(|(key, _)| key == "all_values")) {

@@ -3,7 +3,7 @@
 use formulac_syntax::yaml::CONFLICT_MARKER;
 use serde_json::{Value, json};
 
-use super::hand_edits::{HandEdit, Property};
+use super::hand_edits::{ManualEdit, Property};
 use super::metric_set_conflicts::MetricSetConflict;
 use super::structure_edits::step_with_condition;
 use crate::decompile::{MergeConflict, Substitution};
@@ -38,7 +38,7 @@ pub struct Conflict {
     /// Line number in the file.
     pub line: usize,
     /// Edit to the file. `None` if the conflict concerns a complete file.
-    pub edit: Option<HandEdit>,
+    pub edit: Option<ManualEdit>,
     /// Parts of the file that were changed on both sides. Empty if the conflict does not concern a file.
     pub clashes: Vec<MergeConflict>,
     /// Definitions and conditions of the spec that would read the edited column, although they do not name it. Empty if
@@ -64,7 +64,7 @@ impl Conflict {
     pub fn is_unreadable(&self) -> bool {
         self.edit
             .as_ref()
-            .is_some_and(|edit| edit.is_whole_file() && edit.why.is_some())
+            .is_some_and(|edit| edit.concerns_whole_file() && edit.why.is_some())
     }
 
     /// Returns `true` if the file contains a conflict marker of git.
@@ -78,7 +78,7 @@ impl Conflict {
     #[must_use]
     pub fn clause(&self) -> Option<&str> {
         let position = self.edit.as_ref()?.position.as_ref()?;
-        (self.definition.is_none() && position.condition_clause().is_some()).then_some(self.detail.as_str())
+        (self.definition.is_none() && position.clause_name_if_condition().is_some()).then_some(self.detail.as_str())
     }
 
     /// Returns the name of the conflicting property or condition.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
-use super::hand_edits::HandEdit;
+use super::hand_edits::ManualEdit;
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue};
-use super::state::normalize_lines;
+use super::state::normalize_line_endings;
 use crate::CompiledSpec;
 use crate::yaml::{self, Node};
 
@@ -41,11 +41,13 @@ impl CurrentSpec {
         let model_files = [("sql", Some(sql)), ("yml", Some(yml)), ("md", compiled.model_md())];
         let model_files = model_files
             .into_iter()
-            .filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), normalize_lines(text?))));
-        let tests = compiled
-            .model_tests()
-            .iter()
-            .map(|test| (format!("{tests}/{}.sql", test.name()), normalize_lines(test.sql())));
+            .filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), normalize_line_endings(text?))));
+        let tests = compiled.model_tests().iter().map(|test| {
+            (
+                format!("{tests}/{}.sql", test.name()),
+                normalize_line_endings(test.sql()),
+            )
+        });
         let files = model_files.chain(tests).collect();
         Some(Self {
             spec: spec.to_owned(),
@@ -78,12 +80,12 @@ impl CurrentSpec {
             .iter()
             .find(|definition| cte.is_some() && definition.step() == cte)
             .or(definitions.last())?;
-        let formula = one_line(definition.formula());
+        let formula = collapse_whitespace(definition.formula());
         Some((definition.step().map(str::to_owned), formula))
     }
 
     /// Returns `true` if the value that the spec specifies for a model property equals the edited value.
-    pub(super) fn has_edited_value(&self, model: &str, edit: &HandEdit) -> bool {
+    pub(super) fn has_edited_value(&self, model: &str, edit: &ManualEdit) -> bool {
         self.properties(model)
             .get(&edit.property_target())
             .map(LocatedPropertyValue::text)
@@ -97,14 +99,17 @@ impl CurrentSpec {
             .definitions()
             .iter()
             .find(|definition| definition.name() == name)?;
-        Some(properties::line_at(&self.source, definition.span().start as usize))
+        Some(properties::line_number_at(
+            &self.source,
+            definition.span().start as usize,
+        ))
     }
 
     /// Returns the line number of a definition's description, or of the model's description if `name` is `None`. `None`
     /// if the spec contains no description.
     pub(super) fn description_line(&self, name: Option<&str>) -> Option<usize> {
         let root = yaml::parse_root(&self.source)?;
-        let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
+        let line = |node: &Node| properties::line_number_at(&self.source, node.span.start as usize);
         let Some(name) = name else {
             return root.get("description").map(line);
         };

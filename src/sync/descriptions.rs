@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
-use crate::dbt::{escape_raw, unescape_raw};
+use crate::dbt::{escape_with_raw_block, unescape_raw_block};
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::conflict::Conflict;
-use super::hand_edits::{HandEdit, Property};
+use super::hand_edits::{ManualEdit, Property};
 use super::known::KnownFacts;
 use super::merge_files::TextChange;
-use super::plan::{Action, ModelPlan};
+use super::plan::{ModelAction, ModelPlan};
 use super::plan_changes::PlannedChange;
-use super::properties::line_at;
+use super::properties::line_number_at;
 use super::properties_files::{
     PropertiesFiles, column_node, column_nodes, description_edit, find, properties_path, with_description,
 };
@@ -28,14 +28,14 @@ struct OmniDescription {
     before: Option<String>,
     after: String,
     /// Description for the record of the view.
-    in_record: RecordedDescription,
+    in_record: DescriptionRecord,
     /// Line number in Omni's file.
     line: usize,
 }
 
 /// Dimension of a view, or `None` for the view itself, with its description. The description includes all spaces from
 /// Omni's file.
-type RecordedDescription = (Option<String>, String);
+type DescriptionRecord = (Option<String>, String);
 
 /// Description of a column in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct DescriptionActions {
     /// New descriptions of columns in these files.
     pub columns: Vec<ColumnDescription>,
     /// Edits to models that are generated from specs, each with the name of its model.
-    pub of_specs: Vec<(String, HandEdit)>,
+    pub of_specs: Vec<(String, ManualEdit)>,
     /// Views of models that are generated from specs, each with the name of its model.
     pub spec_views: Vec<(String, PulledView)>,
     /// Descriptions that cannot be transferred to dbt, each with its location and the reason.
@@ -168,7 +168,7 @@ pub fn changed_descriptions(
 /// properties files since they changed. `facts` contains the descriptions from dbt's artifacts, and `committed`
 /// contains the descriptions from `known.yml`.
 #[must_use]
-pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
+pub fn descriptions_missing_from_manifest<R: Fn(&str) -> Option<String>>(
     manifest: &Manifest,
     (facts, committed): (&KnownFacts, &KnownFacts),
     files: &PropertiesFiles<'_, R>,
@@ -221,7 +221,7 @@ impl PulledView {
 
     /// Returns the change that records the descriptions on which Omni and dbt agree after a push. Later edits are
     /// compared with these descriptions. `None` if there are no descriptions to record.
-    fn record_change(&self, descriptions: &[RecordedDescription]) -> Option<TextChange> {
+    fn record_change(&self, descriptions: &[DescriptionRecord]) -> Option<TextChange> {
         let mut record = self.record.clone();
         let descriptions = descriptions
             .iter()
@@ -268,7 +268,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
                     before: was,
                     after: is.to_owned(),
                     in_record: (dimension.map(str::to_owned), text.to_owned()),
-                    line: line_at(&view.text, node.span.start as usize),
+                    line: line_number_at(&view.text, node.span.start as usize),
                 });
             }
         };
@@ -301,18 +301,18 @@ impl ModelPlan {
                     is_same && edit.file == view.file && edit.property == Property::Description
                 })
             });
-            let records: Vec<RecordedDescription> = descriptions
+            let records: Vec<DescriptionRecord> = descriptions
                 .into_iter()
                 .map(|description| description.in_record)
                 .collect();
             if !records.is_empty() {
                 self.paths.push(view.file.clone());
             }
-            self.add_record(view, &records);
+            self.add_description_record(view, &records);
         }
     }
 
-    fn add_record(&mut self, view: &PulledView, descriptions: &[RecordedDescription]) {
+    fn add_description_record(&mut self, view: &PulledView, descriptions: &[DescriptionRecord]) {
         if let Some(record) = view.record_change(descriptions) {
             self.paths.push(record.path.clone());
             self.files.push(record);
@@ -320,11 +320,11 @@ impl ModelPlan {
     }
 }
 
-fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> HandEdit {
+fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> ManualEdit {
     // The edit is compared with the strings in the model's properties file.
-    let [before, after] =
-        [omni_description.before.as_deref(), Some(&*omni_description.after)].map(|text| text.map(escape_raw));
-    HandEdit {
+    let [before, after] = [omni_description.before.as_deref(), Some(&*omni_description.after)]
+        .map(|text| text.map(escape_with_raw_block));
+    ManualEdit {
         // Use the spelling of column names in the spec.
         definition: omni_description.column,
         cte: None,
@@ -349,7 +349,7 @@ struct DescriptionFile<'v> {
     root: Option<Node>,
     edits: Vec<DescriptionEdit<'v>>,
     /// Descriptions that are already the same in Omni and in the file.
-    agreed: Vec<(&'v PulledView, RecordedDescription)>,
+    agreed: Vec<(&'v PulledView, DescriptionRecord)>,
     plan: ModelPlan,
 }
 
@@ -358,7 +358,7 @@ struct DescriptionEdit<'v> {
     edit: Edit,
     location: String,
     view: &'v PulledView,
-    in_record: RecordedDescription,
+    in_record: DescriptionRecord,
     change: PlannedChange,
     /// Described column. `None` for the description of a table.
     column: Option<ColumnDescription>,
@@ -371,7 +371,7 @@ impl<'v> DescriptionFile<'v> {
             text,
             edits: Vec::new(),
             agreed: Vec::new(),
-            plan: ModelPlan::empty(path, path, Action::Update),
+            plan: ModelPlan::empty(path, path, ModelAction::Update),
         }
     }
 
@@ -413,7 +413,9 @@ impl<'v> DescriptionFile<'v> {
                 None => node_yaml.get("description"),
                 Some(column) => column.and_then(|column| column.get("description")),
             };
-            let theirs = now.and_then(Node::text).map(|string| unescape_raw(string.trim_end()));
+            let theirs = now
+                .and_then(Node::text)
+                .map(|string| unescape_raw_block(string.trim_end()));
             if theirs == Some(None) {
                 refused.push((
                     describe_description_location(view, &omni_description),
@@ -444,7 +446,7 @@ impl<'v> DescriptionFile<'v> {
                     theirs,
                     theirs_formula: None,
                     file: path.clone(),
-                    line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
+                    line: now.map_or(1, |node| line_number_at(&self.text, node.span.start as usize)),
                     edit: None,
                     clashes: Vec::new(),
                     readers: Vec::new(),
@@ -481,7 +483,7 @@ impl<'v> DescriptionFile<'v> {
 
     fn finish(mut self, actions: &mut DescriptionActions) {
         let path = self.plan.model.clone();
-        let after = self.apply_possible_edits(&mut actions.refused);
+        let after = self.apply_valid_description_edits(&mut actions.refused);
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
@@ -489,7 +491,7 @@ impl<'v> DescriptionFile<'v> {
             .files
             .push(TextChange::new(&path, Some(self.text), Some(after)));
         self.plan.paths.push(path);
-        let mut records: BTreeMap<&str, (&PulledView, Vec<RecordedDescription>)> = BTreeMap::new();
+        let mut records: BTreeMap<&str, (&PulledView, Vec<DescriptionRecord>)> = BTreeMap::new();
         for edit in self.edits {
             self.plan.changes.push(edit.change);
             self.plan.paths.push(edit.view.file.clone());
@@ -501,7 +503,7 @@ impl<'v> DescriptionFile<'v> {
             record.1.push(description);
         }
         for (view, descriptions) in records.into_values() {
-            self.plan.add_record(view, &descriptions);
+            self.plan.add_description_record(view, &descriptions);
         }
         self.plan.paths.sort();
         self.plan.paths.dedup();
@@ -510,7 +512,7 @@ impl<'v> DescriptionFile<'v> {
 
     /// Returns the file with all edits. Drops the edits that cannot be applied, so that they do not block the other
     /// edits.
-    fn apply_possible_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
+    fn apply_valid_description_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
         let edits: Vec<Edit> = self.edits.iter().map(|edit| edit.edit.clone()).collect();
         if let Ok(after) = apply_edits(&self.text, &edits) {
             return after;

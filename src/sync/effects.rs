@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::hand_edits::Property;
 use super::model_properties::ModelProperties;
-use super::properties::PropertyTarget;
+use super::properties::PropertyKey;
 use crate::CompiledSpec;
 use crate::artifacts::{Manifest, ResourceType};
 
@@ -41,7 +41,7 @@ impl ModelEffects {
     pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, properties: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
             true if !ours.enforces_contract() => vec!["the contract is no longer enforced".to_owned()],
-            true => contract_breaks(&properties[0], &properties[1]),
+            true => broken_contract_columns(&properties[0], &properties[1]),
             false => Vec::new(),
         };
         if base.query() == ours.query() && contract.is_empty() {
@@ -59,28 +59,28 @@ impl ModelEffects {
     }
 
     /// Returns the effects of deleting a model.
-    pub(super) fn effects_of_deletion() -> Self {
+    pub(super) fn deletion_effects() -> Self {
         Self::default()
     }
 
     /// Returns the effects as phrases, with names in backticks.
     #[must_use]
-    pub fn phrases(&self) -> Vec<String> {
-        let mut phrases = Vec::new();
+    pub fn effect_phrases(&self) -> Vec<String> {
+        let mut effect_phrases = Vec::new();
         if self.full_refresh {
-            phrases.push("needs `dbt build --full-refresh`, because its table is incremental".to_owned());
+            effect_phrases.push("needs `dbt build --full-refresh`, because its table is incremental".to_owned());
         }
         if !self.contract.is_empty() {
-            phrases.push(format!("breaks its contract: {}", self.contract.join(", ")));
+            effect_phrases.push(format!("breaks its contract: {}", self.contract.join(", ")));
         }
         if let Exposures::Known(names) = &self.exposures
             && !names.is_empty()
         {
             let noun = if names.len() == 1 { "exposure" } else { "exposures" };
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            phrases.push(format!("feeds the {noun} {}", names.join(", ")));
+            effect_phrases.push(format!("feeds the {noun} {}", names.join(", ")));
         }
-        phrases
+        effect_phrases
     }
 
     pub(super) fn json(&self) -> Value {
@@ -93,8 +93,8 @@ impl ModelEffects {
 }
 
 /// Returns the columns that are removed from a contract or whose type changes.
-fn contract_breaks(base: &ModelProperties, ours: &ModelProperties) -> Vec<String> {
-    let is_type = |target: &PropertyTarget| target.property == Property::Text && target.detail == "data_type";
+fn broken_contract_columns(base: &ModelProperties, ours: &ModelProperties) -> Vec<String> {
+    let is_type = |target: &PropertyKey| target.property == Property::Text && target.detail == "data_type";
     let mut breaks = Vec::new();
     for (target, was) in base.iter().filter(|(target, _)| is_type(target)) {
         let Some(column) = &target.column else { continue };
@@ -135,7 +135,7 @@ impl<'m> ExposureGraph<'m> {
 
     /// Returns the exposures that read a model of the project, directly or through other nodes.
     #[must_use]
-    pub fn exposures_of(&self, model: &str) -> Exposures {
+    pub fn exposures_reading_model(&self, model: &str) -> Exposures {
         let package = self.manifest.metadata.project_name.as_deref();
         let is_it = |id: &str, name: &str| {
             let mut parts = id.split('.');

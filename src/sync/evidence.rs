@@ -2,7 +2,7 @@
 
 use formulac_syntax::text::format_count;
 
-use super::state::{normalize_lines, read_versions};
+use super::state::{normalize_line_endings, read_versions};
 use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
@@ -14,7 +14,7 @@ pub const EVIDENCE_FOLDER: &str = ".formulac/evidence";
 const EVIDENCE_FILE_HEADER: &str =
     "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
 /// Text for the model's formula as a side of a comparison. Other comparisons contain the name of a relation instead.
-const FORMULA: &str = "its formula";
+const FORMULA_SIDE_NAME: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const MAX_QUOTED_ROWS: usize = 3;
 
@@ -107,13 +107,17 @@ impl ComparisonEvidence {
     /// Returns a readable name for the relation on the other side of this comparison.
     #[must_use]
     pub fn compared_name(&self) -> &str {
-        self.with.as_deref().unwrap_or(FORMULA)
+        self.with.as_deref().unwrap_or(FORMULA_SIDE_NAME)
     }
 
     /// Returns a readable name for the compared relation.
     #[must_use]
     pub fn relation_name(&self) -> &str {
-        let default_name = if self.of_formula { FORMULA } else { "the model" };
+        let default_name = if self.of_formula {
+            FORMULA_SIDE_NAME
+        } else {
+            "the model"
+        };
         self.ours.as_deref().unwrap_or(default_name)
     }
 
@@ -154,7 +158,7 @@ impl VerificationEvidence {
     /// Creates evidence for a spec, without any results.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
-        let content = content_hash(normalize_lines(source).as_bytes());
+        let content = content_hash(normalize_line_endings(source).as_bytes());
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
@@ -172,7 +176,7 @@ impl VerificationEvidence {
     /// Returns `true` if this evidence was collected for exactly these contents of the spec.
     #[must_use]
     pub fn is_for_spec(&self, source: &str) -> bool {
-        self.content == content_hash(normalize_lines(source).as_bytes())
+        self.content == content_hash(normalize_line_endings(source).as_bytes())
     }
 
     /// Returns the combined verdict of all comparisons. The verdict is "differs" if any comparison differs, otherwise
@@ -253,9 +257,11 @@ impl VerificationEvidence {
     /// Returns `true` if formulac could have written exactly this text. This does not prove that a verification
     /// produced these results.
     #[must_use]
-    pub fn is_as_generated(path: &str, text: &str) -> bool {
+    pub fn could_be_generated(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
-            [evidence] => path == Self::evidence_path(&evidence.model) && evidence.text() == normalize_lines(text),
+            [evidence] => {
+                path == Self::evidence_path(&evidence.model) && evidence.text() == normalize_line_endings(text)
+            }
             _ => false,
         }
     }
@@ -361,7 +367,7 @@ impl ComparisonEvidence {
         };
         Some(Self {
             ours: None,
-            with: node.string_at("with").filter(|with| with != FORMULA),
+            with: node.string_at("with").filter(|with| with != FORMULA_SIDE_NAME),
             verdict: ComparisonVerdict::from_name(node.text_at("verdict")?),
             why: node.string_at("why"),
             of_formula: node.text_at("of_formula").is_some(),
@@ -458,7 +464,7 @@ mod tests {
             evidence.text()
         );
         assert_eq!(VerificationEvidence::versions("no evidence"), []);
-        assert!(VerificationEvidence::is_as_generated(
+        assert!(VerificationEvidence::could_be_generated(
             ".formulac/evidence/m.yml",
             &evidence.text().replace('\n', "\r\n")
         ));
@@ -475,7 +481,7 @@ mod tests {
             (".formulac/evidence/m.yml", "all is well".to_owned()),
         ];
         for (path, text) in by_hand {
-            assert!(!VerificationEvidence::is_as_generated(path, &text), "{text}");
+            assert!(!VerificationEvidence::could_be_generated(path, &text), "{text}");
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::hand_edits::{HandEdit, KEEP_COMMENT, Property};
+use super::hand_edits::{KEEP_COMMENT, ManualEdit, Property};
 use super::kept_edit_conflicts::SAME_VALUES_REASON;
 use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::ReconcileResult;
-use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
+use crate::decompile::{DecompiledFormula, EditedDefinitionSource, with_formula, with_formulas};
 use formulac_runtime::bisection::apply_with_bisection;
 
 /// CTE and name of an edited column.
@@ -17,15 +17,15 @@ type ColumnKey = (Option<String>, String);
 #[derive(Debug, Default)]
 pub(super) struct EditedFormulas {
     /// Formula of each column, or the reason why no formula produces its SQL.
-    found: HashMap<ColumnKey, Result<FoundFormula, String>>,
+    found: HashMap<ColumnKey, Result<DecompiledFormula, String>>,
     /// Columns whose formulas the spec already contains.
     transferred: HashSet<ColumnKey>,
 }
 
 /// Formula to transfer to the spec: the edited column, the step of its definition, and the formula.
-type NewFormula = (ColumnKey, Option<String>, String);
+type FormulaToTransfer = (ColumnKey, Option<String>, String);
 
-fn column_key(edit: &HandEdit) -> ColumnKey {
+fn column_key(edit: &ManualEdit) -> ColumnKey {
     (edit.cte.clone(), edit.definition.clone().unwrap_or_default())
 }
 
@@ -33,11 +33,11 @@ impl ModelReconciler<'_> {
     /// Looks for the formulas of all edited columns, and transfers them to the spec. Looking for one formula at a time
     /// would compile the whole spec several times for each column. Columns that also changed in the spec, and columns
     /// of metric sets, are left to [`Self::reconcile_formula`].
-    pub fn find_formulas_together(&mut self, edits: &[HandEdit]) {
+    pub fn find_formulas_together(&mut self, edits: &[ManualEdit]) {
         let (Some(edited_sql), None, Some(base_spec)) = (self.edited_sql, self.edited_model, &self.base_spec) else {
             return;
         };
-        let is_searched = |edit: &&HandEdit| edit.property == Property::Formula && !edit.has_keep_comment(edited_sql);
+        let is_searched = |edit: &&ManualEdit| edit.property == Property::Formula && !edit.has_keep_comment(edited_sql);
         let (mut keys, mut positions, mut unchanged) = (Vec::new(), Vec::new(), HashMap::new());
         for edit in edits.iter().filter(is_searched) {
             let key = column_key(edit);
@@ -72,12 +72,12 @@ impl ModelReconciler<'_> {
         let found = found
             .into_iter()
             .map(|found| found.map_err(|reason| reason.to_string()));
-        let found: HashMap<ColumnKey, Result<FoundFormula, String>> = keys.iter().cloned().zip(found).collect();
+        let found: HashMap<ColumnKey, Result<DecompiledFormula, String>> = keys.iter().cloned().zip(found).collect();
         let new = keys.into_iter().filter_map(|key| {
             let (step, found) = (unchanged.remove(&key)?, found.get(&key)?.as_ref().ok()?);
             Some((key, step, found.formula.clone()))
         });
-        let new: Vec<NewFormula> = new.collect();
+        let new: Vec<FormulaToTransfer> = new.collect();
         self.formulas.found = found;
         if self.sides.bases.len() == 1 {
             self.transfer_formulas_together(new);
@@ -86,7 +86,7 @@ impl ModelReconciler<'_> {
 
     /// Transfers formulas to the spec. If the spec with all of them has errors, transfers each half of the formulas
     /// separately. A single formula is left to [`Self::reconcile_formula`].
-    fn transfer_formulas_together(&mut self, formulas: Vec<NewFormula>) {
+    fn transfer_formulas_together(&mut self, formulas: Vec<FormulaToTransfer>) {
         apply_with_bisection(formulas, |formulas| {
             if formulas.len() < 2 {
                 return Err(formulas);
@@ -107,7 +107,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Reconciles an edited SQL column. If a formula compiles to the edited SQL, transfers this formula to the spec.
-    pub fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut ReconcileResult) {
+    pub fn reconcile_formula(&mut self, mut edit: ManualEdit, reconciled: &mut ReconcileResult) {
         let Some(edited_sql) = self.edited_sql else { return };
         let key = column_key(&edit);
         if self.formulas.transferred.contains(&key) {
@@ -125,8 +125,9 @@ impl ModelReconciler<'_> {
             .and_then(|before| before.definition(&name, edit.cte.as_deref()));
         let base = base.map(|(step, formula)| (step, self.with_current_names(&formula)));
         let edited = self.edited_model;
-        let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
-        if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
+        let origin = edited
+            .and_then(|edited| edited.find_source_of_edited_column(self.tools.decompiler, edit.cte.as_deref(), &name));
+        if let (Some(edited), Some(EditedDefinitionSource::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
                 edit.why = Some(SAME_VALUES_REASON.to_owned());
                 reconciled.kept.push(edit);
@@ -139,12 +140,17 @@ impl ModelReconciler<'_> {
                 model: edited,
                 edit: metric,
             };
-            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
+            return self.add_metric_set_conflict(
+                &edit,
+                &column,
+                self.substitutions_that_restore_column(&edit),
+                reconciled,
+            );
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column, or pass a column of the input
             // through unchanged.
-            let reason = edit.reason_without_definition(self.ours.compiled.dialect());
+            let reason = edit.reason_for_keeping_column_edit(self.ours.compiled.dialect());
             edit.why = Some(reason.to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
@@ -173,7 +179,7 @@ impl ModelReconciler<'_> {
             conflict.definition = Some(current_name);
             conflict.theirs_formula = formula.ok();
             reconciled.conflicts.push(conflict);
-        } else if let Some(conflict) = self.compare_with_helper_change(&edit, &ours) {
+        } else if let Some(conflict) = self.compare_with_helper_definition_change(&edit, &ours) {
             reconciled.conflicts.push(conflict);
         } else {
             match carried {
@@ -194,11 +200,11 @@ impl ModelReconciler<'_> {
     /// was generated from that spec. The current spec may generate a completely different file.
     fn formula_of_edit(
         &self,
-        edit: &HandEdit,
+        edit: &ManualEdit,
         edited_sql: &str,
         step: Option<&str>,
-        origin: Option<EditOrigin>,
-    ) -> Result<FoundFormula, String> {
+        origin: Option<EditedDefinitionSource>,
+    ) -> Result<DecompiledFormula, String> {
         if edit.has_keep_comment(edited_sql) {
             return Err(KEEP_COMMENT.to_owned());
         }
@@ -208,7 +214,7 @@ impl ModelReconciler<'_> {
         let name = edit.definition.as_deref().unwrap_or_default();
         let (decompiler, source) = (self.tools.decompiler, &self.base.source);
         let formula = match (self.edited_model, origin) {
-            (Some(edited), Some(EditOrigin::Model(formulas))) => formulas.and_then(|formulas| {
+            (Some(edited), Some(EditedDefinitionSource::Model(formulas))) => formulas.and_then(|formulas| {
                 let column = (edit.cte.as_deref(), name);
                 edited.first_matching_formula(decompiler, source, step, column, &formulas)
             }),

@@ -6,11 +6,13 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use super::properties::{self, LocatedPropertyValue, PropertyTarget};
-use super::state::normalize_lines;
+use super::properties::{self, LocatedPropertyValue, PropertyKey};
+use super::state::normalize_line_endings;
 use crate::dbt::tokens::{SqlTokenKind, canonical_text, tokens};
-use crate::dbt::{have_same_values, is_unmodified, sql_fault};
-use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, Substitution, restore_column};
+use crate::dbt::{find_sql_fault, have_same_values, is_unmodified};
+use crate::decompile::{
+    ColumnEdit, FilePartPosition, NonColumnEdit, RewrittenSql, SqlEdits, Substitution, restore_edited_column,
+};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
 
@@ -56,7 +58,7 @@ impl fmt::Display for Property {
 /// Manual edit to a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct HandEdit {
+pub struct ManualEdit {
     /// Name of the column or definition. `None` if the edit concerns the whole model.
     pub definition: Option<String>,
     /// Name of the CTE that contains the edit, if any.
@@ -93,11 +95,11 @@ pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 /// Reason for an edit that adds a hint or a comment with Jinja.
 const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
 
-impl HandEdit {
+impl ManualEdit {
     /// Returns `true` if a comment in the file requests that the edited SQL be kept, although a spec may be able to
     /// express it.
     #[must_use]
-    pub fn is_kept_by_comment(&self) -> bool {
+    pub fn is_edit_kept_by_comment(&self) -> bool {
         self.why.as_deref() == Some(KEEP_COMMENT)
     }
 
@@ -106,7 +108,7 @@ impl HandEdit {
     #[must_use]
     pub fn reason_to_keep(&self) -> Option<String> {
         match &self.why {
-            Some(_) if self.is_kept_by_comment() => Some(format!("the comment `{KEEP_COMMENT}` keeps it")),
+            Some(_) if self.is_edit_kept_by_comment() => Some(format!("the comment `{KEEP_COMMENT}` keeps it")),
             Some(why) => Some(why.clone()),
             None => self
                 .position
@@ -120,7 +122,7 @@ impl HandEdit {
     #[must_use]
     pub fn describe_part(&self, model: &str) -> String {
         let definition = self.definition.as_deref();
-        match self.part_of_text().filter(|_| definition.is_none()) {
+        match self.describe_text_edit_location().filter(|_| definition.is_none()) {
             Some(part) => part.to_owned(),
             None => format!("{} of {}", self.property, definition.unwrap_or(model)),
         }
@@ -129,7 +131,7 @@ impl HandEdit {
     /// Returns the part of the file that a text edit changes, such as `` the column `revenue` ``. `None` for other
     /// edits.
     #[must_use]
-    pub fn part_of_text(&self) -> Option<&str> {
+    pub fn describe_text_edit_location(&self) -> Option<&str> {
         Some(self.detail.as_str()).filter(|detail| self.property == Property::Text && !detail.is_empty())
     }
 
@@ -188,11 +190,16 @@ impl HandEdit {
     }
 
     /// Returns the replacements that undo the edit to a column in the SQL and remove the comments that keep it.
-    pub(super) fn restored_column(&self, generated: &str, edited_sql: &str, dialect: Dialect) -> Vec<Substitution> {
+    pub(super) fn substitutions_that_restore_column(
+        &self,
+        generated: &str,
+        edited_sql: &str,
+        dialect: Dialect,
+    ) -> Vec<Substitution> {
         let Some(position) = &self.position else {
             return Vec::new();
         };
-        let mut restored = restore_column(generated, edited_sql, dialect, position);
+        let mut restored = restore_edited_column(generated, edited_sql, dialect, position);
         for comment in self.keep_comment_ranges(edited_sql) {
             let overlaps = |(other, _): &Substitution| other.start < comment.end && comment.start < other.end;
             if !restored.is_empty() && !restored.iter().any(overlaps) {
@@ -208,9 +215,9 @@ impl HandEdit {
     }
 
     /// Returns the reason why the edit to a column that is not a definition remains in the file.
-    pub(super) fn reason_without_definition(&self, dialect: Dialect) -> &'static str {
+    pub(super) fn reason_for_keeping_column_edit(&self, dialect: Dialect) -> &'static str {
         let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
-        match adds_hint(before, after, dialect) {
+        match adds_hint_or_jinja(before, after, dialect) {
             true => HINT_REASON,
             false => "the column is not a definition of the spec",
         }
@@ -226,8 +233,8 @@ impl HandEdit {
     }
 
     /// Returns the property that the edit concerns.
-    pub(super) fn property_target(&self) -> PropertyTarget {
-        PropertyTarget {
+    pub(super) fn property_target(&self) -> PropertyKey {
+        PropertyKey {
             column: self.definition.clone(),
             property: self.property,
             detail: self.detail.clone(),
@@ -235,7 +242,7 @@ impl HandEdit {
     }
 
     /// Returns `true` if the edit concerns a whole file instead of a named part.
-    pub(super) fn is_whole_file(&self) -> bool {
+    pub(super) fn concerns_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
 }
@@ -273,24 +280,24 @@ impl ModelFileKind {
 
 /// Returns the differences between the files that formulac wrote and the current files. Files that no longer exist are
 /// skipped.
-pub(super) fn hand_edits_between(
+pub(super) fn manual_edits_between(
     model: &str,
     written: &BTreeMap<String, String>,
     texts: &BTreeMap<String, String>,
     dialect: Dialect,
-) -> Vec<HandEdit> {
+) -> Vec<ManualEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
         let Some(now) = texts
             .get(path)
-            .map(|text| normalize_lines(text))
+            .map(|text| normalize_line_endings(text))
             .filter(|now| now != written)
         else {
             continue;
         };
         let kind = ModelFileKind::new(path, model);
         if matches!(kind, ModelFileKind::Model | ModelFileKind::Test)
-            && let Some(fault) = sql_fault(&now, dialect).filter(|_| sql_fault(written, dialect).is_none())
+            && let Some(fault) = find_sql_fault(&now, dialect).filter(|_| find_sql_fault(written, dialect).is_none())
         {
             edits.push(unreadable_file_edit((path, written, &now), fault.line, &fault.reason));
             continue;
@@ -307,7 +314,7 @@ pub(super) fn hand_edits_between(
         files
             .iter()
             .find(|(path, _)| ModelFileKind::new(path, model) == kind)
-            .map(|(path, text)| (path.clone(), normalize_lines(text)))
+            .map(|(path, text)| (path.clone(), normalize_line_endings(text)))
     };
     let Some((path, yml)) = of_kind(written, ModelFileKind::Properties) else {
         return edits;
@@ -315,22 +322,22 @@ pub(super) fn hand_edits_between(
     let md = of_kind(written, ModelFileKind::Docs);
     let now = texts
         .get(&path)
-        .map_or_else(|| yml.clone(), |text| normalize_lines(text));
+        .map_or_else(|| yml.clone(), |text| normalize_line_endings(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
     let md_now = md_path
         .as_ref()
         .and_then(|path| texts.get(path))
-        .map(|text| normalize_lines(text));
+        .map(|text| normalize_line_endings(text));
     let md = md.map(|(_, text)| text);
     let md_now = md_now.or_else(|| md.clone());
     if now == yml && md_now == md {
         return edits;
     }
-    if let Some(refusal) = yaml_edit::refusal(&now) {
+    if let Some(edit_error) = yaml_edit::edit_error(&now) {
         edits.push(unreadable_file_edit(
             (&path, &yml, &now),
-            refusal.line(),
-            refusal.reason(),
+            edit_error.line(),
+            edit_error.reason(),
         ));
         return edits;
     }
@@ -360,13 +367,13 @@ pub(super) fn hand_edits_between(
 }
 
 /// Returns a single edit that covers the complete file.
-pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
+pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> ManualEdit {
     let line = 1 + before
         .lines()
         .zip(after.lines())
         .take_while(|(before, after)| before == after)
         .count();
-    HandEdit {
+    ManualEdit {
         definition: None,
         cte: None,
         property,
@@ -384,8 +391,8 @@ pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: P
 }
 
 /// Returns an edit to a file that cannot be compared with the generated file. `why` is the reason.
-fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, reason: &str) -> HandEdit {
-    HandEdit {
+fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, reason: &str) -> ManualEdit {
+    ManualEdit {
         line,
         why: Some(reason.to_owned()),
         ..whole_file_edit(path, before, after, Property::Text)
@@ -394,9 +401,9 @@ fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, 
 
 /// Adds the edits in a model's SQL: first the edits to columns, then the edits to other parts. Changes to layout,
 /// comments and column order, and replacements of expressions with equivalent SQL, are not edits.
-fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
-    let found = Edits::from_texts(written, now, dialect);
-    let item = |item: ColumnEdit| HandEdit {
+fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<ManualEdit>) {
+    let found = SqlEdits::from_texts(written, now, dialect);
+    let item = |item: ColumnEdit| ManualEdit {
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
@@ -406,17 +413,17 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
     edits.extend(found.items.into_iter().map(item));
     let others = found.other_edits.iter();
     let with_hint: Vec<String> = others
-        .filter(|rest| adds_hint(&rest.before, &rest.after, dialect))
+        .filter(|rest| adds_hint_or_jinja(&rest.before, &rest.after, dialect))
         .map(|rest| rest.after.clone())
         .collect();
     // The comparison reads a hint and the column after it as a new column without a name. The column itself then seems
     // to be removed.
-    let is_caused_by_hint = |rest: &OtherEdit| {
+    let is_caused_by_hint = |rest: &NonColumnEdit| {
         with_hint.contains(&rest.after)
             || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))
     };
-    let hint_reason = |rest: &OtherEdit| is_caused_by_hint(rest).then(|| HINT_REASON.to_owned());
-    let rest = |rest: OtherEdit| HandEdit {
+    let hint_reason = |rest: &NonColumnEdit| is_caused_by_hint(rest).then(|| HINT_REASON.to_owned());
+    let rest = |rest: NonColumnEdit| ManualEdit {
         why: hint_reason(&rest).or_else(|| {
             let input = rest.new_input.as_ref()?;
             Some(format!("this select reads {input}, which only the edited file has"))
@@ -432,7 +439,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
 }
 
 /// Returns whether an edit adds an optimizer hint or a comment with Jinja.
-fn adds_hint(before: &str, after: &str, dialect: Dialect) -> bool {
+fn adds_hint_or_jinja(before: &str, after: &str, dialect: Dialect) -> bool {
     let hints = |text: &str| {
         let tokens = tokens(text, dialect).into_iter();
         tokens.filter(|token| token.kind == SqlTokenKind::Hint).count()
@@ -443,11 +450,11 @@ fn adds_hint(before: &str, after: &str, dialect: Dialect) -> bool {
 fn property_edits_between(
     path: &str,
     md: Option<&str>,
-    before: &BTreeMap<PropertyTarget, LocatedPropertyValue>,
-    after: &BTreeMap<PropertyTarget, LocatedPropertyValue>,
-    edits: &mut Vec<HandEdit>,
+    before: &BTreeMap<PropertyKey, LocatedPropertyValue>,
+    after: &BTreeMap<PropertyKey, LocatedPropertyValue>,
+    edits: &mut Vec<ManualEdit>,
 ) {
-    let abouts: std::collections::BTreeSet<&PropertyTarget> = before.keys().chain(after.keys()).collect();
+    let abouts: std::collections::BTreeSet<&PropertyKey> = before.keys().chain(after.keys()).collect();
     for about in abouts {
         let (was, is) = (before.get(about), after.get(about));
         if was.map(LocatedPropertyValue::text) == is.map(LocatedPropertyValue::text) {
@@ -456,7 +463,7 @@ fn property_edits_between(
         let value = is.or(was);
         let in_docs = value.is_some_and(|value| value.in_docs);
         let file = md.filter(|_| in_docs).unwrap_or(path);
-        edits.push(HandEdit {
+        edits.push(ManualEdit {
             definition: about.column.clone(),
             cte: None,
             property: about.property,

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::HandEdit;
-use super::model_reconciler::is_in_model_file;
+use super::hand_edits::ManualEdit;
+use super::model_reconciler::is_edit_of_model_sql;
 use super::reconcile::{ModelVersions, ReconcileResult, ReconcileTools, reconcile_with_base};
-use super::state::{PushState, normalize_lines};
+use super::state::{PushState, normalize_line_endings};
 use crate::Level;
-use crate::decompile::{FilePartPosition, column_readers, has_name};
+use crate::decompile::{FilePartPosition, column_readers, uses_name};
 use crate::yaml::{self, Node};
 
 /// Reason to keep an edit that does not change the values of a metric.
@@ -29,8 +29,8 @@ pub(super) fn add_conflicts_of_new_metrics<'t>(
     };
     let reads_sets = ours.compiled.metric_set_files().next().is_some();
     if !reads_sets
-        || base.source == normalize_lines(&ours.source)
-        || !done.kept.iter().any(is_in_model_file(sides.model))
+        || base.source == normalize_line_endings(&ours.source)
+        || !done.kept.iter().any(is_edit_of_model_sql(sides.model))
     {
         return;
     }
@@ -66,12 +66,12 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
     let (Some(base), Some(ours), true) = (sides.bases.first(), sides.ours, reconciled.conflicts.is_empty()) else {
         return;
     };
-    let is_column = |edit: &&HandEdit| {
-        let column = edit.position.as_ref().and_then(FilePartPosition::column_of_select);
+    let is_column = |edit: &&ManualEdit| {
+        let column = edit.position.as_ref().and_then(FilePartPosition::column_name_if_column);
         let is_changed = edit.before.is_some() && edit.why.as_deref() != Some(SAME_VALUES_REASON);
-        is_in_model_file(sides.model)(edit) && column.is_some() && is_changed
+        is_edit_of_model_sql(sides.model)(edit) && column.is_some() && is_changed
     };
-    let edits: Vec<HandEdit> = reconciled.kept.iter().filter(is_column).cloned().collect();
+    let edits: Vec<ManualEdit> = reconciled.kept.iter().filter(is_column).cloned().collect();
     if edits.is_empty() {
         return;
     }
@@ -92,28 +92,32 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
             continue;
         }
         let last_readers = column_readers(before, dialect, position);
-        let is_same = |reader: &(FilePartPosition, String)| match reader.0.column_of_select() {
+        let is_same = |reader: &(FilePartPosition, String)| match reader.0.column_name_if_column() {
             Some(column) => {
-                let is_reader = |(other, _): &(FilePartPosition, String)| other.column_of_select() == Some(column);
+                let is_reader = |(other, _): &(FilePartPosition, String)| other.column_name_if_column() == Some(column);
                 let formula = |spec: &CurrentSpec| spec.definition(column, None).map(|(_, formula)| formula);
                 last_readers.iter().any(is_reader) && last_spec.as_ref().and_then(formula) == formula(ours)
             }
             None => last_readers.contains(reader),
         };
-        let names = ColumnReferences::new(ours, position.column_of_select().unwrap_or_default());
+        let names = ColumnReferences::new(ours, position.column_name_if_column().unwrap_or_default());
         let parts = readers.iter().filter(|reader| !is_same(reader));
-        let parts: BTreeSet<String> = parts.filter_map(|(part, _)| names.unnamed_reader(part)).collect();
+        let parts: BTreeSet<String> = parts
+            .filter_map(|(part, _)| names.unnamed_dependent_definition(part))
+            .collect();
         if !parts.is_empty() {
             let mut conflict = shared_column_conflict(ours, &edit, parts.into_iter().collect());
-            let edited_sql = sides.files.get(&edit.file).map(|text| normalize_lines(text));
-            conflict.restored = edited_sql.map_or_else(Vec::new, |sql| edit.restored_column(before, &sql, dialect));
+            let edited_sql = sides.files.get(&edit.file).map(|text| normalize_line_endings(text));
+            conflict.restored = edited_sql.map_or_else(Vec::new, |sql| {
+                edit.substitutions_that_restore_column(before, &sql, dialect)
+            });
             reconciled.kept.retain(|other| *other != edit);
             reconciled.conflicts.push(conflict);
         }
     }
 }
 
-fn shared_column_conflict(ours: &CurrentSpec, edit: &HandEdit, readers: Vec<String>) -> Conflict {
+fn shared_column_conflict(ours: &CurrentSpec, edit: &ManualEdit, readers: Vec<String>) -> Conflict {
     let formula = edit.definition.as_deref();
     let formula = formula.and_then(|name| ours.definition(name, edit.cte.as_deref()));
     let formula = formula.map(|(_, formula)| formula).or_else(|| edit.before.clone());
@@ -161,7 +165,7 @@ impl<'s> ColumnReferences<'s> {
             let is_new = |definition: &&crate::model::SpecDefinition| {
                 let is_window = definition.level() == Level::Window;
                 let is_named = spec.contains_name(definition.formula())
-                    || is_window && spec.is_named_in_key(&["order_by", "partition_by"]);
+                    || is_window && spec.is_column_named_in_keys(&["order_by", "partition_by"]);
                 !spec.names.contains(definition.name()) && is_named
             };
             let new: Vec<&str> = definitions
@@ -176,10 +180,10 @@ impl<'s> ColumnReferences<'s> {
     }
 
     fn contains_name(&self, formula: &str) -> bool {
-        self.names.iter().any(|name| has_name(formula, name))
+        self.names.iter().any(|name| uses_name(formula, name))
     }
 
-    fn is_named_in_key(&self, keys: &[&str]) -> bool {
+    fn is_column_named_in_keys(&self, keys: &[&str]) -> bool {
         let steps = self
             .root
             .iter()
@@ -190,14 +194,14 @@ impl<'s> ColumnReferences<'s> {
 
     /// Returns the definition or condition that this part of the SQL computes from the column. `None` if its formula
     /// names the column, or if the part only passes the column on or helps to compute another part.
-    fn unnamed_reader(&self, part: &FilePartPosition) -> Option<String> {
+    fn unnamed_dependent_definition(&self, part: &FilePartPosition) -> Option<String> {
         if part.is_from_clause() || part.is_group_by() {
             return None;
         }
-        let Some(name) = part.column_of_select() else {
-            let is_named = self.is_named_in_key(&["where", "having", "limit", "order_by"]);
+        let Some(name) = part.column_name_if_column() else {
+            let is_named = self.is_column_named_in_keys(&["where", "having", "limit", "order_by"]);
             return (!is_named)
-                .then(|| part.condition_clause())
+                .then(|| part.clause_name_if_condition())
                 .flatten()
                 .map(str::to_owned);
         };

@@ -64,27 +64,32 @@ mod value_edits;
 mod word_replacements;
 mod write_back;
 
-pub use crate::decompile::{Guard, RewrittenSql, Substitution};
+pub use crate::decompile::{RewrittenSql, SqlGuard, Substitution};
 pub use conflict::Conflict;
 pub use current_spec::CurrentSpec;
-pub use descriptions::{ColumnDescription, DescriptionActions, PulledView, changed_descriptions, unread_descriptions};
+pub use descriptions::{
+    ColumnDescription, DescriptionActions, PulledView, changed_descriptions, descriptions_missing_from_manifest,
+};
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{ComparisonEvidence, ComparisonVerdict, EVIDENCE_FOLDER, VerificationEvidence};
-pub use hand_edits::{HandEdit, Property, describe_rewritten_sql};
+pub use hand_edits::{ManualEdit, Property, describe_rewritten_sql};
 pub use lines::{diff as diff_lines, merge as merge_lines};
-pub use log::{LOG_FOLDER, Log, LogEntry, NumberedEntry, REFUSED_ACTION, short_hash};
+pub use log::{LOG_FOLDER, Log, LogEntry, NumberedEntry, REJECTED_COMMAND_ACTION, short_hash};
 pub use merge_files::TextChange;
-pub use merge_generated_file::with_layout_of;
-pub use merge_request::{MergeRequest, ReportedValues, TestCounts};
-pub use metric_set_conflicts::{MetricSetConflict, MetricSetPart, with_override};
-pub use plan::{Action, KNOWN_FACTS_PATH, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
+pub use merge_generated_file::with_layout_from;
+pub use merge_request::{MergeRequest, TestCounts, VerifiedModelSummary};
+pub use metric_set_conflicts::{MetricSetConflict, MetricSetPartKind, with_override};
+pub use plan::{KNOWN_FACTS_PATH, KnownFactsChange, ModelAction, ModelPlan, OmniChange, Plan, PlannedModel};
 pub use plan_changes::PlannedChange;
 pub use properties_files::{PropertiesFiles, set_description_in_properties};
 pub use reconcile::{ModelVersions, ReconcileResult, ReconcileTools, reconcile, reconcile_all};
-pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_base_value, with_formula_in_conflict};
+pub use resolve::{
+    apply_edit_to_spec, replace_edit_with_generated_text, restore_base_value, restore_conflicting_sql,
+    with_formula_in_conflict,
+};
 pub use state::{PushState, STATE_FOLDER, state_path};
-pub use timing::Timing;
+pub use timing::VerificationTiming;
 pub use transaction::{
     FileChange, InterruptedTransaction, JOURNAL_FOLDER, Journal, TransactionFault, content_hash,
     find_interrupted_transaction, is_transaction_interrupted, prepare,

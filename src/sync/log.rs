@@ -11,7 +11,7 @@ use crate::yaml;
 pub const LOG_FOLDER: &str = ".formulac/log";
 /// Action recorded for a command that was rejected because the user lacks the required role. The command changed
 /// nothing, so the rejection has the number of the preceding entry.
-pub const REFUSED_ACTION: &str = "refused";
+pub const REJECTED_COMMAND_ACTION: &str = "refused";
 /// Number of hash characters that identify an entry.
 const ID_LENGTH: usize = 12;
 
@@ -25,7 +25,7 @@ pub struct LogEntry {
     pub timestamp: String,
     /// User who performed the action, as `Name <address>`.
     pub author: String,
-    /// Action: `push`, `rollback`, `release` or [`REFUSED_ACTION`].
+    /// Action: `push`, `rollback`, `release` or [`REJECTED_COMMAND_ACTION`].
     pub action: String,
     /// Name of the environment.
     pub environment: String,
@@ -226,9 +226,9 @@ impl Log {
             }
         });
         log.entries = logged.collect();
-        number_refusals(&mut log.entries);
+        number_rejected_commands(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |entry: &NumberedEntry| (entry.number, entry.entry.action == REFUSED_ACTION);
+            let key = |entry: &NumberedEntry| (entry.number, entry.entry.action == REJECTED_COMMAND_ACTION);
             (key(one), &one.entry.timestamp, &one.hash).cmp(&(key(other), &other.entry.timestamp, &other.hash))
         });
         log.faults.sort();
@@ -238,11 +238,11 @@ impl Log {
     /// Returns the hashes of the entries that are not parents of any other entry. These entries become the parents of
     /// the next entry.
     #[must_use]
-    pub fn head_hashes(&self) -> Vec<String> {
+    pub fn latest_entry_hashes(&self) -> Vec<String> {
         let changed: Vec<&NumberedEntry> = self
             .entries
             .iter()
-            .filter(|logged| logged.entry.action != REFUSED_ACTION)
+            .filter(|logged| logged.entry.action != REJECTED_COMMAND_ACTION)
             .collect();
         let parents: BTreeSet<&String> = changed.iter().flat_map(|logged| &logged.entry.parents).collect();
         let hashes = changed.iter().map(|logged| &logged.hash);
@@ -255,7 +255,9 @@ impl Log {
     #[must_use]
     pub fn find_entries(&self, id: &str) -> Vec<&NumberedEntry> {
         let is_meant = |logged: &&NumberedEntry| match id.parse::<usize>() {
-            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.action != REFUSED_ACTION,
+            Ok(number) if id.len() < ID_LENGTH => {
+                logged.number == number && logged.entry.action != REJECTED_COMMAND_ACTION
+            }
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
         self.entries.iter().filter(is_meant).collect()
@@ -309,10 +311,10 @@ fn number_entries(entries: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<St
 
 /// Assigns each rejection the highest number among the preceding entries, so that the rejection is listed after these
 /// entries.
-fn number_refusals(entries: &mut [NumberedEntry]) {
+fn number_rejected_commands(entries: &mut [NumberedEntry]) {
     let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) = entries
         .iter_mut()
-        .partition(|logged| logged.entry.action == REFUSED_ACTION);
+        .partition(|logged| logged.entry.action == REJECTED_COMMAND_ACTION);
     // Older entries have no fractions of a second, and `Z` would be sorted after a fraction.
     fn entry_time(logged: &NumberedEntry) -> &str {
         logged.entry.timestamp.trim_end_matches('Z')
@@ -370,25 +372,28 @@ mod tests {
         );
         let mut heads = vec![left.hash(), right.hash()];
         heads.sort();
-        assert_eq!(both.head_hashes(), heads);
+        assert_eq!(both.latest_entry_hashes(), heads);
         assert_eq!(both.find_entries("2").len(), 2);
         assert_eq!(both.find_entries(&left.hash()[..7])[0].entry, left);
         let last = entry("2026-01-04T00:00:00Z", &[&left, &right]);
         let all = log(&[&last, &right, &first, &left]);
-        assert_eq!((all.head_hashes(), all.entries[3].number), (vec![last.hash()], 3));
+        assert_eq!(
+            (all.latest_entry_hashes(), all.entries[3].number),
+            (vec![last.hash()], 3)
+        );
     }
 
     #[test]
     fn refused_entries_have_no_successors() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let refused = LogEntry {
-            action: REFUSED_ACTION.to_owned(),
+            action: REJECTED_COMMAND_ACTION.to_owned(),
             ..entry("2026-01-02T00:00:00Z", &[&first])
         };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
-        assert_eq!(log(&[&first, &refused]).head_hashes(), [first.hash()]);
+        assert_eq!(log(&[&first, &refused]).latest_entry_hashes(), [first.hash()]);
         let all = log(&[&first, &refused, &second]);
-        assert_eq!((all.head_hashes(), all.faults.len()), (vec![second.hash()], 0));
+        assert_eq!((all.latest_entry_hashes(), all.faults.len()), (vec![second.hash()], 0));
         assert_eq!(
             all.find_entries("2")
                 .iter()
@@ -400,7 +405,7 @@ mod tests {
         // A rejection that was recorded in this work tree has no parents, and is listed after the entries that existed
         // at that time.
         let own = LogEntry {
-            action: REFUSED_ACTION.to_owned(),
+            action: REJECTED_COMMAND_ACTION.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])
         };
         let all = log(&[&own, &first, &second]);

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
-use super::hand_edits::{HandEdit, ModelFileKind, Property};
+use super::hand_edits::{ManualEdit, ModelFileKind, Property};
 use super::lines;
 use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
 use super::reconcile::ModelVersions;
 use super::renamed_definitions::{RenamedDefinition, with_current_column_names};
-use super::state::normalize_lines;
+use super::state::normalize_line_endings;
 use crate::dbt::{is_same_except_path, is_unmodified};
-use crate::decompile::{FilePartPosition, MergeConflict, apply_replacements, restore_column, with_column_order_of};
+use crate::decompile::{
+    FilePartPosition, MergeConflict, apply_replacements, restore_edited_column, with_column_order_of,
+};
 use crate::dialect::Dialect;
 
 /// Change to a text file.
@@ -44,12 +46,18 @@ impl TextChange {
     /// use formulac_sync::TextChange;
     ///
     /// let change = TextChange::new("a.md", Some("a\nb\nc\n".to_owned()), Some("A\nb\nc\n".to_owned()));
-    /// assert_eq!(change.undo_in(Some("A\nb\nC\n"), None), Some(Some("a\nb\nC\n".to_owned())));
-    /// assert_eq!(change.undo_in(Some("AA\nb\nc\n"), None), None);
+    /// assert_eq!(change.undo_in_current_text(Some("A\nb\nC\n"), None), Some(Some("a\nb\nC\n".to_owned())));
+    /// assert_eq!(change.undo_in_current_text(Some("AA\nb\nc\n"), None), None);
     /// ```
     #[must_use]
-    pub fn undo_in(&self, theirs: Option<&str>, generated_for: Option<(&str, Dialect)>) -> Option<Option<String>> {
-        let is_same = |one: Option<&str>, other: Option<&str>| one.map(normalize_lines) == other.map(normalize_lines);
+    pub fn undo_in_current_text(
+        &self,
+        theirs: Option<&str>,
+        generated_for: Option<(&str, Dialect)>,
+    ) -> Option<Option<String>> {
+        let is_same = |one: Option<&str>, other: Option<&str>| {
+            one.map(normalize_line_endings) == other.map(normalize_line_endings)
+        };
         let (before, after) = (self.before.as_deref(), self.after.as_deref());
         if is_same(before, after) || is_same(theirs, before) {
             return Some(theirs.map(str::to_owned));
@@ -58,7 +66,7 @@ impl TextChange {
         let undone = match (before, after, theirs) {
             _ if is_same(theirs, after) => before.map(str::to_owned),
             (Some(before), Some(after), Some(theirs)) => {
-                let texts = [after, before, theirs].map(normalize_lines);
+                let texts = [after, before, theirs].map(normalize_line_endings);
                 let texts = texts.each_ref().map(String::as_str);
                 match generated_for {
                     Some((model, dialect)) => merge_generated_file(&self.path, model, dialect, texts)
@@ -85,7 +93,7 @@ impl TextChange {
 #[must_use]
 pub(super) fn merge_files(
     sides: ModelVersions<'_>,
-    [kept, carried]: [&[HandEdit]; 2],
+    [kept, carried]: [&[ManualEdit]; 2],
     renamed: &[RenamedDefinition],
 ) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
@@ -101,7 +109,9 @@ pub(super) fn merge_files(
         let base = sides.bases.first().and_then(|base| base.files.get(path));
         let theirs = sides.files.get(path);
         match merge_file(sides, path, [base, ours.get(path), theirs], [kept, carried], renamed) {
-            Ok(after) if after.as_deref().map(normalize_lines) != theirs.map(|text| normalize_lines(text)) => {
+            Ok(after)
+                if after.as_deref().map(normalize_line_endings) != theirs.map(|text| normalize_line_endings(text)) =>
+            {
                 changes.push(TextChange {
                     path: path.clone(),
                     before: theirs.cloned(),
@@ -138,11 +148,11 @@ fn merge_file(
     sides: ModelVersions<'_>,
     path: &str,
     [base, ours, theirs]: [Option<&String>; 3],
-    [kept, carried]: [&[HandEdit]; 2],
+    [kept, carried]: [&[ManualEdit]; 2],
     renamed: &[RenamedDefinition],
 ) -> Result<Option<String>, Vec<MergeConflict>> {
     let Some(found) = theirs else { return Ok(ours.cloned()) };
-    let found = normalize_lines(found);
+    let found = normalize_line_endings(found);
     // The file has no manual edits, so its layout and comments also come from formulac.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
         return Ok(ours.map(|ours| {
@@ -163,14 +173,14 @@ fn merge_file(
     let base = base.as_ref();
     let is_kept = kept
         .iter()
-        .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
+        .any(|edit| edit.file == path || has_same_model_properties(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
     // The spec generates different SQL for these edits, so the merge ignores the file's SQL for them.
     let rewritten = carried
         .iter()
         .filter(|edit| edit.file == path && edit.rewritten.is_some());
     let rewritten = rewritten.filter_map(|edit| edit.position.as_ref());
-    let found = with_generated_columns(&found, [ours, base], dialect, rewritten).unwrap_or(found);
+    let found = replace_columns_with_generated_sql(&found, [ours, base], dialect, rewritten).unwrap_or(found);
     let mut in_order = None;
     let was = match base {
         Some(base) if is_kept => base,
@@ -188,7 +198,7 @@ fn merge_file(
         };
     };
     // A new column keeps its position in the file, unless the spec moves columns.
-    let is_new = |edit: &HandEdit| edit.file == path && edit.before.as_deref().is_none_or(str::is_empty);
+    let is_new = |edit: &ManualEdit| edit.file == path && edit.before.as_deref().is_none_or(str::is_empty);
     let keeps_order = base.is_some_and(|base| with_column_order_of(ours, base, dialect).is_none());
     let keeps_order = keeps_order && carried.iter().any(is_new);
     let in_file_order = keeps_order
@@ -208,7 +218,7 @@ fn merge_file(
 
 /// Returns the SQL of a file in which generated SQL replaces the edits to some columns. The generated SQL comes from
 /// the first version that has the column at the same position. `None` if there are no such columns.
-pub(super) fn with_generated_columns<'p>(
+pub(super) fn replace_columns_with_generated_sql<'p>(
     actual: &str,
     versions: [Option<&String>; 2],
     dialect: Dialect,
@@ -218,7 +228,7 @@ pub(super) fn with_generated_columns<'p>(
     for position in columns {
         let current = text.as_deref().unwrap_or(actual);
         let versions = versions.into_iter().flatten();
-        let mut restored = versions.map(|version| restore_column(version, current, dialect, position));
+        let mut restored = versions.map(|version| restore_edited_column(version, current, dialect, position));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
             // Ranges may overlap, because restoring a column also restores its item in `group by`.
             text = apply_replacements(current, restored.iter().collect()).or(text);
@@ -229,7 +239,7 @@ pub(super) fn with_generated_columns<'p>(
 
 /// Returns `true` if the two files contain a model's properties and docs blocks. The value of a property may be in a
 /// docs block.
-fn is_same_model_files(one: &str, other: &str) -> bool {
+fn has_same_model_properties(one: &str, other: &str) -> bool {
     let stem = |path: &str| {
         path.strip_suffix(".md")
             .or_else(|| path.strip_suffix(".yml"))

@@ -4,7 +4,7 @@
 use super::hand_edits::ModelFileKind;
 use super::{lines, state};
 use crate::dbt::{copy_header, recorded_hashes, strip_added_config};
-use crate::decompile::{self, Edits, MergeConflict};
+use crate::decompile::{self, MergeConflict, SqlEdits};
 use crate::dialect::Dialect;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
@@ -54,29 +54,31 @@ pub(super) fn file_merge_conflicts(
 /// ```
 /// use formulac_catalog::Dialect;
 /// use formulac_model::Compiler;
-/// use formulac_sync::with_layout_of;
+/// use formulac_sync::with_layout_from;
 ///
 /// let made = |formula: &str| {
 ///     let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = {formula}\n  b = MIN(y)\n");
 ///     Compiler::default().compile_spec(&spec).model_sql().unwrap().to_owned()
 /// };
 /// let found = made("MAX(x)").replace("min(y) as b", "MIN(y) AS b -- the first");
-/// let new = with_layout_of("m.sql", &found, &made("MIN(x)"), Dialect::default()).unwrap();
+/// let new = with_layout_from("m.sql", &found, &made("MIN(x)"), Dialect::default()).unwrap();
 /// assert!(new.contains("min(x) as a") && new.contains("MIN(y) AS b -- the first"), "{new}");
-/// assert_eq!(with_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
+/// assert_eq!(with_layout_from("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
 /// ```
 #[must_use]
-pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialect) -> Option<String> {
+pub fn with_layout_from(path: &str, actual: &str, generated: &str, dialect: Dialect) -> Option<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
-    let text = state::normalize_lines(actual);
-    let made = state::normalize_lines(generated);
+    let text = state::normalize_line_endings(actual);
+    let made = state::normalize_line_endings(generated);
     // A formatter may move columns, but must not change anything else.
     let in_order = || strip_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
     let merged = match strip_added_config(&text).or_else(in_order) {
         Some(was) => merge_generated_file(path, model, dialect, [&was, &made, &text])?,
         // A user may have made the same edit by hand.
-        None if made == text || path.ends_with(".sql") && Edits::from_texts(&made, &text, dialect).is_empty() => text,
+        None if made == text || path.ends_with(".sql") && SqlEdits::from_texts(&made, &text, dialect).is_empty() => {
+            text
+        }
         None => return None,
     };
     Some(if actual.contains("\r\n") {
@@ -98,14 +100,15 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
         .list("models.*.columns", &["name"])
         .list("unit_tests", &["name"])
         .remove_commented_values();
-    let [base, found] = [base, found].map(|text| with_hashes_of(&with_test_keys_of(text, ours, model), ours, model));
+    let [base, found] =
+        [base, found].map(|text| with_hashes_from(&with_test_keys_from(text, ours, model), ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
     merged.kept.is_empty().then(|| copy_header(&merged.text, ours))
 }
 
 /// Replaces the key `tests` of the model and its columns with `data_tests` if the new file uses `data_tests`, because
 /// dbt rejects files with both keys.
-fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
+fn with_test_keys_from(text: &str, other: &str, model: &str) -> String {
     fn entry<'n>(list: &'n Node, name: &str) -> Option<&'n Node> {
         list.items()?.iter().find(|entry| entry.text_at("name") == Some(name))
     }
@@ -137,7 +140,7 @@ fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
 }
 
 /// Replaces the hashes in a properties file with the hashes recorded in `other`.
-fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
+fn with_hashes_from(text: &str, other: &str, model: &str) -> String {
     recorded_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
         let node = Path::root().key("models").item("name", model);
         let node = match noted.column {

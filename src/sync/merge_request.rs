@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::effects::ModelEffects;
 use super::hand_edits::{ModelFileKind, Property};
 use super::lines::diff;
-use super::plan::{Action, ModelPlan, Plan};
+use super::plan::{ModelAction, ModelPlan, Plan};
 use super::plan_changes::PlannedChange;
 use super::properties;
 use super::state::STATE_FOLDER;
@@ -30,7 +30,7 @@ pub struct MergeRequest {
     /// Checks that did not run, each with the reason, such as `values (no connection)`.
     pub not_run: Vec<String>,
     /// Verification results of each created or updated model.
-    pub values: Vec<ReportedValues>,
+    pub values: Vec<VerifiedModelSummary>,
     /// Impact of the change, as Markdown. `None` if the impact is not known.
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
@@ -45,7 +45,7 @@ pub struct MergeRequest {
 
 /// Result of verifying a model's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportedValues {
+pub struct VerifiedModelSummary {
     /// Name of the model.
     pub model: String,
     /// Environment and engine of the verification, such as `development, dbt 1.12.6 on duckdb`. `None` if the values
@@ -120,7 +120,7 @@ impl MergeRequest {
         let models: Vec<&ModelPlan> = plan
             .models
             .iter()
-            .filter(|model| !matches!(model.action, Action::Nothing | Action::Keep))
+            .filter(|model| !matches!(model.action, ModelAction::Nothing | ModelAction::Keep))
             .collect();
         let title = Some(escape_markdown(self.title.trim())).filter(|title| !title.is_empty());
         match (models.as_slice(), title) {
@@ -134,7 +134,7 @@ impl MergeRequest {
                     .for_each(|model| write_model(&mut out, model, model.action.name()));
             }
         }
-        let environment = |values: &ReportedValues| {
+        let environment = |values: &VerifiedModelSummary| {
             values
                 .environment
                 .as_ref()
@@ -147,7 +147,7 @@ impl MergeRequest {
                 let _ = writeln!(out, "**Values**{}: {}", environment(one), escape_sentence(&one.summary));
             }
             all => {
-                let one = |reported_values: &ReportedValues| {
+                let one = |reported_values: &VerifiedModelSummary| {
                     format!(
                         "{}{}: {}",
                         inline_code(&reported_values.model),
@@ -251,7 +251,7 @@ fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
     if !model.changes.is_empty() {
         output.push('\n');
     }
-    let effects: Vec<String> = model.effects.iter().flat_map(ModelEffects::phrases).collect();
+    let effects: Vec<String> = model.effects.iter().flat_map(ModelEffects::effect_phrases).collect();
     if !effects.is_empty() {
         let _ = writeln!(output, "**Effects**: {}.\n", escape_sentence(&effects.join("; ")));
     }

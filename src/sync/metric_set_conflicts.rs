@@ -1,17 +1,17 @@
 //! Conflicts between manual edits and metric sets. A manual edit to SQL that a metric set defines is a conflict,
 //! because other models may use the same definition.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use serde_json::{Value, json};
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{HandEdit, Property};
-use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::hand_edits::{ManualEdit, Property};
+use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::reconcile::{ReconcileResult, ReconcileTools};
 use super::state::PushState;
 use crate::decompile::{
-    Decompiler, EditMatch, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,
+    Decompiler, EditMatch, EditedMetricSetPart, EditedModel, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,
     RewrittenSql, Substitution, with_formula,
 };
 use crate::model::shared_definitions::is_identifier;
@@ -28,7 +28,7 @@ pub struct MetricSetConflict {
     /// Name of the metric or dimension, or key of the metric set: `where`, `from` or `joins`.
     pub name: String,
     /// Part of the metric set that defines the edited SQL.
-    pub part: MetricSetPart,
+    pub part: MetricSetPartKind,
     /// Path of the metric set's file.
     pub file: String,
     /// Line of the definition in the metric set's file, starting at 1.
@@ -53,7 +53,7 @@ pub struct MetricSetConflict {
 
 /// Part of a metric set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricSetPart {
+pub enum MetricSetPartKind {
     /// A metric or dimension.
     Definition,
     /// The condition, `where`.
@@ -81,7 +81,7 @@ impl MetricSetConflict {
         let now = now.as_ref().unwrap_or(&edit.definition);
         let full_name = format!("{set}.{name}");
         let no_formula = || edit.refusal().map(ToString::to_string);
-        let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
+        let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA_MESSAGE.to_owned());
         let file = now.set_position().path().unwrap_or_default();
         let changes = column.metric_changes(ours);
         let changed = definitions_read(&ours.compiled, set, name);
@@ -126,12 +126,12 @@ impl MetricSetConflict {
                 find_in_current_sql(&compiled, changed.clone().next(), formula, found)
             }),
         };
-        let (to_set, to_set_sql) = split_resolution(to_set);
-        let (to_model, to_model_sql) = split_resolution(to_model);
+        let (to_set, to_set_sql) = split_formula_resolution(to_set);
+        let (to_model, to_model_sql) = split_formula_resolution(to_model);
         Self {
             set: set.to_owned(),
             name: name.to_owned(),
-            part: MetricSetPart::Definition,
+            part: MetricSetPartKind::Definition,
             file: file.to_owned(),
             line: now.set_position().line(),
             to_set: to_set.map_err(refusal),
@@ -147,7 +147,7 @@ impl MetricSetConflict {
     }
 
     /// Finds the models whose SQL would change with the metric set's new formula, and stores their names in `models`.
-    pub fn set_changed_models<'s>(
+    pub fn record_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
         compiler: &Compiler,
@@ -172,7 +172,7 @@ impl MetricSetConflict {
     }
 
     /// Creates the conflict for an edited condition. `ours` is the current spec.
-    fn of_filter(
+    fn from_filter_edit(
         edit: &FilterEdit<'_>,
         ours: &CurrentSpec,
         has_edit: impl Fn(&Compiler) -> bool,
@@ -183,7 +183,7 @@ impl MetricSetConflict {
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
-            part: MetricSetPart::Filter,
+            part: MetricSetPartKind::Filter,
             file: now.set_position().path().unwrap_or_default().to_owned(),
             line: now.set_position().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
@@ -204,12 +204,12 @@ impl MetricSetConflict {
     }
 
     /// Creates the conflict for an edited relation.
-    fn of_relation(relation: &MetricSetRelation<'_>) -> Self {
+    fn from_relation_edit(relation: &MetricSetRelation<'_>) -> Self {
         let key = relation.key();
         Self {
             set: relation.set_position().set().to_owned(),
             name: key.to_owned(),
-            part: MetricSetPart::Relation,
+            part: MetricSetPartKind::Relation,
             file: relation.set_position().path().unwrap_or_default().to_owned(),
             line: relation.set_position().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
@@ -240,7 +240,7 @@ impl MetricSetConflict {
     ///
     /// Returns the reason why the text cannot be edited.
     pub fn metric_set_with_formula(&self, set: &str, formula: &str) -> Result<String, String> {
-        if self.part == MetricSetPart::Definition {
+        if self.part == MetricSetPartKind::Definition {
             return with_metric_set_formula(set, &self.name, formula);
         }
         let edit = Edit::Set {
@@ -259,7 +259,7 @@ impl MetricSetConflict {
             })
         };
         json!({
-            "set": self.set, "name": self.name, "is_filter": self.part == MetricSetPart::Filter, "file": self.file, "line": self.line,
+            "set": self.set, "name": self.name, "is_filter": self.part == MetricSetPartKind::Filter, "file": self.file, "line": self.line,
             "to_set": resolution(&self.to_set, &self.to_set_sql, &self.models),
             "to_model": resolution(&self.to_model, &self.to_model_sql, &[]),
         })
@@ -276,7 +276,7 @@ impl ModelReconciler<'_> {
     /// Reports a conflict if a metric set defines the edited SQL, unless the metric set already contains the edit.
     pub fn add_metric_set_conflict(
         &self,
-        edit: &HandEdit,
+        edit: &ManualEdit,
         column: &EditedMetricColumn<'_>,
         restored: Vec<Substitution>,
         reconciled: &mut ReconcileResult,
@@ -288,17 +288,17 @@ impl ModelReconciler<'_> {
         }
         let set = MetricSetConflict::new(column, &self.ours, self.tools);
         let ours = self.ours.compiled.metric_set_definition(&set.set, &set.name);
-        let ours = ours.map(|ours| one_line(ours.text()));
-        let sides = (Some(one_line(column.edit.definition.text())), ours);
+        let ours = ours.map(|ours| collapse_whitespace(ours.text()));
+        let sides = (Some(collapse_whitespace(column.edit.definition.text())), ours);
         self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
     }
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a metric set defines the clause.
-    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut ReconcileResult) -> bool {
+    pub fn reconcile_metric_set_part(&self, edit: &ManualEdit, reconciled: &mut ReconcileResult) -> bool {
         let position = edit
             .position
             .as_ref()
-            .filter(|_| is_in_model_file(self.sides.model)(edit));
+            .filter(|_| is_edit_of_model_sql(self.sides.model)(edit));
         let (Some(edited), Some(position)) = (self.edited_model, position) else {
             return false;
         };
@@ -311,12 +311,12 @@ impl ModelReconciler<'_> {
         };
         let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), position);
         match owner {
-            EditedSetPart::Definition(metric) => {
+            EditedMetricSetPart::Definition(metric) => {
                 // The column of the definition may have been edited, too.
                 let (set, name) = (metric.definition.set_position().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
                     let of_set = |of: &MetricSetConflict| {
-                        of.part == MetricSetPart::Definition && of.set == set && of.name == name
+                        of.part == MetricSetPartKind::Definition && of.set == set && of.name == name
                     };
                     conflict.set.as_ref().is_some_and(of_set)
                 };
@@ -324,7 +324,7 @@ impl ModelReconciler<'_> {
                     known.restored.extend(restored);
                     return true;
                 }
-                let edit = HandEdit {
+                let edit = ManualEdit {
                     definition: Some(metric.column_with_cte.1.clone()),
                     property: Property::Formula,
                     ..edit.clone()
@@ -339,15 +339,15 @@ impl ModelReconciler<'_> {
                 self.add_metric_set_conflict(&edit, &column, restored, reconciled);
             }
             _ if is_done => reconciled.carried.push(edit.clone()),
-            EditedSetPart::Filter(filter) => {
+            EditedMetricSetPart::Filter(filter) => {
                 let set = self.filter_conflict(&filter, edited, position);
                 let ours = self.ours.compiled.metric_set_filter(&set.set);
                 let ours = ours.map(|filter| filter.text().to_owned());
                 let sides = (Some(filter.filter.text().to_owned()), ours);
                 self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
-            EditedSetPart::Relation(relation) => {
-                let set = MetricSetConflict::of_relation(&relation);
+            EditedMetricSetPart::Relation(relation) => {
+                let set = MetricSetConflict::from_relation_edit(&relation);
                 let sides = (edit.before.clone(), edit.before.clone());
                 self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
@@ -366,12 +366,12 @@ impl ModelReconciler<'_> {
             spec.model_sql()
                 .is_some_and(|sql| edited.has_edited_clause(sql, position))
         };
-        MetricSetConflict::of_filter(filter, &self.ours, has_edit, self.base_compiler)
+        MetricSetConflict::from_filter_edit(filter, &self.ours, has_edit, self.base_compiler)
     }
 
     fn push_metric_set_conflict(
         &self,
-        edit: &HandEdit,
+        edit: &ManualEdit,
         set: MetricSetConflict,
         (base, ours): (Option<String>, Option<String>),
         restored: Vec<Substitution>,
@@ -385,7 +385,7 @@ impl ModelReconciler<'_> {
     }
 }
 
-const NO_FORMULA: &str = "no formula produces exactly this SQL";
+const NO_FORMULA_MESSAGE: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
     /// Compiles a version of the base's spec, and finds the edit in the resulting SQL.
@@ -393,7 +393,7 @@ impl EditedMetricColumn<'_> {
         let compiled = compile_without_errors(compiler, &self.base.spec, spec)?;
         let sql = compiled.model_sql();
         sql.and_then(|sql| self.find_edit_in_sql(sql))
-            .ok_or_else(|| NO_FORMULA.to_owned())
+            .ok_or_else(|| NO_FORMULA_MESSAGE.to_owned())
     }
 
     /// Returns the changes to the metric sets since the last push.
@@ -432,7 +432,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
 }
 
 /// Returns the formula, and the formula's SQL if it differs from the edited SQL.
-fn split_resolution(valid: FormulaResolution) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
+fn split_formula_resolution(valid: FormulaResolution) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
     match valid {
         Ok((formula, edit_match)) => (Ok(formula), edit_match.rewritten()),
         Err(reason) => (Err(reason), None),

@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::ModelFileKind;
-use super::properties::{self, LocatedPropertyValue, PropertyTarget};
+use super::properties::{self, LocatedPropertyValue, PropertyKey};
 
 /// Properties of a model and its columns.
-pub(super) type ModelProperties = BTreeMap<PropertyTarget, LocatedPropertyValue>;
+pub(super) type ModelProperties = BTreeMap<PropertyKey, LocatedPropertyValue>;
 
 /// Returns the properties that a model's files specify.
 pub(super) fn specified_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
-    read_properties(model, property_texts(model, files))
+    read_properties(model, property_file_contents(model, files))
 }
 
-fn read_properties(model: &str, (yml, md): PropertyTexts<'_>) -> ModelProperties {
+fn read_properties(model: &str, (yml, md): PropertyFileContents<'_>) -> ModelProperties {
     yml.and_then(|yml| properties::read(model, yml, md)).unwrap_or_default()
 }
 
 /// Returns the properties that two versions of a model's files specify. If the files with properties are the same, both
 /// results are empty, because nothing is different.
-pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, String>; 2]) -> [ModelProperties; 2] {
-    let texts = versions.map(|files| property_texts(model, files));
+pub(super) fn specified_properties_of_versions(
+    model: &str,
+    versions: [&BTreeMap<String, String>; 2],
+) -> [ModelProperties; 2] {
+    let texts = versions.map(|files| property_file_contents(model, files));
     if texts[0] == texts[1] {
         return <[ModelProperties; 2]>::default();
     }
@@ -28,9 +31,9 @@ pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, Str
 }
 
 /// Contents of a model's properties file and of its file with docs blocks.
-type PropertyTexts<'f> = (Option<&'f str>, Option<&'f str>);
+type PropertyFileContents<'f> = (Option<&'f str>, Option<&'f str>);
 
-fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyTexts<'f> {
+fn property_file_contents<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyFileContents<'f> {
     let text_of_kind = |kind: ModelFileKind| {
         files
             .iter()

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{HandEdit, ModelFileKind, Property};
+use super::hand_edits::{ManualEdit, ModelFileKind, Property};
 use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
 use super::model_properties::{ModelProperties, specified_properties};
-use super::properties::{self, LocatedPropertyValue, PropertyTarget};
+use super::properties::{self, LocatedPropertyValue, PropertyKey};
 use super::reconcile::{ModelVersions, ReconcileResult, ReconcileTools, edited_files};
 use super::renamed_definitions::RenamedDefinition;
-use super::state::{PushState, normalize_lines};
+use super::state::{PushState, normalize_line_endings};
 use super::write_back;
 use crate::Compiler;
-use crate::decompile::{EditedModel, MergeConflict, Substitution, rename_names};
+use crate::decompile::{EditedModel, MergeConflict, Substitution, replace_formula_names};
 use crate::yaml_edit::YamlValue;
 
 /// Model with its base (the state of the last push), its spec, and the edits to transfer to the spec.
@@ -45,14 +45,14 @@ pub(super) struct ModelReconciler<'a> {
 }
 
 impl ModelReconciler<'_> {
-    pub fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut ReconcileResult) {
+    pub fn reconcile_edit(&mut self, mut edit: ManualEdit, reconciled: &mut ReconcileResult) {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, reconciled);
         }
         if self.reconcile_metric_set_part(&edit, reconciled) {
             return;
         }
-        if edit.is_whole_file()
+        if edit.concerns_whole_file()
             && let Some(reason) = &edit.why
         {
             let mut conflict =
@@ -77,18 +77,19 @@ impl ModelReconciler<'_> {
         // lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.files.get(&edit.file)) {
-            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => merge_generated_file(
+            (Some(base), Some(ours), Some(theirs)) if edit.concerns_whole_file() => merge_generated_file(
                 &edit.file,
                 self.sides.model,
                 dialect,
-                [base, ours, &normalize_lines(theirs)],
+                [base, ours, &normalize_line_endings(theirs)],
             )
             .is_some(),
             _ => false,
         };
         // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
         // resolved.
-        let waits = edit.is_whole_file() && reconciled.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        let waits =
+            edit.concerns_whole_file() && reconciled.conflicts.iter().any(|conflict| conflict.file == edit.file);
         if waits {
             reconciled.kept.push(edit);
             return;
@@ -99,18 +100,18 @@ impl ModelReconciler<'_> {
             conflict.definition = in_spec
                 .definition
                 .as_deref()
-                .map(|name| self.name_in_spec(name).to_owned());
+                .map(|name| self.column_name_in_spec(name).to_owned());
             reconciled.conflicts.push(conflict);
             return;
         }
-        for source in write_back::spec_candidates(&self.ours.source, &in_spec) {
+        for source in write_back::specs_with_transferred_edit(&self.ours.source, &in_spec) {
             if let Some(carried) = self.compile_with_values(&source, &[&in_spec]) {
                 self.ours = carried;
                 reconciled.carried.push(edit);
                 return;
             }
         }
-        let is_code = |value: &YamlValue| properties::rendered_value(value).is_none();
+        let is_code = |value: &YamlValue| properties::render_yaml_strings(value).is_none();
         if matches!(edit.property, Property::Description | Property::Config)
             && edit.values.1.as_ref().is_some_and(is_code)
         {
@@ -120,15 +121,18 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the values of an edited property in the base and in the spec, in the format of the file.
-    pub fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
-        if edit.is_whole_file() {
+    pub fn edited_values(&self, edit: &ManualEdit) -> (Option<String>, Option<String>) {
+        if edit.concerns_whole_file() {
             return [&self.base.files, &self.ours.files]
                 .map(|files| files.get(&edit.file).cloned())
                 .into();
         }
         let target = edit.property_target();
-        let before = PropertyTarget {
-            column: target.column.as_deref().map(|name| self.pushed_name(name).to_owned()),
+        let before = PropertyKey {
+            column: target
+                .column
+                .as_deref()
+                .map(|name| self.name_in_last_push(name).to_owned()),
             ..target.clone()
         };
         let now = self.ours.properties(self.sides.model);
@@ -140,14 +144,14 @@ impl ModelReconciler<'_> {
 
     /// Returns the name that a column of `ours` has in the user's spec. That spec does not contain the transferred
     /// edits yet.
-    fn name_in_spec<'n>(&'n self, name: &'n str) -> &'n str {
+    fn column_name_in_spec<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
     }
 
     /// Returns the name that a column of `ours` had in the last push.
-    fn pushed_name<'n>(&'n self, name: &'n str) -> &'n str {
-        let name = self.name_in_spec(name);
+    fn name_in_last_push<'n>(&'n self, name: &'n str) -> &'n str {
+        let name = self.column_name_in_spec(name);
         let renamed = self.renamed_in_spec.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
     }
@@ -164,13 +168,13 @@ impl ModelReconciler<'_> {
         let names: Vec<(&str, String)> = names.map(|(old, new)| (old.as_str(), new.clone())).collect();
         match names.as_slice() {
             [] => formula.to_owned(),
-            names => rename_names(formula, names),
+            names => replace_formula_names(formula, names),
         }
     }
 
     /// Returns an edit to a property, with the column's name in `ours`. The properties file may still have the name of
     /// the last push.
-    pub fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
+    pub fn with_current_name(&self, edit: &ManualEdit) -> ManualEdit {
         let mut renamed = self.renamed.iter().chain(&self.renamed_in_spec);
         let renamed = renamed.find(|(old, _)| edit.definition.as_ref() == Some(old));
         let has_last_name = |old: &str| {
@@ -180,7 +184,7 @@ impl ModelReconciler<'_> {
         let new = renamed
             .filter(|(old, _)| has_last_name(old))
             .map(|(_, new)| new.clone());
-        HandEdit {
+        ManualEdit {
             definition: new.or_else(|| edit.definition.clone()),
             ..edit.clone()
         }
@@ -188,7 +192,7 @@ impl ModelReconciler<'_> {
 
     /// Returns whether an edit changes a default description. If nobody wrote a description, the formula is the
     /// description. The values are the descriptions in the last push and in `ours`.
-    pub fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
+    pub fn has_default_description(&self, edit: &ManualEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition
             .as_deref()
@@ -198,27 +202,27 @@ impl ModelReconciler<'_> {
         };
         let is_default = |spec: &CurrentSpec, name: &str, text: &str| {
             spec.definition(name, None)
-                .is_some_and(|(_, formula)| formula == one_line(text))
+                .is_some_and(|(_, formula)| formula == collapse_whitespace(text))
         };
         let base_spec = self.base_spec.as_ref();
         let is_base_default = base
             .as_ref()
-            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.pushed_name(name), text)));
+            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.name_in_last_push(name), text)));
         is_base_default && ours.as_ref().is_some_and(|text| is_default(&self.ours, name, text))
     }
 
     /// Compiles a new version of the spec. Returns `None` unless the new spec contains the edited values and no other
     /// changes.
-    pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
+    pub fn compile_with_values(&self, source: &str, edits: &[&ManualEdit]) -> Option<CurrentSpec> {
         let carried = self.tools.compile(&self.ours.spec, source)?;
         let model = self.sides.model;
         let (before, after) = (self.ours.properties(model), carried.properties(model));
-        let targets: BTreeMap<PropertyTarget, &HandEdit> =
+        let targets: BTreeMap<PropertyKey, &ManualEdit> =
             edits.iter().map(|edit| (edit.property_target(), *edit)).collect();
         let has_edited_values = targets
             .iter()
             .all(|(target, edit)| after.get(target).map(LocatedPropertyValue::text) == edit.after);
-        let others = |properties: &'_ ModelProperties| -> Vec<(PropertyTarget, String)> {
+        let others = |properties: &'_ ModelProperties| -> Vec<(PropertyKey, String)> {
             let others = properties.iter().filter(|(target, _)| !targets.contains_key(target));
             others
                 .map(|(target, property_value)| (target.clone(), property_value.text()))
@@ -233,7 +237,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the replacements that undo the edit to a column in the model's SQL.
-    pub fn restored_column(&self, edit: &HandEdit) -> Vec<Substitution> {
+    pub fn substitutions_that_restore_column(&self, edit: &ManualEdit) -> Vec<Substitution> {
         let generated = self
             .base
             .files
@@ -241,17 +245,17 @@ impl ModelReconciler<'_> {
             .filter(|_| edit.property == Property::Formula);
         match (generated, self.edited_sql) {
             (Some(generated), Some(edited_sql)) => {
-                edit.restored_column(generated, edited_sql, self.ours.compiled.dialect())
+                edit.substitutions_that_restore_column(generated, edited_sql, self.ours.compiled.dialect())
             }
             _ => Vec::new(),
         }
     }
 
     /// Builds the conflict between an edit and the spec's change to the same part.
-    pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+    pub fn build_conflict(&self, edit: &ManualEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
-            (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => {
+            (Some(base), Some(ours), Some(theirs)) if edit.concerns_whole_file() => {
                 file_merge_conflicts(&edit.file, self.sides.model, dialect, [base, ours, theirs])
             }
             _ => Vec::new(),
@@ -275,13 +279,13 @@ impl ModelReconciler<'_> {
             edit: Some(edit.clone()),
             clashes,
             readers: Vec::new(),
-            restored: self.restored_column(edit),
+            restored: self.substitutions_that_restore_column(edit),
             set: None,
         }
     }
 }
 
 /// Returns a predicate for edits to a named or located part of a model's SQL.
-pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
-    move |edit| ModelFileKind::new(&edit.file, model) == ModelFileKind::Model && !edit.is_whole_file()
+pub(super) fn is_edit_of_model_sql(model: &str) -> impl Fn(&ManualEdit) -> bool {
+    move |edit| ModelFileKind::new(&edit.file, model) == ModelFileKind::Model && !edit.concerns_whole_file()
 }

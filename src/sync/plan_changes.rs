@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::current_spec::CurrentSpec;
 use super::hand_edits::Property;
-use super::model_properties::{ModelProperties, different_properties};
+use super::model_properties::{ModelProperties, specified_properties_of_versions};
 use super::properties::LocatedPropertyValue;
 use super::reconcile::ModelVersions;
 use super::state::PushState;
@@ -59,7 +59,7 @@ impl CurrentSpec {
             ours: Some(self),
             files: &BTreeMap::new(),
         };
-        let properties = different_properties(model, [&earlier.files, &self.files]);
+        let properties = specified_properties_of_versions(model, [&earlier.files, &self.files]);
         changes(sides, Some(&earlier.compiled), false, &properties)
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn changes(
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
         let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
         let one = |definition: &crate::model::SpecDefinition| {
-            let formula = one_line(definition.formula());
+            let formula = collapse_whitespace(definition.formula());
             (
                 (definition.step().map(str::to_owned), definition.name().to_owned()),
                 formula,
@@ -94,7 +94,7 @@ pub(super) fn changes(
     };
     let mut changes: Vec<PlannedChange> = Vec::new();
     if let (false, [base, ..], Some(ours)) = (is_new, sides.bases, sides.ours) {
-        changes.extend(changed_clauses(&base.source, &ours.source));
+        changes.extend(changed_spec_clauses(&base.source, &ours.source));
     }
     let mut say = |name: &str, before: Option<String>, after: Option<String>| {
         if before != after {
@@ -152,12 +152,13 @@ pub(super) fn changes(
 /// Keys of a spec or step that determine its rows or check them.
 const SPEC_CLAUSE_KEYS: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
 
-/// Returns the changes to the keys in [`SPEC_CLAUSE_KEYS`]. Changes to the last step and to the spec itself have no name.
-pub(super) fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
+/// Returns the changes to the keys in [`SPEC_CLAUSE_KEYS`]. Changes to the last step and to the spec itself have no
+/// name.
+pub(super) fn changed_spec_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     let (Some(before), Some(after)) = (value(before), value(after)) else {
         return Vec::new();
     };
-    let (before, after) = (named_steps(&before), named_steps(&after));
+    let (before, after) = (steps_with_names(&before), steps_with_names(&after));
     let text = |steps: &[(Option<&str>, &YamlValue)], name: Option<&str>, key: &str| {
         let mut own = steps.iter().filter(|(other, _)| *other == name);
         own.find_map(|(_, step)| step.get(key)).map(format_clause)
@@ -179,7 +180,7 @@ pub(super) fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
 }
 
 /// Returns the steps of a spec with their names, then the spec itself. The last step and the spec have no name.
-fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
+fn steps_with_names(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
     let steps: &[YamlValue] = match root.get("steps") {
         Some(YamlValue::List(steps, _)) => steps,
         _ => &[],
@@ -194,8 +195,8 @@ fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
 /// Formats the value of a key on one line.
 fn format_clause(value: &YamlValue) -> String {
     let text = |value: &YamlValue| match value.as_text() {
-        Some(text) => one_line(text),
-        None => one_line(&value.to_string()),
+        Some(text) => collapse_whitespace(text),
+        None => collapse_whitespace(&value.to_string()),
     };
     match value {
         YamlValue::List(items, _) => items.iter().map(text).collect::<Vec<_>>().join(", "),

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
-use crate::dbt::{call_arguments, escape_raw, is_hash_key, jinja_blocks, jinja_expression, jinja_string, unescape_raw};
+use crate::dbt::{
+    call_arguments, escape_with_raw_block, is_hash_key, jinja_blocks, jinja_expression, jinja_string,
+    unescape_raw_block,
+};
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
 /// Key of a property of a model or column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PropertyTarget {
+pub(super) struct PropertyKey {
     /// Name of the column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
@@ -36,7 +39,7 @@ impl LocatedPropertyValue {
 
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
 /// if the file has no entry for the model.
-pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
+pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyKey, LocatedPropertyValue>> {
     let root = yaml::merged_root(yml)?;
     let models = root.get("models")?.items()?;
     let own = match models {
@@ -45,7 +48,7 @@ pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<
     };
     let mut reader = PropertiesReader {
         line_ends: line_ends(yml),
-        docs: md.map(docs_blocks).unwrap_or_default(),
+        docs: md.map(docs_blocks_by_name).unwrap_or_default(),
         properties: BTreeMap::new(),
     };
     for (key, value) in root.pairs()? {
@@ -72,7 +75,7 @@ struct PropertiesReader {
     /// Offsets of the line breaks. Counting lines for every property would be quadratic.
     line_ends: Vec<usize>,
     docs: BTreeMap<String, (String, usize)>,
-    properties: BTreeMap<PropertyTarget, LocatedPropertyValue>,
+    properties: BTreeMap<PropertyKey, LocatedPropertyValue>,
 }
 
 impl PropertiesReader {
@@ -121,12 +124,12 @@ impl PropertiesReader {
     fn description(&mut self, column: Option<&str>, value: &Node) {
         let called = value
             .text()
-            .and_then(doc_call)
+            .and_then(doc_call_name)
             .and_then(|name| self.docs.get(name))
             .cloned();
         match called {
             Some((text, line)) => {
-                let about = PropertyTarget {
+                let about = PropertyKey {
                     column: column.map(str::to_owned),
                     property: Property::Description,
                     detail: String::new(),
@@ -151,12 +154,12 @@ impl PropertiesReader {
             Some(to_yaml_value(value))
         };
         let Some(read) = read else { return };
-        let about = PropertyTarget {
+        let about = PropertyKey {
             column: column.map(str::to_owned),
             property,
             detail: detail.to_owned(),
         };
-        let line = line_in(&self.line_ends, value.span.start as usize);
+        let line = line_of_offset(&self.line_ends, value.span.start as usize);
         self.properties.insert(
             about,
             LocatedPropertyValue {
@@ -197,16 +200,16 @@ fn without_formulac_hash(meta: &Node) -> Option<YamlValue> {
 }
 
 /// Returns the name in `{{ doc('name') }}`. `None` if the text has any other contents.
-fn doc_call(text: &str) -> Option<&str> {
+fn doc_call_name(text: &str) -> Option<&str> {
     jinja_string(call_arguments(jinja_expression(text)?, "doc")?)
 }
 
 /// Returns the docs blocks of a file by name, each with the number of the line on which its text begins.
-fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
+fn docs_blocks_by_name(md: &str) -> BTreeMap<String, (String, usize)> {
     let line_ends = line_ends(md);
     let blocks = jinja_blocks(md, &["docs"]).into_iter().map(|block| {
-        let line = line_in(&line_ends, block.start) + usize::from(block.content.starts_with('\n'));
-        let text = canonical_string(block.content.trim_matches('\n'));
+        let line = line_of_offset(&line_ends, block.start) + usize::from(block.content.starts_with('\n'));
+        let text = unwrap_raw_block(block.content.trim_matches('\n'));
         (block.name.to_owned(), (text, line))
     });
     blocks.collect()
@@ -214,22 +217,22 @@ fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
 
 /// Removes a `raw` block around text without Jinja. Text and code with the same characters remain different strings,
 /// because Jinja in text is escaped.
-fn canonical_string(string: &str) -> String {
-    unescape_raw(string).map_or_else(|| string.to_owned(), |text| escape_raw(&text))
+fn unwrap_raw_block(string: &str) -> String {
+    unescape_raw_block(string).map_or_else(|| string.to_owned(), |text| escape_with_raw_block(&text))
 }
 
 /// Returns a value in which the strings are rendered as dbt would render them. Returns `None` if a string contains
 /// Jinja, which is code. Recursion is safe because the parser limits the nesting depth.
-pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
+pub(super) fn render_yaml_strings(value: &YamlValue) -> Option<YamlValue> {
     Some(match value {
-        YamlValue::Text(string) => YamlValue::Text(unescape_raw(string)?),
+        YamlValue::Text(string) => YamlValue::Text(unescape_raw_block(string)?),
         YamlValue::List(items, style) => {
-            YamlValue::List(items.iter().map(rendered_value).collect::<Option<_>>()?, *style)
+            YamlValue::List(items.iter().map(render_yaml_strings).collect::<Option<_>>()?, *style)
         }
         YamlValue::Map(pairs, style) => {
             let pairs = pairs
                 .iter()
-                .map(|(key, value)| Some((key.clone(), rendered_value(value)?)));
+                .map(|(key, value)| Some((key.clone(), render_yaml_strings(value)?)));
             YamlValue::Map(pairs.collect::<Option<_>>()?, *style)
         }
         YamlValue::Bare(_) | YamlValue::Verbatim(_) => value.clone(),
@@ -237,7 +240,7 @@ pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
 }
 
 /// Returns the line number of a byte offset, starting at 1.
-pub(super) fn line_at(text: &str, at: usize) -> usize {
+pub(super) fn line_number_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
@@ -247,7 +250,7 @@ fn line_ends(text: &str) -> Vec<usize> {
 }
 
 /// Returns the line number of a byte offset, starting at 1, in a string with these line breaks.
-fn line_in(line_ends: &[usize], at: usize) -> usize {
+fn line_of_offset(line_ends: &[usize], at: usize) -> usize {
     1 + line_ends.partition_point(|end| *end < at)
 }
 
@@ -258,7 +261,7 @@ fn to_yaml_value(node: &Node) -> YamlValue {
             value,
             style: YamlStyle::Plain,
         } if yaml::non_text_type(value).is_some() => YamlValue::Bare(value.clone()),
-        NodeKind::Scalar { value, .. } => YamlValue::Text(canonical_string(value)),
+        NodeKind::Scalar { value, .. } => YamlValue::Text(unwrap_raw_block(value)),
         NodeKind::Sequence(items) => YamlValue::list(items.iter().map(to_yaml_value).collect()),
         NodeKind::Mapping(pairs) => YamlValue::map(
             pairs
@@ -289,13 +292,13 @@ pub(super) fn display_value(value: &YamlValue) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{doc_call, docs_blocks};
+    use super::{doc_call_name, docs_blocks_by_name};
 
     #[test]
     fn docs_blocks_end_outside_of_raw_blocks() {
         let md =
             "# x\n{% docs a %}\n{% raw %}b {% enddocs %}{% endraw %}\n{% enddocs %}\n{%- docs c -%}d{%- enddocs -%}";
-        let blocks: Vec<_> = docs_blocks(md).into_iter().collect();
+        let blocks: Vec<_> = docs_blocks_by_name(md).into_iter().collect();
         let block = |name: &str, text: &str, line| (name.to_owned(), (text.to_owned(), line));
         assert_eq!(
             blocks,
@@ -308,14 +311,14 @@ mod tests {
 
     #[test]
     fn only_one_call_of_doc_is_replaced() {
-        assert_eq!(doc_call(" {{ doc('a') }}"), Some("a"));
+        assert_eq!(doc_call_name(" {{ doc('a') }}"), Some("a"));
         for other in [
             "{{ doc('a') }} {{ doc('b') }}",
             "{{ doc('p', 'a') }}",
             "{{ doc('a') ~ 'b' }}",
             "doc('a')",
         ] {
-            assert_eq!(doc_call(other), None, "{other}");
+            assert_eq!(doc_call_name(other), None, "{other}");
         }
     }
 }

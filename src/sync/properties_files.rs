@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
-use crate::dbt::{escape_raw, unescape_raw};
+use crate::dbt::{escape_with_raw_block, unescape_raw_block};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
@@ -48,7 +48,7 @@ impl<'m, R: Fn(&str) -> Option<String>> PropertiesFiles<'m, R> {
                 None => node_yaml,
                 Some(column) => column_node(node_yaml, column)?,
             };
-            unescape_raw(described.text_at("description")?.trim_end())
+            unescape_raw_block(described.text_at("description")?.trim_end())
         };
         current_text().as_deref() == Some(text.trim_end())
     }
@@ -106,7 +106,7 @@ pub(super) fn with_description(text: &str, path: Path, node: &Node, description:
 /// Returns the path of the node in its properties file, with the node's YAML. `root` is the contents of the file, with
 /// merge keys replaced.
 pub(super) fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node)> {
-    fn find_named<'r>(list: &'r Node, name: &str) -> Option<&'r Node> {
+    fn find_node_by_name<'r>(list: &'r Node, name: &str) -> Option<&'r Node> {
         list.items()?.iter().find(|item| item.text_at("name") == Some(name))
     }
     let key = match node.resource_type {
@@ -114,18 +114,18 @@ pub(super) fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => {
             let source = node.fqn.iter().rev().nth(1)?;
-            let source_yaml = find_named(root.get("sources")?, source)?;
+            let source_yaml = find_node_by_name(root.get("sources")?, source)?;
             let path = Path::root()
                 .key("sources")
                 .item("name", &**source)
                 .key("tables")
                 .item("name", &*node.name);
-            return Some((path, find_named(source_yaml.get("tables")?, &node.name)?));
+            return Some((path, find_node_by_name(source_yaml.get("tables")?, &node.name)?));
         }
         _ => "models",
     };
     let path = Path::root().key(key).item("name", &*node.name);
-    Some((path, find_named(root.get(key)?, &node.name)?))
+    Some((path, find_node_by_name(root.get(key)?, &node.name)?))
 }
 
 pub(super) fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
@@ -146,7 +146,7 @@ pub(super) fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
 pub(super) fn description_edit(path: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
-    let value = YamlValue::text(escape_raw(text));
+    let value = YamlValue::text(escape_with_raw_block(text));
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
         return Edit::Set {

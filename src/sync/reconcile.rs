@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{HandEdit, Property, hand_edits_between};
+use super::hand_edits::{ManualEdit, Property, manual_edits_between};
 use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
 use super::merge_files::{TextChange, merge_files};
 use super::model_properties::specified_properties;
-use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::renamed_definitions::{RenamedDefinition, renamed_definitions};
 use super::spec_changes::SpecChanges;
-use super::state::{PushState, normalize_lines};
+use super::state::{PushState, normalize_line_endings};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditedModel};
 use crate::dialect::Dialect;
@@ -39,9 +39,9 @@ pub struct ReconcileResult {
     /// The spec, including the transferred edits. `None` if no edits were transferred.
     pub source: Option<String>,
     /// Edits that were transferred to the spec, or that the spec already contains.
-    pub carried: Vec<HandEdit>,
+    pub carried: Vec<ManualEdit>,
     /// Edits that exist only in the files.
-    pub kept: Vec<HandEdit>,
+    pub kept: Vec<ManualEdit>,
     /// Conflicts that a user must resolve.
     pub conflicts: Vec<Conflict>,
     /// Columns that the transferred edits rename.
@@ -92,14 +92,14 @@ const MAX_ROUNDS: usize = 3;
 #[must_use]
 pub fn reconcile<'t>(
     sides: ModelVersions<'_>,
-    more: Vec<HandEdit>,
+    more: Vec<ManualEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) -> ReconcileResult {
     let mut done = reconcile_with_base(sides, more, &tools);
     let is_changed = |base: &&PushState| {
         sides
             .ours
-            .is_some_and(|ours| base.source != normalize_lines(&ours.source))
+            .is_some_and(|ours| base.source != normalize_line_endings(&ours.source))
     };
     let base = sides.bases.first().filter(is_changed).filter(|_| done.source.is_some());
     let base = base.and_then(|base| tools().compile_base(base));
@@ -109,7 +109,7 @@ pub fn reconcile<'t>(
     let keeps_changes = |done: &ReconcileResult| {
         changes.as_ref().zip(sides.ours).is_none_or(|(changes, ours)| {
             let new = tools().compile(&ours.spec, done.source.as_deref().unwrap_or_default());
-            new.is_some_and(|new| changes.are_contained_in(&new, &done.renamed))
+            new.is_some_and(|new| changes.are_preserved_in(&new, &done.renamed))
         })
     };
     if !keeps_changes(&done) {
@@ -127,13 +127,13 @@ pub fn reconcile<'t>(
     }
     add_conflicts_of_new_metrics(sides, &mut done, &tools);
     add_conflicts_of_shared_columns(sides, &mut done, &tools);
-    mark_edits_in_spec(sides, &mut done.carried);
+    mark_edits_already_in_spec(sides, &mut done.carried);
     done
 }
 
 /// Marks the edits that the spec already contained before the transfer: the files that the spec generates contain these
 /// edits.
-fn mark_edits_in_spec(sides: ModelVersions<'_>, carried: &mut [HandEdit]) {
+fn mark_edits_already_in_spec(sides: ModelVersions<'_>, carried: &mut [ManualEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
     };
@@ -144,7 +144,7 @@ fn mark_edits_in_spec(sides: ModelVersions<'_>, carried: &mut [HandEdit]) {
 }
 
 /// Returns whether a list of edits contains an edit to the same part of the same file.
-fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
+fn contains_edit(edits: &[ManualEdit], edit: &ManualEdit) -> bool {
     edits.iter().any(|other| {
         // A removed property has no line in the file.
         let is_same_place =
@@ -163,7 +163,7 @@ fn reconcile_remaining_edits<'t>(
     tools: impl Fn() -> ReconcileTools<'t>,
 ) -> Option<ReconcileResult> {
     let source = done.source.as_deref().filter(|_| done.conflicts.is_empty())?;
-    done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
+    done.kept.iter().find(|edit| is_edit_of_model_sql(sides.model)(edit))?;
     let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
     // The files of the next push also contain the changes to the spec since the last push. Without these changes, a
@@ -196,12 +196,12 @@ fn reconcile_remaining_edits<'t>(
         ..ReconcileResult::default()
     };
     for edit in &done.kept {
-        let is_same = |other: &&HandEdit| {
+        let is_same = |other: &&ManualEdit| {
             other.is_same_sql_edit(edit)
                 && (edit.position.is_some() || other.property_target() == edit.property_target())
         };
         match again.carried.iter().find(is_same) {
-            Some(carried) => next.carried.push(HandEdit {
+            Some(carried) => next.carried.push(ManualEdit {
                 line: edit.line,
                 ..carried.clone()
             }),
@@ -214,7 +214,7 @@ fn reconcile_remaining_edits<'t>(
 /// Reconciles the spec with the edits, relative to the base of the last push.
 pub(super) fn reconcile_with_base<'t>(
     sides: ModelVersions<'_>,
-    more: Vec<HandEdit>,
+    more: Vec<ManualEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) -> ReconcileResult {
     let mut done = ReconcileResult::default();
@@ -230,15 +230,15 @@ pub(super) fn reconcile_with_base<'t>(
     let tools = tools();
     // If a definition or a description was edited, the definitions of the base are needed for a comparison with the
     // spec. The default description is the formula, and the spec may rename the definition.
-    let needs_base = |edit: &HandEdit| {
-        edit.definition.is_some() || edit.property == Property::Description || is_in_model_file(sides.model)(edit)
+    let needs_base = |edit: &ManualEdit| {
+        edit.definition.is_some() || edit.property == Property::Description || is_edit_of_model_sql(sides.model)(edit)
     };
     let is_formula = edits.iter().any(needs_base);
     let base_compiler = base.compiler(tools.compiler);
     let before = if is_formula { tools.compile_base(base) } else { None };
     let base_properties = specified_properties(sides.model, &base.files);
-    let model_edit = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
-    let edited_text = model_edit.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
+    let model_edit = edits.iter().find(|edit| is_edit_of_model_sql(sides.model)(edit));
+    let edited_text = model_edit.and_then(|edit| Some(normalize_line_endings(sides.files.get(&edit.file)?)));
     let edited = edited_text
         .as_deref()
         .and_then(|edited_sql| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), edited_sql));
@@ -261,19 +261,19 @@ pub(super) fn reconcile_with_base<'t>(
     };
     work.apply_word_replacements(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
-    work.apply_word_replacements_beside_other_edits(&mut edits, &mut done);
+    work.apply_word_replacements_despite_other_edits(&mut edits, &mut done);
     work.reconcile_replaced_tests(&mut edits, &mut done);
     // A list of tests that becomes empty is removed from the spec, so new tests are added first.
     edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
     work.find_formulas_together(&edits);
-    work.transfer_values_together(&edits);
+    work.transfer_value_edits_together(&edits);
     for edit in edits {
         work.reconcile_edit(edit, &mut done);
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
         let hand_edits = edits_to_generated_files(sides, &work.ours.files, dialect);
-        let is_left = |edit: &HandEdit| edit.is_whole_file() || contains_edit(&hand_edits, edit);
+        let is_left = |edit: &ManualEdit| edit.concerns_whole_file() || contains_edit(&hand_edits, edit);
         let (kept, carried): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
         done.carried.extend(carried);
@@ -288,8 +288,8 @@ fn edits_to_generated_files(
     sides: ModelVersions<'_>,
     generated: &BTreeMap<String, String>,
     dialect: Dialect,
-) -> Vec<HandEdit> {
-    hand_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
+) -> Vec<ManualEdit> {
+    manual_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
 }
 
 /// Returns the files that users edited, by path. A file counts as unedited if formulac wrote its contents at any time.
@@ -300,7 +300,7 @@ pub(super) fn edited_files(sides: ModelVersions<'_>, generated: &BTreeMap<String
     };
     let edited_files = generated.iter().filter_map(|(path, generated)| {
         let theirs = sides.files.get(path)?;
-        let text = normalize_lines(theirs);
+        let text = normalize_line_endings(theirs);
         // The hash is computed last, because comparing the contents is faster.
         let is_ours = is_known(path, &text) || is_unmodified(theirs);
         Some((path.clone(), if is_ours { generated.clone() } else { text }))
@@ -311,7 +311,7 @@ pub(super) fn edited_files(sides: ModelVersions<'_>, generated: &BTreeMap<String
 /// Reconciles many models. The results have the same order as the models. The models are independent of each other.
 #[must_use]
 pub fn reconcile_all<'t>(
-    models: &[(ModelVersions<'_>, Vec<HandEdit>)],
+    models: &[(ModelVersions<'_>, Vec<ManualEdit>)],
     tools: impl Fn() -> ReconcileTools<'t> + Sync,
 ) -> Vec<ReconcileResult> {
     let reconcile_model = |number: usize| {

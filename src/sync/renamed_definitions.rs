@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::resolve::find_by_name;
 use crate::CompiledSpec;
-use crate::decompile::rename_names;
+use crate::decompile::replace_formula_names;
 use crate::model::SpecDefinition;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
@@ -30,14 +30,14 @@ pub(super) fn renamed_definitions(base: &CompiledSpec, ours: &CompiledSpec) -> V
         let names: Vec<(&str, String)> = renamed.iter().map(|(old, new)| (old.as_str(), new.clone())).collect();
         let mut by_formula: BTreeMap<_, [Vec<&SpecDefinition>; 2]> = BTreeMap::new();
         for definition in removed.iter().copied() {
-            let formula = one_line(&rename_names(definition.formula(), &names));
+            let formula = collapse_whitespace(&replace_formula_names(definition.formula(), &names));
             by_formula.entry((definition.step(), formula)).or_default()[0].push(definition);
         }
         for definition in added.iter().copied() {
-            let formula = one_line(definition.formula());
+            let formula = collapse_whitespace(definition.formula());
             by_formula.entry((definition.step(), formula)).or_default()[1].push(definition);
         }
-        let found: Vec<_> = by_formula.into_values().flat_map(definition_pairs).collect();
+        let found: Vec<_> = by_formula.into_values().flat_map(pair_renamed_definitions).collect();
         if found.is_empty() {
             return renamed;
         }
@@ -50,7 +50,9 @@ pub(super) fn renamed_definitions(base: &CompiledSpec, ours: &CompiledSpec) -> V
 
 /// Pairs removed and added definitions with the same step and formula. Definitions with the same description form a
 /// pair. Returns no pairs unless the numbers of removed and added definitions are equal.
-fn definition_pairs([removed, mut added]: [Vec<&SpecDefinition>; 2]) -> Vec<(&SpecDefinition, &SpecDefinition)> {
+fn pair_renamed_definitions(
+    [removed, mut added]: [Vec<&SpecDefinition>; 2],
+) -> Vec<(&SpecDefinition, &SpecDefinition)> {
     if removed.len() != added.len() {
         return Vec::new();
     }

@@ -7,12 +7,12 @@ use super::merge_files::{TextChange, with_line_endings_of};
 use super::merge_generated_file::merge_generated_file;
 use super::plan::{ModelPlan, PlannedModel};
 use super::reconcile::ModelVersions;
-use super::state::normalize_lines;
+use super::state::normalize_line_endings;
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Writes the new files of renamed models in the layout of the former files. `plans` contains the plans of `models`.
-pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [ModelPlan]) {
+pub(super) fn restore_former_layout(models: &[PlannedModel<'_>], plans: &mut [ModelPlan]) {
     let mut former_models: BTreeMap<&str, ModelVersions<'_>> = BTreeMap::new();
     for former in models.iter().filter(|model| model.sides.ours.is_none()) {
         if let Some(base) = former.sides.bases.first() {
@@ -41,7 +41,7 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
         let base = former.bases.first()?;
         let path = base.files.keys().find(is_same_kind)?;
         let theirs = former.files.get(path)?;
-        let texts = [base.files.get(path)?.clone(), normalize_lines(theirs)];
+        let texts = [base.files.get(path)?.clone(), normalize_line_endings(theirs)];
         let [base, text] = match kind {
             ModelFileKind::Properties => [
                 with_model_name(&texts[0], former.model, model)?,

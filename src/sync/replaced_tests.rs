@@ -1,7 +1,7 @@
 //! Edits to the arguments or settings of a data test. A comparison shows such an edit as a removed test and an added
 //! test.
 
-use super::hand_edits::{HandEdit, Property};
+use super::hand_edits::{ManualEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::properties::display_value;
 use super::reconcile::ReconcileResult;
@@ -12,7 +12,7 @@ impl ModelReconciler<'_> {
     /// Reconciles edited data tests, and removes their edits from `edits`. If a spec generates a test from a rule or a
     /// key but cannot express the edited test, the edited test remains in the file. A copy of the test in the spec
     /// would give the file two tests with the same name.
-    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut ReconcileResult) {
+    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<ManualEdit>, reconciled: &mut ReconcileResult) {
         if self.sides.bases.len() != 1 {
             return;
         }
@@ -23,11 +23,11 @@ impl ModelReconciler<'_> {
             let both = [removed, added];
             if self.transfer_replaced_test(&both) {
                 reconciled.carried.extend(both.iter().cloned());
-            } else if self.can_remove_test(&both[0]) {
+            } else if self.is_removed_test_in_spec(&both[0]) {
                 continue;
             } else {
                 let why = Some("the spec generates the test from a rule or a key".to_owned());
-                let kept = both.iter().cloned().map(|edit| HandEdit {
+                let kept = both.iter().cloned().map(|edit| ManualEdit {
                     why: why.clone(),
                     ..edit
                 });
@@ -39,19 +39,19 @@ impl ModelReconciler<'_> {
 
     /// Returns `true` if the spec contains the test that a user removed from the file, so that the spec can remove it,
     /// too.
-    fn can_remove_test(&self, removed: &HandEdit) -> bool {
-        let candidates = write_back::spec_candidates(&self.ours.source, removed);
+    fn is_removed_test_in_spec(&self, removed: &ManualEdit) -> bool {
+        let candidates = write_back::specs_with_transferred_edit(&self.ours.source, removed);
         candidates
             .iter()
             .any(|source| self.compile_with_values(source, &[removed]).is_some())
     }
 
     /// Transfers an edited test to the spec. Returns `false` if no spec can express the test.
-    fn transfer_replaced_test(&mut self, [removed, added]: &[HandEdit; 2]) -> bool {
-        let mut with_test = write_back::spec_candidates(&self.ours.source, added);
+    fn transfer_replaced_test(&mut self, [removed, added]: &[ManualEdit; 2]) -> bool {
+        let mut with_test = write_back::specs_with_transferred_edit(&self.ours.source, added);
         let without = with_test
             .iter()
-            .flat_map(|source| write_back::spec_candidates(source, removed));
+            .flat_map(|source| write_back::specs_with_transferred_edit(source, removed));
         with_test.extend(without.collect::<Vec<_>>());
         let mut carried = with_test
             .iter()
@@ -60,7 +60,7 @@ impl ModelReconciler<'_> {
             && let Some(item) = added.values.1.as_ref()
         {
             let (severity, generated) = without_default_severity(item);
-            let generated = HandEdit {
+            let generated = ManualEdit {
                 detail: display_value(&generated),
                 after: Some(display_value(&generated)),
                 ..added.clone()
@@ -75,7 +75,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns `true` if the spec has not changed the edited properties since the last push.
-    fn are_unchanged_in_spec(&self, edits: [&HandEdit; 2]) -> bool {
+    fn are_unchanged_in_spec(&self, edits: [&ManualEdit; 2]) -> bool {
         edits.iter().all(|edit| {
             let (base, ours) = self.edited_values(edit);
             base == ours
@@ -85,7 +85,7 @@ impl ModelReconciler<'_> {
 
 /// Returns the added test that replaces a removed test: a test of the same kind, with the same name, on the same
 /// column.
-fn find_replacement_test<'e>(removed: &HandEdit, edits: &'e [HandEdit]) -> Option<&'e HandEdit> {
+fn find_replacement_test<'e>(removed: &ManualEdit, edits: &'e [ManualEdit]) -> Option<&'e ManualEdit> {
     let (Property::Tests, (Some(before), None)) = (removed.property, &removed.values) else {
         return None;
     };

@@ -3,9 +3,9 @@
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{HandEdit, ModelFileKind, Property};
+use super::hand_edits::{ManualEdit, ModelFileKind, Property};
 use super::reconcile::ReconcileTools;
-use super::state::normalize_lines;
+use super::state::normalize_line_endings;
 use super::{lines, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
@@ -13,8 +13,8 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as
 /// Replaces an edit with the text that formulac wrote, and returns the file. Returns `None` if the text cannot be
 /// determined.
 #[must_use]
-pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
-    if let (true, Some(before)) = (edit.is_whole_file(), &edit.before) {
+pub fn replace_edit_with_generated_text(edit: &ManualEdit, model: &str, file: &str) -> Option<String> {
+    if let (true, Some(before)) = (edit.concerns_whole_file(), &edit.before) {
         // Another edit in the file may already have been undone.
         let merged = edit
             .after
@@ -32,7 +32,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
                 edit.before.as_ref()?,
                 edit.after.as_ref().filter(|after| !after.is_empty())?,
             );
-            let text = normalize_lines(file);
+            let text = normalize_line_endings(file);
             let begin: usize = text
                 .split_inclusive('\n')
                 .take(edit.line.saturating_sub(1))
@@ -47,12 +47,12 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
 /// Removes conflicting edits from a model's SQL, with the replacements in [`Conflict::restored`]. Returns `None` if the
 /// edits overlap.
 #[must_use]
-pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
-    apply_replacements(&normalize_lines(file), restored.iter().collect())
+pub fn restore_conflicting_sql(file: &str, restored: &[Substitution]) -> Option<String> {
+    apply_replacements(&normalize_line_endings(file), restored.iter().collect())
 }
 
 /// Returns the YAML edit that undoes a manual edit to a properties file.
-fn undo_edit(edit: &HandEdit, model: &str, file: &str) -> Option<Edit> {
+fn undo_edit(edit: &ManualEdit, model: &str, file: &str) -> Option<Edit> {
     let node = Path::root().key("models").item("name", model);
     let node = match &edit.definition {
         Some(column) => node.key("columns").item("name", column),
@@ -128,7 +128,7 @@ pub fn apply_edit_to_spec(
         return with_formula_in_conflict(conflict, ours, formula);
     }
     // The column may have a different name in the file.
-    let edit = HandEdit {
+    let edit = ManualEdit {
         definition: conflict.definition.clone(),
         ..edit.clone()
     };
@@ -138,15 +138,15 @@ pub fn apply_edit_to_spec(
 /// Returns the spec with the base's value of the description, test or setting that has the conflict. Returns `None` if
 /// the conflict concerns another part, or if no spec can express the value.
 #[must_use]
-pub fn with_base_value(
+pub fn restore_base_value(
     conflict: &Conflict,
     model: &str,
     ours: &CurrentSpec,
     tools: ReconcileTools<'_>,
 ) -> Option<String> {
-    let edit = conflict.edit.as_ref().filter(|edit| !edit.is_whole_file())?;
+    let edit = conflict.edit.as_ref().filter(|edit| !edit.concerns_whole_file())?;
     let (base, theirs) = &edit.values;
-    let to_base = HandEdit {
+    let to_base = ManualEdit {
         definition: conflict.definition.clone(),
         before: edit.after.clone(),
         after: edit.before.clone(),
@@ -158,7 +158,7 @@ pub fn with_base_value(
 
 /// Returns the spec with the edited value of a property. Returns `None` if no spec can express the value.
 fn spec_with_edited_value(
-    edit: &HandEdit,
+    edit: &ManualEdit,
     model: &str,
     ours: &CurrentSpec,
     tools: ReconcileTools<'_>,
@@ -167,7 +167,7 @@ fn spec_with_edited_value(
         let compiled_spec = tools.compile(&ours.spec, source);
         compiled_spec.is_some_and(|spec| spec.has_edited_value(model, edit))
     };
-    let candidates = write_back::spec_candidates(&ours.source, edit);
+    let candidates = write_back::specs_with_transferred_edit(&ours.source, edit);
     candidates.into_iter().find(has_edited_value)
 }
 

@@ -57,13 +57,13 @@ const MIN_TOKEN_LENGTH: usize = 16;
 /// Returns `true` if a variable with this name probably contains a secret.
 ///
 /// ```
-/// use formulac_sync::secrets::looks_secret;
+/// use formulac_sync::secrets::is_secret_name;
 ///
-/// assert!(looks_secret("WAREHOUSE_PASSWORD") && looks_secret("apiKey") && looks_secret("github_pat"));
-/// assert!(!looks_secret("start_date") && !looks_secret("author") && !looks_secret("path"));
+/// assert!(is_secret_name("WAREHOUSE_PASSWORD") && is_secret_name("apiKey") && is_secret_name("github_pat"));
+/// assert!(!is_secret_name("start_date") && !is_secret_name("author") && !is_secret_name("path"));
 /// ```
 #[must_use]
-pub fn looks_secret(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     let name = snake_case(name);
     let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
     SECRET_NAME_PARTS.iter().any(is_part) || name.split('_').any(|word| SECRET_NAME_WORDS.contains(&word))
@@ -142,13 +142,13 @@ fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
             waits.extend(
                 pairs
                     .iter()
-                    .map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))),
+                    .map(|(key, value)| (value, is_secret || key.text().is_some_and(is_secret_name))),
             );
         } else if let Some(items) = node.items() {
             waits.extend(items.iter().map(|item| (item, is_secret)));
         } else if let Some(text) = node
             .text()
-            .filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
+            .filter(|text| is_secret || has_password(text) || has_secret_assignment(text) || is_token(text))
         {
             secrets.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
         }
@@ -174,11 +174,11 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Returns `true` if the text contains `name=value` with a secret name, as in `Server=x;Pwd=y` and `https://x/?sig=y`.
-fn has_secret_pair(text: &str) -> bool {
+fn has_secret_assignment(text: &str) -> bool {
     let pairs = text.split(|c: char| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace());
     pairs
         .filter_map(|pair| pair.split_once('='))
-        .any(|(name, value)| !value.is_empty() && looks_secret(name))
+        .any(|(name, value)| !value.is_empty() && is_secret_name(name))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::current_spec::CurrentSpec;
-use super::plan_changes::{PlannedChange, changed_clauses};
+use super::plan_changes::{PlannedChange, changed_spec_clauses};
 use super::renamed_definitions::{RenamedDefinition, renamed_definitions};
-use super::state::normalize_lines;
-use crate::decompile::rename_names;
+use super::state::normalize_line_endings;
+use crate::decompile::replace_formula_names;
 use crate::model::SpecDefinition;
 
 /// Formulas by step and name.
@@ -23,7 +23,7 @@ pub(super) struct SpecChanges<'s> {
 impl<'s> SpecChanges<'s> {
     /// Returns `None` if the spec has not changed.
     pub fn new(base: &'s CurrentSpec, ours: &'s CurrentSpec) -> Option<Self> {
-        (base.source != normalize_lines(&ours.source)).then(|| Self {
+        (base.source != normalize_line_endings(&ours.source)).then(|| Self {
             base,
             ours,
             renamed: renamed_definitions(&base.compiled, &ours.compiled),
@@ -31,14 +31,14 @@ impl<'s> SpecChanges<'s> {
     }
 
     /// Returns whether a version of the spec with transferred edits contains these changes.
-    pub fn are_contained_in(&self, new: &CurrentSpec, renamed: &[RenamedDefinition]) -> bool {
+    pub fn are_preserved_in(&self, new: &CurrentSpec, renamed: &[RenamedDefinition]) -> bool {
         let formulas = |spec: &CurrentSpec, names: &[&[RenamedDefinition]]| -> FormulasByStep {
             let formula = |definition: &SpecDefinition| {
                 let key = (
                     definition.step().map(str::to_owned),
-                    with_new_names(definition.name(), names),
+                    apply_definition_renames(definition.name(), names),
                 );
-                (key, with_new_names(definition.formula(), names))
+                (key, apply_definition_renames(definition.formula(), names))
             };
             spec.compiled.definitions().iter().map(formula).collect()
         };
@@ -49,29 +49,37 @@ impl<'s> SpecChanges<'s> {
             let formula = own.get(key);
             formula == before.get(key) || formula == now.get(key)
         });
-        let mut new_names = self.renamed.iter().map(|(_, new)| with_new_names(new, &[renamed]));
+        let mut new_names = self
+            .renamed
+            .iter()
+            .map(|(_, new)| apply_definition_renames(new, &[renamed]));
         let has_names = new_names.all(|name| now.keys().any(|(_, other)| *other == name));
-        let edited_clauses = changed_clauses(&self.ours.source, &new.source);
-        let has_clauses = changed_clauses(&self.base.source, &self.ours.source).iter().all(|own| {
-            let value = own.after.as_deref().map(|text| with_new_names(text, &[renamed]));
-            let is_same_clause =
-                |other: &&PlannedChange| (&other.definition, other.property) == (&own.definition, own.property);
-            edited_clauses
-                .iter()
-                .filter(is_same_clause)
-                .all(|edited| edited.after == value)
-        });
+        let edited_clauses = changed_spec_clauses(&self.ours.source, &new.source);
+        let has_clauses = changed_spec_clauses(&self.base.source, &self.ours.source)
+            .iter()
+            .all(|own| {
+                let value = own
+                    .after
+                    .as_deref()
+                    .map(|text| apply_definition_renames(text, &[renamed]));
+                let is_same_clause =
+                    |other: &&PlannedChange| (&other.definition, other.property) == (&own.definition, own.property);
+                edited_clauses
+                    .iter()
+                    .filter(is_same_clause)
+                    .all(|edited| edited.after == value)
+            });
         has_formulas && has_names && has_clauses
     }
 }
 
 /// Returns the text with the new names of definitions. Each list of names applies to the result of the list before it.
-fn with_new_names(text: &str, lists: &[&[RenamedDefinition]]) -> String {
+fn apply_definition_renames(text: &str, lists: &[&[RenamedDefinition]]) -> String {
     lists.iter().fold(text.to_owned(), |text, renamed| match renamed {
         [] => text,
         renamed => {
             let names: Vec<(&str, String)> = renamed.iter().map(|(old, new)| (old.as_str(), new.clone())).collect();
-            rename_names(&text, &names)
+            replace_formula_names(&text, &names)
         }
     })
 }

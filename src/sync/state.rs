@@ -45,13 +45,13 @@ pub struct PushState {
 
 /// Base name of `known.yml`, which is stored in the same folder as the states. A model with this name stores its state
 /// under a different file name.
-const RESERVED_STEM: &str = "known";
+const RESERVED_MODEL_NAME: &str = "known";
 
 impl PushState {
     /// Returns the file name of a model's state, relative to the folder of states.
     #[must_use]
     pub fn file_name(model: &str) -> String {
-        if model.eq_ignore_ascii_case(RESERVED_STEM) {
+        if model.eq_ignore_ascii_case(RESERVED_MODEL_NAME) {
             format!("{model}.model.yml")
         } else {
             format!("{model}.yml")
@@ -63,17 +63,17 @@ impl PushState {
     /// ```
     /// use formulac_sync::PushState;
     /// for model in ["revenue", "known"] {
-    ///     assert_eq!(PushState::state_model(&PushState::file_name(model)), Some(model));
+    ///     assert_eq!(PushState::model_of_state_file(&PushState::file_name(model)), Some(model));
     /// }
-    /// assert_eq!(PushState::state_model("known.yml"), None);
-    /// assert_eq!(PushState::state_model("omni/orders.yml"), None);
+    /// assert_eq!(PushState::model_of_state_file("known.yml"), None);
+    /// assert_eq!(PushState::model_of_state_file("omni/orders.yml"), None);
     /// ```
     #[must_use]
-    pub fn state_model(file_name: &str) -> Option<&str> {
+    pub fn model_of_state_file(file_name: &str) -> Option<&str> {
         // Subfolders contain other files, such as the records of pulls.
         let stem = file_name.strip_suffix(".yml").filter(|stem| !stem.contains('/'))?;
         let model = stem.strip_suffix(".model").unwrap_or(stem);
-        (!stem.eq_ignore_ascii_case(RESERVED_STEM)).then_some(model)
+        (!stem.eq_ignore_ascii_case(RESERVED_MODEL_NAME)).then_some(model)
     }
 
     /// Returns the model whose state is at a path relative to the project's folder. `None` if the file is not a state.
@@ -86,7 +86,7 @@ impl PushState {
     /// ```
     #[must_use]
     pub fn model_of_path(path: &str) -> Option<&str> {
-        Self::state_model(path.strip_prefix(STATE_FOLDER)?.strip_prefix('/')?)
+        Self::model_of_state_file(path.strip_prefix(STATE_FOLDER)?.strip_prefix('/')?)
     }
 
     /// Creates a state without files.
@@ -95,7 +95,7 @@ impl PushState {
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
-            source: normalize_lines(source),
+            source: normalize_line_endings(source),
             sets: BTreeMap::new(),
             files: BTreeMap::new(),
         }
@@ -112,7 +112,7 @@ impl PushState {
     #[must_use]
     pub fn text(&self) -> String {
         // The block does not end with a line break, so that git merges it line by line.
-        let block = |text: &str| YamlOutput::Dbt(normalize_lines(text).trim_end_matches('\n').to_owned());
+        let block = |text: &str| YamlOutput::Dbt(normalize_line_endings(text).trim_end_matches('\n').to_owned());
         let blocks = |texts: &BTreeMap<String, String>| {
             let blocks = texts.iter().map(|(path, text)| (path.clone(), block(text)));
             YamlOutput::Map(blocks.collect())
@@ -134,7 +134,7 @@ impl PushState {
     /// Reads the contents of the state files of models, in order. Each file is paired with the name of its model. Skips
     /// parsing a file if its content matches the state of the current spec.
     #[must_use]
-    pub fn versions_of_models(files: &[(String, String)], ours: &BTreeMap<String, CurrentSpec>) -> Vec<Vec<Self>> {
+    pub fn read_state_versions(files: &[(String, String)], ours: &BTreeMap<String, CurrentSpec>) -> Vec<Vec<Self>> {
         let versions = |number: usize| {
             let (model, text) = files.get(number)?;
             let current = ours.get(model).map(|ours| Self::from_pushed(model, ours));
@@ -157,13 +157,13 @@ impl PushState {
     /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
     /// spec still generates the unedited files.
     #[must_use]
-    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, texts: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn base_from_unpushed_files(model: &str, ours: &CurrentSpec, texts: &BTreeMap<String, String>) -> Option<Self> {
         let pairs = || {
             texts
                 .iter()
                 .filter_map(|(path, text)| Some((text, ours.files.get(path)?)))
         };
-        let is_edited = pairs().any(|(text, ours)| normalize_lines(text) != normalize_lines(ours));
+        let is_edited = pairs().any(|(text, ours)| normalize_line_endings(text) != normalize_line_endings(ours));
         if !is_edited || !pairs().all(|(text, ours)| has_same_generated_content(text, ours)) {
             return None;
         }
@@ -176,7 +176,7 @@ impl PushState {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
         let sets = ours.compiled.metric_set_extracts(&ours.source).into_iter();
-        state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
+        state.sets = sets.map(|(path, text)| (path, normalize_line_endings(&text))).collect();
         state
     }
 }
@@ -185,13 +185,14 @@ fn read(text: &str) -> Option<PushState> {
     let root = yaml::parse_root(text)?;
     let texts = |key: &str| {
         let texts = root.pairs_at(key).iter();
-        let texts = texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
+        let texts =
+            texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_line_endings(text.text()?))));
         texts.collect()
     };
     Some(PushState {
         model: root.string_at("model")?,
         spec: root.string_at("spec")?,
-        source: normalize_lines(root.text_at("source")?),
+        source: normalize_line_endings(root.text_at("source")?),
         sets: texts("sets"),
         files: texts("files"),
     })
@@ -199,7 +200,7 @@ fn read(text: &str) -> Option<PushState> {
 
 /// Reads one version of a file, or the versions of both branches if git could not merge them.
 pub(super) fn read_versions<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
-    match conflict_branches(text) {
+    match split_conflict_branches(text) {
         None => read(text).into_iter().collect(),
         Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
     }
@@ -207,7 +208,7 @@ pub(super) fn read_versions<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> 
 
 /// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if the file has no
 /// markers.
-pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
+pub(super) fn split_conflict_branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return None;
     }
@@ -235,7 +236,7 @@ pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
 
 /// Normalizes the line endings of a string for comparison, and ends the string with one line break. Other carriage
 /// returns are kept, because they end a comment in some engines.
-pub(super) fn normalize_lines(text: &str) -> String {
+pub(super) fn normalize_line_endings(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     format!("{}\n", text.trim_end_matches('\n'))
 }
@@ -258,9 +259,9 @@ mod tests {
             ("tests/carriage_return.sql", "select a -- b\r * 2\n"),
             ("tests/empty.sql", ""),
         ] {
-            state.files.insert(path.to_owned(), normalize_lines(text));
+            state.files.insert(path.to_owned(), normalize_line_endings(text));
         }
-        let set = normalize_lines("metric_set: s\nfrom: t\ndefinitions: n = COUNT()");
+        let set = normalize_line_endings("metric_set: s\nfrom: t\ndefinitions: n = COUNT()");
         state.sets.insert("metrics/s.yml".to_owned(), set);
         assert_eq!(PushState::versions(&state.text()), [state]);
     }
@@ -275,7 +276,7 @@ mod tests {
             );
             state.files.insert(
                 "m.sql".to_owned(),
-                normalize_lines(&format!("select\n    {formula} as a,\n    2 as b")),
+                normalize_line_endings(&format!("select\n    {formula} as a,\n    2 as b")),
             );
             state
         };

@@ -18,7 +18,7 @@ const TIMINGS_FOLDER: &str = ".formulac/local/timings";
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Timing {
+pub struct VerificationTiming {
     /// Name of the environment. Empty if the project has no environments.
     pub environment: String,
     /// Engine that ran the comparison, with its version.
@@ -31,7 +31,7 @@ pub struct Timing {
     pub build_seconds: Option<f64>,
 }
 
-impl Timing {
+impl VerificationTiming {
     /// Returns the path of a model's timing file, relative to the project's folder.
     #[must_use]
     pub fn timing_path(model: &str) -> String {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::hand_edits::{HandEdit, Property};
-use super::properties::rendered_value;
+use super::hand_edits::{ManualEdit, Property};
+use super::properties::render_yaml_strings;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 
 /// Maximum number of data tests in a list that are examined for the test that a user removed.
@@ -20,18 +20,18 @@ pub(super) enum SpecEdit {
 
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
 /// whether it contains the edit. Empty if no spec can express the edit.
-pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
-    let edits = spec_edits(source, yaml_value(source).as_ref(), hand);
-    let candidates = edits.into_iter().map(|edit| with_spec_edits(source, vec![edit]));
+pub(super) fn specs_with_transferred_edit(source: &str, manual_edit: &ManualEdit) -> Vec<String> {
+    let edits = spec_edits(source, yaml_value(source).as_ref(), manual_edit);
+    let candidates = edits.into_iter().map(|edit| apply_spec_edits(source, vec![edit]));
     candidates.flatten().collect()
 }
 
 /// Returns edits to the spec, each of which may transfer a manual edit, best first. `root` is the value of the spec.
-pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit) -> Vec<SpecEdit> {
-    let (before, after) = &hand.values;
-    let column = hand.definition.as_deref();
-    match (hand.property, after) {
-        (Property::Description, Some(value)) => match rendered_value(value) {
+pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, manual_edit: &ManualEdit) -> Vec<SpecEdit> {
+    let (before, after) = &manual_edit.values;
+    let column = manual_edit.definition.as_deref();
+    match (manual_edit.property, after) {
+        (Property::Description, Some(value)) => match render_yaml_strings(value) {
             Some(YamlValue::Text(text)) => description_edits(source, root, column, &text),
             _ => Vec::new(),
         },
@@ -44,23 +44,23 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
             edits.into_iter().map(SpecEdit::Value).collect()
         }
         (Property::Config, after) => {
-            let places: Vec<Vec<String>> = match &hand.definition {
+            let places: Vec<Vec<String>> = match &manual_edit.definition {
                 Some(column) => {
-                    let in_definition = ["definitions", column, &hand.detail].map(str::to_owned).to_vec();
-                    let is_there = value_at(root, &in_definition).is_some();
+                    let in_definition = ["definitions", column, &manual_edit.detail].map(str::to_owned).to_vec();
+                    let is_there = value_at_key_path(root, &in_definition).is_some();
                     let in_definition = Some(in_definition).filter(|_| is_there);
-                    let in_columns = column_key_path(column, &hand.detail);
+                    let in_columns = column_key_path(column, &manual_edit.detail);
                     in_definition.into_iter().chain([in_columns]).collect()
                 }
                 None => vec![
-                    vec![hand.detail.clone()],
-                    vec!["config".to_owned(), hand.detail.clone()],
+                    vec![manual_edit.detail.clone()],
+                    vec!["config".to_owned(), manual_edit.detail.clone()],
                 ],
             };
             // Some keys of a spec contain text, and others contain Jinja for dbt, so try both forms of the value.
             let text = after
                 .as_ref()
-                .and_then(rendered_value)
+                .and_then(render_yaml_strings)
                 .filter(|text| Some(text) != after.as_ref());
             let edits = places.iter().flat_map(|keys| match after {
                 Some(value) => [Some(value), text.as_ref()]
@@ -68,7 +68,9 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
                     .flatten()
                     .flat_map(|value| edits_that_set_key(root, keys, value))
                     .collect(),
-                None => vec![Edit::Remove { at: key_path(keys) }],
+                None => vec![Edit::Remove {
+                    at: yaml_key_path(keys),
+                }],
             });
             edits.map(SpecEdit::Value).collect()
         }
@@ -77,7 +79,7 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
 }
 
 /// Returns the spec with edits. `None` if an edit is refused, or if two edits concern the same value.
-pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<String> {
+pub(super) fn apply_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<String> {
     let (mut values, mut comments) = (Vec::new(), Vec::new());
     // Several edits may create the same key.
     let mut created: HashMap<Path, usize> = HashMap::new();
@@ -86,7 +88,7 @@ pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<Stri
             SpecEdit::Comment { definition, text } => comments.push((definition, text)),
             SpecEdit::Value(Edit::Set { at, value, after }) => match created.get(&at) {
                 Some(index) => match values.get_mut(*index) {
-                    Some(Edit::Set { value: first, .. }) => merge_yaml(first, value)?,
+                    Some(Edit::Set { value: first, .. }) => merge_yaml_values(first, value)?,
                     _ => return None,
                 },
                 None => {
@@ -108,13 +110,13 @@ pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<Stri
 
 /// Merges a YAML value into another: adds the keys of mappings, including nested mappings, and appends the items of
 /// lists. `None` if the values are not both mappings or both lists.
-fn merge_yaml(first: &mut YamlValue, other: YamlValue) -> Option<()> {
+fn merge_yaml_values(first: &mut YamlValue, other: YamlValue) -> Option<()> {
     match (first, other) {
         (YamlValue::Map(pairs, _), YamlValue::Map(others, _)) => {
             others
                 .into_iter()
                 .try_for_each(|(key, value)| match pairs.iter_mut().find(|(own, _)| *own == key) {
-                    Some((_, own)) => merge_yaml(own, value),
+                    Some((_, own)) => merge_yaml_values(own, value),
                     None => {
                         pairs.push((key, value));
                         Some(())
@@ -140,10 +142,13 @@ fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
     // Try the current location of the description first.
     let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
     let in_definition = || {
-        let is_mapping = matches!(value_at(root, in_definitions.get(..2)?), Some(YamlValue::Map(..)));
+        let is_mapping = matches!(
+            value_at_key_path(root, in_definitions.get(..2)?),
+            Some(YamlValue::Map(..))
+        );
         is_mapping.then(|| {
             SpecEdit::Value(Edit::Set {
-                at: key_path(&in_definitions),
+                at: yaml_key_path(&in_definitions),
                 value: value.clone(),
                 after: vec!["formula".to_owned()],
             })
@@ -156,9 +161,9 @@ fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
         text: text.to_owned(),
     });
     let (replaced, added) = if has_comment { (comment, None) } else { (None, comment) };
-    let is_there = value_at(root, &in_definitions).is_some();
+    let is_there = value_at_key_path(root, &in_definitions).is_some();
     // If the spec has the key `columns`, prefer this key, so that the properties of a column stay together.
-    let is_listed = value_at(root, &["columns".to_owned()]).is_some();
+    let is_listed = value_at_key_path(root, &["columns".to_owned()]).is_some();
     let mut edits: Vec<SpecEdit> = replaced.into_iter().collect();
     edits.extend(in_definition().filter(|_| is_there));
     edits.extend(added.filter(|_| !is_listed));
@@ -169,7 +174,7 @@ fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
 }
 
 /// Returns the value at a path of keys.
-fn value_at<'v>(root: Option<&'v YamlValue>, keys: &[String]) -> Option<&'v YamlValue> {
+fn value_at_key_path<'v>(root: Option<&'v YamlValue>, keys: &[String]) -> Option<&'v YamlValue> {
     keys.iter().try_fold(root?, |value, key| value.get(key))
 }
 
@@ -218,7 +223,7 @@ fn column_key_path(column: &str, key: &str) -> Vec<String> {
     ["columns", column, key].map(str::to_owned).to_vec()
 }
 
-fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
+fn yaml_key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
     keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
@@ -235,12 +240,13 @@ fn edits_that_set_key(root: Option<&YamlValue>, keys: &[String], value: &YamlVal
     // An edit with a shorter path would replace existing values, so this edit is used only if the key at that path is
     // missing.
     let is_possible = |count: &usize| {
-        let has_parent = value_at(root, keys.get(..count - 1).unwrap_or_default()).is_some();
-        has_parent && (*count == keys.len() || value_at(root, keys.get(..*count).unwrap_or_default()).is_none())
+        let has_parent = value_at_key_path(root, keys.get(..count - 1).unwrap_or_default()).is_some();
+        has_parent
+            && (*count == keys.len() || value_at_key_path(root, keys.get(..*count).unwrap_or_default()).is_none())
     };
     let counts = (1..=keys.len()).rev().filter(is_possible);
     let edit = |count: usize| Edit::Set {
-        at: key_path(keys.iter().take(count)),
+        at: yaml_key_path(keys.iter().take(count)),
         value: wrapped(count),
         after: Vec::new(),
     };
@@ -249,7 +255,7 @@ fn edits_that_set_key(root: Option<&YamlValue>, keys: &[String], value: &YamlVal
 
 /// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path
 /// first.
-fn test_list_paths(column: Option<&str>) -> Vec<Vec<String>> {
+fn possible_test_list_paths(column: Option<&str>) -> Vec<Vec<String>> {
     let lists = |above: &[&str]| {
         let list = |key| above.iter().chain([&key]).map(|key| (*key).to_owned()).collect();
         ["data_tests", "tests"].map(list)
@@ -262,13 +268,13 @@ fn test_list_paths(column: Option<&str>) -> Vec<Vec<String>> {
 
 /// Returns the edits that add a data test to an existing list, or that create the list.
 fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
-    let lists = test_list_paths(column);
-    let is_there = |keys: &&Vec<String>| value_at(root, keys).is_some();
+    let lists = possible_test_list_paths(column);
+    let is_there = |keys: &&Vec<String>| value_at_key_path(root, keys).is_some();
     let mut edits: Vec<Edit> = lists
         .iter()
         .filter(is_there)
         .map(|keys| Edit::Add {
-            to: key_path(keys),
+            to: yaml_key_path(keys),
             value: item.clone(),
         })
         .collect();
@@ -287,15 +293,15 @@ fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlVal
 fn remove_test_edits(source: &str, root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
     let Some(root) = root else { return Vec::new() };
     let (mut equal, mut others) = (Vec::new(), Vec::new());
-    for keys in test_list_paths(column) {
-        let Some(YamlValue::List(items, _)) = value_at(Some(root), &keys) else {
+    for keys in possible_test_list_paths(column) {
+        let Some(YamlValue::List(items, _)) = value_at_key_path(Some(root), &keys) else {
             continue;
         };
         if items.len() == 1 {
             equal.extend(remove_list_edit(source, root, &keys));
         }
         for (position, own) in items.iter().enumerate().take(MAX_TRIED_TESTS) {
-            let at = key_path(&keys).position(position);
+            let at = yaml_key_path(&keys).position(position);
             let edits = if own.is_same_value(item) {
                 &mut equal
             } else {
@@ -339,7 +345,7 @@ fn remove_list_edit(source: &str, root: &YamlValue, keys: &[String]) -> Option<E
         matches!(mapping, Some(YamlValue::Map(pairs, _)) if pairs.len() == 1)
     };
     let count = (1..keys.len()).rev().take_while(|count| has_one_key(*count)).last();
-    let at = key_path(keys.iter().take(count.unwrap_or(keys.len())));
+    let at = yaml_key_path(keys.iter().take(count.unwrap_or(keys.len())));
     let edit = Edit::Remove { at };
     let removed = apply_edits(source, std::slice::from_ref(&edit)).ok()?;
     let comments = |text: &str| text.matches('#').count();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::diag::hidden::escape_hidden;
-use crate::text::one_line;
+use crate::text::collapse_whitespace;
 
 /// Formats a string as inline code on one line. Uses HTML if the text contains a backtick or a vertical bar, because a
 /// bar would end a table cell.
@@ -16,7 +16,7 @@ use crate::text::one_line;
 /// ```
 #[must_use]
 pub fn inline_code(text: &str) -> String {
-    let text = escape_hidden(&one_line(text)).into_owned();
+    let text = escape_hidden(&collapse_whitespace(text)).into_owned();
     if text.contains(['`', '|']) {
         return format!("<code>{}</code>", escape_markdown(&text));
     }

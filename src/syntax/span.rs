@@ -154,7 +154,10 @@ impl<'s> LineIndex<'s> {
     fn characters_before(&self, offset: u32) -> u32 {
         let block = offset as usize / BLOCK_BYTES;
         let Some(before) = self.blocks.get(block) else {
-            return self.blocks.last().map_or(0, |b| b + count_characters(self.tail()));
+            return self
+                .blocks
+                .last()
+                .map_or(0, |b| b + count_characters(self.text_after_last_block()));
         };
         let bytes = self
             .source
@@ -164,7 +167,7 @@ impl<'s> LineIndex<'s> {
         before + count_characters(bytes)
     }
 
-    fn tail(&self) -> &[u8] {
+    fn text_after_last_block(&self) -> &[u8] {
         let start = self.blocks.len().saturating_sub(1) * BLOCK_BYTES;
         self.source.as_bytes().get(start..).unwrap_or_default()
     }

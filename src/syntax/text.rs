@@ -5,11 +5,11 @@ use std::fmt::Display;
 /// Replaces each run of whitespace with one space, and removes whitespace at both ends.
 ///
 /// ```
-/// use formulac_syntax::text::one_line;
-/// assert_eq!(one_line("  a =\n    b "), "a = b");
+/// use formulac_syntax::text::collapse_whitespace;
+/// assert_eq!(collapse_whitespace("  a =\n    b "), "a = b");
 /// ```
 #[must_use]
-pub fn one_line(text: &str) -> String {
+pub fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

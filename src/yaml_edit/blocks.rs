@@ -1,6 +1,6 @@
 //! Managed blocks: generated comments between two markers. Each block is replaced as a whole.
 
-use super::YamlRefusal;
+use super::YamlEditError;
 use super::tree::{YamlTree, read};
 use crate::yaml::lines;
 
@@ -32,7 +32,7 @@ pub(super) struct BlockDifference {
 }
 
 /// Returns the managed blocks of a file. The markers of a block are comments at the beginning of a line.
-fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
+fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlEditError> {
     let source = tree.source;
     let mut yaml_blocks: Vec<YamlBlock<'s>> = Vec::new();
     let mut open: Option<(usize, &'s str)> = None;
@@ -43,16 +43,16 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
         }
         if is_block_start_marker(text) {
             if open.is_some() {
-                return Err(tree.new_refusal(comment.start, format!("`{END_MARKER}` is missing before this line")));
+                return Err(tree.edit_error_at(comment.start, format!("`{END_MARKER}` is missing before this line")));
             }
             let name = text.trim_end();
             if yaml_blocks.iter().any(|block| block.name == name) {
-                return Err(tree.new_refusal(comment.start, format!("`{name}` occurs twice")));
+                return Err(tree.edit_error_at(comment.start, format!("`{name}` occurs twice")));
             }
             open = Some((comment.start, name));
         } else if text.starts_with(END_MARKER) {
             let Some((start, name)) = open.take() else {
-                return Err(tree.new_refusal(comment.start, format!("`{START_MARKER}` is missing above this line")));
+                return Err(tree.edit_error_at(comment.start, format!("`{START_MARKER}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
             yaml_blocks.push(YamlBlock {
@@ -64,7 +64,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
         }
     }
     match open {
-        Some((start, _)) => Err(tree.new_refusal(start, format!("`{END_MARKER}` is missing below this line"))),
+        Some((start, _)) => Err(tree.edit_error_at(start, format!("`{END_MARKER}` is missing below this line"))),
         None => Ok(yaml_blocks),
     }
 }
@@ -75,7 +75,7 @@ pub(super) fn merge(
     file: &str,
     new: &YamlTree<'_>,
     line_break: &str,
-) -> Result<(String, Vec<BlockDifference>), YamlRefusal> {
+) -> Result<(String, Vec<BlockDifference>), YamlEditError> {
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
     if !sources
         .into_iter()
@@ -132,7 +132,7 @@ pub(super) fn merge(
     match (means(&tree), means(&after)) {
         (Some(before), Some(after)) if before.is_same_value(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),
-        _ => Err(tree.new_refusal(0, "the meaning of the managed comments would change")),
+        _ => Err(tree.edit_error_at(0, "the meaning of the managed comments would change")),
     }
 }
 

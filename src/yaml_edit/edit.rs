@@ -6,7 +6,7 @@ use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
 use super::tree::{NodeRef, YamlTree, read};
 use super::value::YamlValue;
-use super::{YamlRefusal, splice, without_byte_order_mark};
+use super::{YamlEditError, splice, split_byte_order_mark};
 use crate::yaml::{ChildNode, MAX_NESTING, Node};
 
 /// Edit to a YAML file.
@@ -47,8 +47,8 @@ pub enum Edit {
 /// error if an edit refers to a value that does not exist, if two edits overlap, or if an edit would change a value
 /// that an anchor or an alias shares with other parts of the file. If a mapping inherits the edited key through a merge
 /// key (`<<`), the key is set in the mapping itself.
-pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
-    let (mark, source) = without_byte_order_mark(text);
+pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlEditError> {
+    let (mark, source) = split_byte_order_mark(text);
     let tree = read(source)?;
     let mut editor = Editor {
         tree: &tree,
@@ -66,28 +66,28 @@ pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
 }
 
 /// List items, keyed by the values that identify them. `None` if several items have the same values.
-type ItemIndex = HashMap<Vec<String>, Option<usize>>;
+type ListItemIndex = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
     tree: &'t YamlTree<'s>,
     changes: YamlChanges<'t>,
     keys: HashMap<NodeRef<'t>, HashMap<&'t str, usize>>,
-    items: HashMap<(NodeRef<'t>, Vec<String>), ItemIndex>,
+    items: HashMap<(NodeRef<'t>, Vec<String>), ListItemIndex>,
     /// Children to add to keys that have no value.
     empty: BTreeMap<NodeRef<'t>, Vec<(Option<String>, YamlValue)>>,
     new_keys: HashSet<(NodeRef<'t>, String)>,
 }
 
 impl<'t> Editor<'t, '_> {
-    fn record_edit(&mut self, edit: &Edit) -> Result<(), YamlRefusal> {
+    fn record_edit(&mut self, edit: &Edit) -> Result<(), YamlEditError> {
         match edit {
-            Edit::Set { at, value, after } => self.record_set(at, value, after),
-            Edit::Add { to, value } => self.record_add(to, value),
-            Edit::Remove { at } => self.record_remove(at),
+            Edit::Set { at, value, after } => self.record_set_edit(at, value, after),
+            Edit::Add { to, value } => self.record_add_edit(to, value),
+            Edit::Remove { at } => self.record_remove_edit(at),
         }
     }
 
-    fn record_set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
+    fn record_set_edit(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlEditError> {
         self.check_writable(at, value)?;
         let Some((last, above)) = at.steps().split_last() else {
             return match self.tree.root() {
@@ -95,7 +95,7 @@ impl<'t> Editor<'t, '_> {
                     self.changes.new_contents = Some(value.clone());
                     Ok(())
                 }
-                Some(_) => Err(self.tree.new_refusal(0, "the complete file would be replaced")),
+                Some(_) => Err(self.tree.edit_error_at(0, "the complete file would be replaced")),
             };
         };
         if self.tree.root().is_none() && above.is_empty() {
@@ -111,18 +111,18 @@ impl<'t> Editor<'t, '_> {
                 if !self.tree.value(&node).is_same_value(value)
                     && self.changes.replacements.insert(node, value.clone()).is_some()
                 {
-                    return Err(self.overlap_refusal(child.start, at));
+                    return Err(self.overlapping_edits_error(child.start, at));
                 }
                 Ok(())
             }
             (None, PathSegment::Key(key)) => self.add_new_key(parent, at, key, value, after),
-            (None, _) => Err(self.missing_refusal(&parent, at)),
+            (None, _) => Err(self.missing_value_error(&parent, at)),
         }
     }
 
-    fn set_first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn set_first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlEditError> {
         let PathSegment::Key(key) = step else {
-            return Err(self.tree.new_refusal(0, "the file is empty"));
+            return Err(self.tree.edit_error_at(0, "the file is empty"));
         };
         match self
             .changes
@@ -130,7 +130,7 @@ impl<'t> Editor<'t, '_> {
             .get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new()))
         {
             YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
-            _ => return Err(self.tree.new_refusal(0, "two edits overlap here")),
+            _ => return Err(self.tree.edit_error_at(0, "two edits overlap here")),
         }
         Ok(())
     }
@@ -142,12 +142,12 @@ impl<'t> Editor<'t, '_> {
         key: &str,
         value: &YamlValue,
         after: &[String],
-    ) -> Result<(), YamlRefusal> {
+    ) -> Result<(), YamlEditError> {
         let tree = self.tree;
         if !self.new_keys.insert((parent, key.to_owned())) {
-            return Err(self.overlap_refusal(parent.start(), at));
+            return Err(self.overlapping_edits_error(parent.start(), at));
         }
-        if parent.is_nothing() {
+        if parent.requires_no_approval() {
             self.empty
                 .entry(parent)
                 .or_default()
@@ -155,7 +155,7 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         if !parent.is_map() {
-            return Err(self.missing_refusal(&parent, at));
+            return Err(self.missing_value_error(&parent, at));
         }
         // A key of the mapping itself takes precedence over a key from a merge key (`<<`), and does not affect other
         // mappings.
@@ -177,7 +177,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    fn record_add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn record_add_edit(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlEditError> {
         self.check_writable(to, value)?;
         if self.tree.root().is_none() && to.steps().is_empty() {
             match self
@@ -186,17 +186,17 @@ impl<'t> Editor<'t, '_> {
                 .get_or_insert_with(|| YamlValue::list(Vec::new()))
             {
                 YamlValue::List(items, _) => items.push(value.clone()),
-                _ => return Err(self.tree.new_refusal(0, "two edits overlap here")),
+                _ => return Err(self.tree.edit_error_at(0, "two edits overlap here")),
             }
             return Ok(());
         }
         let list = self.find(to.steps(), to)?;
-        if list.is_nothing() {
+        if list.requires_no_approval() {
             self.empty.entry(list).or_default().push((None, value.clone()));
             return Ok(());
         }
         if !list.is_list() {
-            return Err(self.tree.new_refusal(list.start(), format!("`{to}` is not a list")));
+            return Err(self.tree.edit_error_at(list.start(), format!("`{to}` is not a list")));
         }
         let has = match value.as_text() {
             Some(text) => self.find_child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
@@ -217,27 +217,27 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    fn record_remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
+    fn record_remove_edit(&mut self, at: &Path) -> Result<(), YamlEditError> {
         let Some((last, above)) = at.steps().split_last() else {
-            return Err(self.tree.new_refusal(0, "the complete file would be removed"));
+            return Err(self.tree.edit_error_at(0, "the complete file would be removed"));
         };
         let parent = self.find(above, at)?;
         let number = self.find_child(parent, last).ok_or_else(|| match last {
             PathSegment::Key(key) if parent.is_map() && self.tree.merged_value(parent.0, key).is_some() => {
                 let reason = format!("`{key}` comes from a merge key (`<<`)");
-                self.tree.new_refusal(parent.start(), reason)
+                self.tree.edit_error_at(parent.start(), reason)
             }
-            _ => self.missing_refusal(&parent, at),
+            _ => self.missing_value_error(&parent, at),
         })?;
         if !self.changes.removed_children.insert((parent, number)) {
-            return Err(self.overlap_refusal(parent.start(), at));
+            return Err(self.overlapping_edits_error(parent.start(), at));
         }
         Ok(())
     }
 
     /// Checks that no edit changes a part of a value that another edit replaces or removes.
-    fn finish(mut self) -> Result<YamlChanges<'t>, YamlRefusal> {
-        let overlap = |node: NodeRef<'_>| self.tree.new_refusal(node.start(), "two edits overlap here");
+    fn finish(mut self) -> Result<YamlChanges<'t>, YamlEditError> {
+        let overlap = |node: NodeRef<'_>| self.tree.edit_error_at(node.start(), "two edits overlap here");
         for (node, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
                 YamlValue::list(added.into_iter().map(|(_, value)| value).collect())
@@ -265,13 +265,13 @@ impl<'t> Editor<'t, '_> {
         Ok(changes)
     }
 
-    fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<NodeRef<'t>, YamlRefusal> {
+    fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<NodeRef<'t>, YamlEditError> {
         let root = self.tree.root();
-        let mut node = root.ok_or_else(|| self.tree.new_refusal(0, format!("there is no `{path}`")))?;
+        let mut node = root.ok_or_else(|| self.tree.edit_error_at(0, format!("there is no `{path}`")))?;
         for step in steps {
             let number = self.find_child(NodeRef(node), step);
             let child = number.and_then(|number| node.child(number));
-            node = child.ok_or_else(|| self.missing_refusal(node, path))?.value;
+            node = child.ok_or_else(|| self.missing_value_error(node, path))?.value;
         }
         Ok(NodeRef(node))
     }
@@ -282,10 +282,10 @@ impl<'t> Editor<'t, '_> {
             PathSegment::Position(position) => {
                 Some(*position).filter(|position| node.is_list() && *position < node.child_count())
             }
-            PathSegment::Scalar(text) => self.find_item(node, &[], vec![text.trim_end_matches('\n').to_owned()]),
+            PathSegment::Scalar(text) => self.find_list_item(node, &[], vec![text.trim_end_matches('\n').to_owned()]),
             PathSegment::Item(keys) => {
                 let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
-                self.find_item(node, &keys, texts)
+                self.find_list_item(node, &keys, texts)
             }
         }
     }
@@ -299,14 +299,14 @@ impl<'t> Editor<'t, '_> {
         self.keys.entry(node).or_insert_with(read).get(key).copied()
     }
 
-    fn find_item(&mut self, node: NodeRef<'t>, keys: &[String], texts: Vec<String>) -> Option<usize> {
+    fn find_list_item(&mut self, node: NodeRef<'t>, keys: &[String], texts: Vec<String>) -> Option<usize> {
         if !node.is_list() {
             return None;
         }
         let read = || {
-            let mut items = ItemIndex::new();
+            let mut items = ListItemIndex::new();
             for (number, item) in node.children().enumerate() {
-                let Some(texts) = self.tree.item_identity(item.value, keys) else {
+                let Some(texts) = self.tree.list_item_identity(item.value, keys) else {
                     continue;
                 };
                 items
@@ -324,29 +324,29 @@ impl<'t> Editor<'t, '_> {
             .flatten()
     }
 
-    fn check_writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn check_writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlEditError> {
         if value.is_deeper_than(MAX_NESTING) {
             return Err(self
                 .tree
-                .new_refusal(0, format!("the value for `{at}` is nested too deeply")));
+                .edit_error_at(0, format!("the value for `{at}` is nested too deeply")));
         }
         match value.verbatim() {
             Some(_) => Err(self
                 .tree
-                .new_refusal(0, format!("the value for `{at}` contains an alias or a tag"))),
+                .edit_error_at(0, format!("the value for `{at}` contains an alias or a tag"))),
             None => Ok(()),
         }
     }
 
-    fn missing_refusal(&self, node: &Node, path: &Path) -> YamlRefusal {
+    fn missing_value_error(&self, node: &Node, path: &Path) -> YamlEditError {
         let reason = match node.is_alias {
             true => "an alias would be changed".to_owned(),
             false => format!("there is no `{path}`, or more than one"),
         };
-        self.tree.new_refusal(node.start(), reason)
+        self.tree.edit_error_at(node.start(), reason)
     }
 
-    fn overlap_refusal(&self, at: usize, path: &Path) -> YamlRefusal {
-        self.tree.new_refusal(at, format!("two edits overlap at `{path}`"))
+    fn overlapping_edits_error(&self, at: usize, path: &Path) -> YamlEditError {
+        self.tree.edit_error_at(at, format!("two edits overlap at `{path}`"))
     }
 }

@@ -1,7 +1,7 @@
 //! Edits handwritten YAML files. The comments, order, quotes and line breaks of all other parts are kept.
 //!
 //! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in generated text to a file that
-//! users have edited in the meantime. Both functions return the new text, or a [`YamlRefusal`] with a reason. Both
+//! users have edited in the meantime. Both functions return the new text, or a [`YamlEditError`] with a reason. Both
 //! functions parse the new text and compare its values with the expected values, so they never return text with an
 //! unexpected meaning.
 //!
@@ -16,7 +16,7 @@
 //! ];
 //! let edited = apply_edits(file, &edits)?;
 //! assert_eq!(edited, "models:\n  - name: orders # ours\n    description: \"Paid: yes\"\n    tags: ['a', b]\n");
-//! # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
+//! # Ok::<(), formulac_yaml_edit::YamlEditError>(())
 //! ```
 
 #![forbid(unsafe_code)]
@@ -45,20 +45,20 @@ use formulac_syntax::yaml;
 use std::fmt;
 
 pub use edit::{Edit, apply_edits};
-pub use merge::{KeptValue, MergedText, merge};
+pub use merge::{MergedText, YamlMergeConflict, merge};
 pub use path::{Path, PathPattern, PathSegment};
-pub use rules::{RuleMark, Rules};
+pub use rules::{RemovalMark, Rules};
 pub use value::{CollectionStyle, YamlValue};
 
 /// Reason why a file cannot be edited, and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct YamlRefusal {
+pub struct YamlEditError {
     line: usize,
     column: usize,
     reason: String,
 }
 
-impl YamlRefusal {
+impl YamlEditError {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
         let place = LineIndex::new(source).position(at as u32);
         Self {
@@ -87,28 +87,28 @@ impl YamlRefusal {
     }
 }
 
-impl fmt::Display for YamlRefusal {
+impl fmt::Display for YamlEditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
     }
 }
 
-impl std::error::Error for YamlRefusal {}
+impl std::error::Error for YamlEditError {}
 
 /// Returns the reason why a file cannot be edited: it is not valid YAML, or contains several documents or a duplicate
 /// key.
-pub fn refusal(text: &str) -> Option<YamlRefusal> {
-    tree::read(without_byte_order_mark(text).1).err()
+pub fn edit_error(text: &str) -> Option<YamlEditError> {
+    tree::read(split_byte_order_mark(text).1).err()
 }
 
 /// Parses the value of a file. `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
-    let tree = tree::read(without_byte_order_mark(text).1).ok()?;
+    let tree = tree::read(split_byte_order_mark(text).1).ok()?;
     tree.root().map(|root| tree.value(root))
 }
 
 /// Separates a byte order mark from the text.
-fn without_byte_order_mark(text: &str) -> (&'static str, &str) {
+fn split_byte_order_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => ("\u{feff}", rest),
         None => ("", text),

@@ -146,10 +146,10 @@ impl RenderStyle {
     }
 
     /// Formats a list item as `- value`.
-    pub fn format_item(&self, value: &YamlValue, column: usize, gap: &str) -> RenderedValue {
-        let rendered = self.format_after_dash(value, column + 1 + gap.len());
+    pub fn format_item(&self, value: &YamlValue, column: usize, spacing: &str) -> RenderedValue {
+        let rendered = self.format_after_dash(value, column + 1 + spacing.len());
         RenderedValue {
-            head: join("-", gap, &rendered.head),
+            head: join("-", spacing, &rendered.head),
             lines: rendered.lines,
         }
     }
@@ -162,11 +162,11 @@ impl RenderedValue {
     }
 }
 
-fn join(sign: &str, gap: &str, head: &str) -> String {
+fn join(sign: &str, spacing: &str, head: &str) -> String {
     if head.is_empty() {
         sign.to_owned()
     } else {
-        format!("{sign}{gap}{head}")
+        format!("{sign}{spacing}{head}")
     }
 }
 

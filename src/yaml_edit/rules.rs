@@ -9,18 +9,18 @@ use super::value::YamlValue;
 /// longer generated.
 ///
 /// ```
-/// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};
+/// use formulac_yaml_edit::{RemovalMark, Rules, YamlValue};
 ///
 /// let rules = Rules::new()
 ///     .list("models", &["name"])
 ///     .list("models.*.columns", &["name"])
-///     .with_mark("dimensions.*", RuleMark::new("dbt_removed").add_to_list("tags", "dbt_removed").set_if_missing("hidden", YamlValue::Bare("true".into())));
+///     .with_mark("dimensions.*", RemovalMark::new("dbt_removed").add_to_list("tags", "dbt_removed").set_if_missing("hidden", YamlValue::Bare("true".into())));
 /// # let _ = rules;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     lists: Vec<(PathPattern, Vec<String>)>,
-    marks: Vec<(PathPattern, RuleMark)>,
+    marks: Vec<(PathPattern, RemovalMark)>,
     atomic: Vec<PathPattern>,
     prune: bool,
     removes_commented_values: bool,
@@ -54,7 +54,7 @@ impl Rules {
 
     /// Marks matching values that are no longer generated, instead of removing them.
     #[must_use]
-    pub fn with_mark(mut self, pattern: &str, mark: RuleMark) -> Self {
+    pub fn with_mark(mut self, pattern: &str, mark: RemovalMark) -> Self {
         self.marks.push((PathPattern::new(pattern), mark));
         self
     }
@@ -91,7 +91,7 @@ impl Rules {
         paths_within(&self.handwritten, &path.text()).next().is_some()
     }
 
-    pub(super) fn item_identity(&self, path: &Path) -> Option<&[String]> {
+    pub(super) fn list_item_identity(&self, path: &Path) -> Option<&[String]> {
         self.lists
             .iter()
             .find(|(pattern, _)| pattern.matches(path))
@@ -102,7 +102,7 @@ impl Rules {
         self.atomic.iter().any(|pattern| pattern.matches(path))
     }
 
-    pub(super) fn rule_mark(&self, path: &Path) -> Option<&RuleMark> {
+    pub(super) fn removal_mark(&self, path: &Path) -> Option<&RemovalMark> {
         self.marks
             .iter()
             .find(|(pattern, _)| pattern.matches(path))
@@ -138,13 +138,13 @@ pub(super) fn paths_within<'p>(paths: &'p BTreeSet<String>, path: &'p str) -> im
 
 /// Mark for a mapping whose origin no longer exists.
 #[derive(Clone, Debug)]
-pub struct RuleMark {
+pub struct RemovalMark {
     pub(super) note: String,
     pub(super) items: Vec<(String, YamlValue)>,
     pub(super) pairs: Vec<(String, YamlValue)>,
 }
 
-impl RuleMark {
+impl RemovalMark {
     /// Creates a mark that changes nothing except for the note. The note is added as a comment after each key that the
     /// mark sets. The note distinguishes the key from keys that users set.
     #[must_use]

@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 
 use formulac_syntax::span::LineIndex;
 
-use super::YamlRefusal;
+use super::YamlEditError;
 use super::value::YamlValue;
 use crate::yaml::{CONFLICT_MARKER, Document, Node, YamlFault, YamlStyle, conflict_marker_span, parse};
 
@@ -111,7 +111,7 @@ impl YamlTree<'_> {
 
     /// Returns the values of these keys, which identify an item of a list. Without keys, returns the value of the item
     /// itself.
-    pub fn item_identity(&self, node: &Node, keys: &[String]) -> Option<Vec<String>> {
+    pub fn list_item_identity(&self, node: &Node, keys: &[String]) -> Option<Vec<String>> {
         let text = |node: &Node| {
             let text = node.scalar().filter(|_| !node.is_tagged)?;
             Some(text.trim_end_matches('\n').to_owned())
@@ -157,31 +157,31 @@ impl YamlTree<'_> {
         self.comments.get(from..to).unwrap_or_default()
     }
 
-    pub fn new_refusal(&self, at: usize, reason: impl Into<String>) -> YamlRefusal {
-        YamlRefusal::at(self.source, at, reason)
+    pub fn edit_error_at(&self, at: usize, reason: impl Into<String>) -> YamlEditError {
+        YamlEditError::at(self.source, at, reason)
     }
 }
 
 /// Parses a file with a single document.
-pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
+pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlEditError> {
     if source.len() > MAX_FILE_BYTES {
-        return Err(YamlRefusal::at(source, 0, "the file is too large to be edited"));
+        return Err(YamlEditError::at(source, 0, "the file is too large to be edited"));
     }
     let document = parse(source, |fault, span| {
-        let refusal = |reason: &str| Err(YamlRefusal::at(source, span.start as usize, reason));
+        let edit_error = |reason: &str| Err(YamlEditError::at(source, span.start as usize, reason));
         match fault {
-            YamlFault::Nul => refusal("the file contains a control character, U+0000"),
+            YamlFault::Nul => edit_error("the file contains a control character, U+0000"),
             YamlFault::Syntax(reason) => match conflict_marker_span(source) {
-                Some(marker) => Err(YamlRefusal::at(source, marker.start as usize, CONFLICT_MARKER)),
-                None => refusal(&format!("the text is not valid YAML: {reason}")),
+                Some(marker) => Err(YamlEditError::at(source, marker.start as usize, CONFLICT_MARKER)),
+                None => edit_error(&format!("the text is not valid YAML: {reason}")),
             },
-            YamlFault::TooDeep => refusal("lists and mappings are nested too deeply"),
-            YamlFault::UnknownAlias => refusal("an alias inside its own anchor"),
+            YamlFault::TooDeep => edit_error("lists and mappings are nested too deeply"),
+            YamlFault::UnknownAlias => edit_error("an alias inside its own anchor"),
             YamlFault::DuplicateKey(key, first) => {
                 let (name, line) = (key.key_name(source), LineIndex::new(source).position(first.start).line);
-                refusal(&format!("the key `{name}` is duplicated, first in line {line}"))
+                edit_error(&format!("the key `{name}` is duplicated, first in line {line}"))
             }
-            YamlFault::SecondDocument => refusal("the file contains a second YAML document"),
+            YamlFault::SecondDocument => edit_error("the file contains a second YAML document"),
             YamlFault::TooManyNodes
             | YamlFault::AliasTooDeep
             | YamlFault::AliasTooLarge

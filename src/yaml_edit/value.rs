@@ -119,16 +119,16 @@ impl YamlValue {
 
     /// Returns `true` if this value is the other value without some of its keys and items, at any depth. The recursion
     /// is bounded because the parser limits the nesting depth.
-    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+    pub(super) fn is_subset_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(own, _), Self::List(others, _)) => {
                 let mut others = others.iter();
-                own.iter().all(|item| others.any(|other| item.is_part_of(other)))
+                own.iter().all(|item| others.any(|other| item.is_subset_of(other)))
             }
             (Self::Map(own, _), Self::Map(others, _)) => {
                 let others: HashMap<&str, &Self> = others.iter().map(|(key, value)| (key.as_str(), value)).collect();
                 let is_part = |(key, value): &(String, Self)| {
-                    others.get(key.as_str()).is_some_and(|other| value.is_part_of(other))
+                    others.get(key.as_str()).is_some_and(|other| value.is_subset_of(other))
                 };
                 own.iter().all(is_part)
             }

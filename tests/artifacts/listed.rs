@@ -135,7 +135,11 @@ pub fn tests(manifest: &Manifest) -> String {
             TestCheck::UniqueTogether(names) => format!("unique together {}", join_texts(names)),
             other => format!("{other:?}"),
         };
-        let proves = if test.is_conclusive() { "" } else { "  (proves nothing)" };
+        let proves = if test.proves_condition_for_all_rows() {
+            ""
+        } else {
+            "  (proves nothing)"
+        };
         let _ = writeln!(
             out,
             "{on} . {} : {check}{proves}",

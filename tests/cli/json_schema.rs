@@ -116,7 +116,10 @@ fn schemas_and_loader_agree() {
         "spec" => !Compiler::default().compile_spec(text).has_errors(),
         "local" => {
             let (mut project, _) = Project::from_text("environments: {dev: {}, production: {}}\n");
-            !project.add_personal(text).iter().any(formulac::Diagnostic::is_error)
+            !project
+                .apply_personal_settings(text)
+                .iter()
+                .any(formulac::Diagnostic::is_error)
         }
         _ => !Project::from_text(text).1.iter().any(formulac::Diagnostic::is_error),
     };

@@ -1,7 +1,7 @@
-//! Tests manual edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
+//! Tests manual edits to generated files: `SqlEdits` reports exactly the edited column, and no column if the meaning is
 //! unchanged.
 
-use formulac::decompile::{Decompiler, Edits, apply_replacements, restore_column, with_formula};
+use formulac::decompile::{Decompiler, SqlEdits, apply_replacements, restore_edited_column, with_formula};
 use formulac::{Compiler, Dialect};
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ fn compile_spec(dialect: Dialect) -> String {
 
 /// Returns the only difference, as CTE, column and new SQL.
 fn find_only_edit(written: &str, text: &str, dialect: Dialect) -> (Option<String>, String, String) {
-    let edits = Edits::from_texts(written, text, dialect);
+    let edits = SqlEdits::from_texts(written, text, dialect);
     assert!(edits.other_edits.is_empty() && edits.items.len() == 1, "{edits:?}");
     let item = edits.items.into_iter().next().unwrap();
     assert!(
@@ -81,7 +81,7 @@ fn equivalent_sql_is_not_an_edit() {
             &format!("{{# edited #}}{body}"),
             &body.replace(" as ", " AS "),
         ] {
-            let edits = Edits::from_texts(&sql, found, dialect);
+            let edits = SqlEdits::from_texts(&sql, found, dialect);
             assert!(edits.is_empty(), "{dialect}: {edits:?}");
         }
     }
@@ -92,7 +92,7 @@ fn all_other_edits_are_reported() {
     let dialect = Dialect::default();
     let sql = compile_spec(dialect);
     let describe_edits = |found: &str| -> Vec<String> {
-        let edits = Edits::from_texts(&sql, found, dialect);
+        let edits = SqlEdits::from_texts(&sql, found, dialect);
         assert!(edits.items.is_empty(), "{edits:?}");
         edits.other_edits.into_iter().map(|rest| rest.description).collect()
     };
@@ -245,10 +245,10 @@ proptest! {
     fn any_text_is_accepted(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
         for dialect in Dialect::verified() {
             for (written, found) in [(&one, &other), (&other, &one), (&other, &other)] {
-                let edits = Edits::from_texts(written, found, dialect);
-                prop_assert_eq!(edits.is_empty(), Edits::from_texts(found, written, dialect).is_empty());
+                let edits = SqlEdits::from_texts(written, found, dialect);
+                prop_assert_eq!(edits.is_empty(), SqlEdits::from_texts(found, written, dialect).is_empty());
             }
-            prop_assert!(Edits::from_texts(&other, &other, dialect).is_empty());
+            prop_assert!(SqlEdits::from_texts(&other, &other, dialect).is_empty());
         }
     }
 
@@ -271,7 +271,7 @@ proptest! {
         };
         // `as` before a column name is optional, so its removal is not an edit.
         prop_assume!(what != 1 || word != "as");
-        prop_assert!(!Edits::from_texts(&body, &found, dialect).is_empty(), "{}", found);
+        prop_assert!(!SqlEdits::from_texts(&body, &found, dialect).is_empty(), "{}", found);
     }
 }
 
@@ -292,7 +292,7 @@ fn deep_and_long_sql_is_accepted() {
         "not ".repeat(many),
     ] {
         let found = sql.replacen("lag(revenue, 3)", &edit, 1);
-        let _ = Edits::from_texts(&sql, &found, dialect);
+        let _ = SqlEdits::from_texts(&sql, &found, dialect);
         let shown = decompiler.find_formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior");
         assert!(shown.is_err());
     }
@@ -308,7 +308,7 @@ fn spellings_are_not_edits() {
     let is_edit = |from: &str, to: &str| {
         assert!(written.contains(from), "{from}");
         let found = written.replace(from, to);
-        !Edits::from_texts(written, &found, dialect).is_empty()
+        !SqlEdits::from_texts(written, &found, dialect).is_empty()
     };
     for (from, to) in [
         (
@@ -353,7 +353,7 @@ fn group_by_all_is_compared_with_a_thousand_keys() {
     let found = format!("select {respelled}, sum(x) as total from o group by all\n");
     for (keys, is_edited) in [(keys.clone(), false), (keys.replace("c999 ", "c1000 "), true)] {
         let written = format!("select {columns}, sum(x) as total from o group by {keys}\n");
-        let edits = Edits::from_texts(&written, &found, "duckdb".parse().unwrap());
+        let edits = SqlEdits::from_texts(&written, &found, "duckdb".parse().unwrap());
         assert_eq!(!edits.is_empty(), is_edited);
     }
 }
@@ -380,8 +380,8 @@ fn restored_columns_keep_their_positions() {
         (&by_text[0], &by_text[1]),
     ] {
         let found = format!("{}{groups}\n", select.replace("lower", "upper"));
-        let edits = Edits::from_texts(&written, &found, dialect);
-        let restored = restore_column(&written, &found, dialect, &edits.items[0].position);
+        let edits = SqlEdits::from_texts(&written, &found, dialect);
+        let restored = restore_edited_column(&written, &found, dialect, &edits.items[0].position);
         let restored = apply_replacements(&found, restored.iter().collect());
         assert_eq!(restored, Some(format!("{select}{restored_groups}\n")), "{groups}");
     }
@@ -398,7 +398,7 @@ fn positions_of_columns_are_not_edits() {
     let written = format!("{select}{GROUPS}\n{ORDER}\nlimit 5\n");
     let is_edit = |select: &str, groups: &str, order: &str| {
         let found = format!("{select}{groups}\n{order}\nlimit 5\n");
-        !Edits::from_texts(&written, &found, dialect).is_empty()
+        !SqlEdits::from_texts(&written, &found, dialect).is_empty()
     };
     for groups in ["group by 1, 2", "group by 1, region", "group by all"] {
         assert!(!is_edit(select, groups, ORDER), "{groups}");
@@ -427,7 +427,7 @@ fn positions_of_columns_are_not_edits() {
     // `group by all` also groups by a new column.
     let added = select.replace("    region,\n", "    region,\n    city,\n");
     let found = format!("{added}group by all\n{ORDER}\nlimit 5\n");
-    let edits = Edits::from_texts(&written, &found, dialect).other_edits.into_iter();
+    let edits = SqlEdits::from_texts(&written, &found, dialect).other_edits.into_iter();
     let edits: Vec<String> = edits.map(|edit| edit.description).collect();
     assert_eq!(edits, ["the column `city`", "`group by`"]);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use formulac::decompile::{Decompiler, Edits, with_formula};
+use formulac::decompile::{Decompiler, SqlEdits, with_formula};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use proptest::prelude::*;
 
@@ -127,7 +127,7 @@ proptest! {
         let shown = DECOMPILER.get_or_init(Decompiler::default).find_formula(&compiler, base, None, found, None, "x");
         if let Ok(shown) = shown {
             let again = compiler.compile_spec(&with_formula(base, None, "x", &shown).unwrap());
-            let edits = Edits::from_texts(again.model_sql().unwrap_or_default(), found, dialect);
+            let edits = SqlEdits::from_texts(again.model_sql().unwrap_or_default(), found, dialect);
             prop_assert!(edits.is_empty(), "{} became {}: {:?}", formula, shown, edits);
         }
     }

@@ -1,6 +1,6 @@
 //! Tests that words, numbers and operators that a user replaces in generated SQL are also replaced in the spec.
 
-use formulac::decompile::{Edits, spec_for_sql};
+use formulac::decompile::{SqlEdits, find_spec_for_sql};
 use formulac::{Compiler, Dialect};
 
 const GROUPED: &str = "model: m\nfrom: orders\nwhere: status = \"paid\"\nhaving: COUNT() > 5\ngroup_by: country\ndefinitions: |\n  /// Over 3 it counts.\n  large = SUM(IF(amount > 3, amount)) / COUNT(DISTINCT(customer_id)) // 3\n  small = SUM(IF(amount <= 3, amount))\n  average = SUM(amount) / COUNT(DISTINCT(customer_id))\n";
@@ -77,12 +77,12 @@ fn words_replaced_in_sql_are_replaced_in_the_spec() {
             .unwrap_or_else(|| panic!("{name}: {:?}", compiled.diagnostics()));
         assert!(written.contains(from), "{name}: no {from} in\n{written}");
         let found = written.replace(from, to);
-        let now = spec_for_sql(&compiler, spec, None, &found);
+        let now = find_spec_for_sql(&compiler, spec, None, &found);
         let wanted = expected.split_once(" => ").map(|(a, b)| spec.replace(a, b));
         assert_eq!(now, wanted, "{name}\n{found}");
         let Some(now) = now else { continue };
         let again = compiler.compile_spec(&now);
-        let edits = Edits::from_texts(again.model_sql().unwrap(), &found, Dialect::default());
+        let edits = SqlEdits::from_texts(again.model_sql().unwrap(), &found, Dialect::default());
         assert!(edits.items.len() < 3, "{name}: {edits:?}");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use formulac::decompile::{Decompiler, Edits, is_equivalent_sql, with_formula};
+use formulac::decompile::{Decompiler, SqlEdits, is_equivalent_sql, with_formula};
 use formulac::{Compiler, Dialect};
 
 use crate::corpus::{Cell, functions, specs};
@@ -83,7 +83,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     let base = OTHERS.iter().find_map(|other| {
         let spec = with_formula(&cell.spec, step, &cell.definition, other).ok()?;
         let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
-        (!Edits::from_texts(&written, found, dialect).is_empty()).then_some(spec)
+        (!SqlEdits::from_texts(&written, found, dialect).is_empty()).then_some(spec)
     })?;
     Some(
         match decompiler.find_formula(&compiler, &base, None, found, step, &cell.definition) {
@@ -93,7 +93,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
                 let again = again
                     .model_sql()
                     .unwrap_or_else(|| panic!("{formula} does not compile"));
-                let edits = Edits::from_texts(again, found, dialect);
+                let edits = SqlEdits::from_texts(again, found, dialect);
                 // The helper columns of an equivalent formula may have other names.
                 assert!(
                     edits.is_empty() || is_equivalent_sql(again, found, dialect),

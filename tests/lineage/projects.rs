@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, Manifest, ManifestReadOptions, ResourceType};
-use formulac::dbt::relation_parts;
+use formulac::dbt::relation_name_parts;
 use formulac::lineage::{ColumnSource, RelationColumnList, SqlLineage, lineage_of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
@@ -64,7 +64,7 @@ fn the_fixture_project() {
         let by_relation: BTreeMap<Vec<String>, &str> = manifest
             .nodes
             .iter()
-            .filter_map(|node| Some((relation_parts(node.relation_name.as_deref()?), &*node.unique_id)))
+            .filter_map(|node| Some((relation_name_parts(node.relation_name.as_deref()?), &*node.unique_id)))
             .collect();
         let known = |parts: &[String]| {
             let table = by_relation.get(parts).and_then(|id| catalog.table(id));

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, merge};
+use formulac::yaml_edit::{MergedText, RemovalMark, Rules, YamlEditError, YamlValue, merge};
 
 /// Rules similar to those that a pull applies to views and to dbt's properties.
 pub fn rules() -> Rules {
-    let mark = RuleMark::new("dbt_removed")
+    let mark = RemovalMark::new("dbt_removed")
         .add_to_list("tags", "dbt_removed")
         .set_if_missing("hidden", YamlValue::Bare("true".into()));
     Rules::new()
@@ -51,7 +51,7 @@ impl Case {
         text
     }
 
-    fn run(&self) -> Result<MergedText, YamlRefusal> {
+    fn run(&self) -> Result<MergedText, YamlEditError> {
         let file = self.as_file(&self.section("file").expect("a case has a file"));
         let new = self.section("new").expect("a case has a new text");
         merge(

@@ -382,7 +382,7 @@ fn format_result(merged: &MergedText) -> String {
     )
 }
 
-/// Rules that identify the items of lists by name, without any `RuleMark`.
+/// Rules that identify the items of lists by name, without any `RemovalMark`.
 fn plain_rules() -> Rules {
     Rules::new()
         .list("models", &["name"])

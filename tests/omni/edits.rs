@@ -169,7 +169,7 @@ impl Folder {
 
     fn pull(&self, model: &OmniModel, prune: bool) -> Result<(), TestCaseError> {
         let pull = self.plan(model, prune);
-        prop_assert!(pull.refused_files.is_empty(), "{:?}", pull.refused_files);
+        prop_assert!(pull.uneditable_files.is_empty(), "{:?}", pull.uneditable_files);
         for (location, text) in pull.files_to_write {
             match location {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().insert(path, text),

@@ -74,7 +74,7 @@ impl Files {
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
         let mut pull = Pull::plan(&model, self, pull_options);
         pull.find_removed_dimensions(&existing);
-        assert_eq!(pull.refused_files, []);
+        assert_eq!(pull.uneditable_files, []);
         for location in &pull.files_to_remove {
             match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.remove(path)),

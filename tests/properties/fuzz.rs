@@ -65,7 +65,10 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
 /// Inputs in which fuzzing found errors earlier.
 #[test]
 fn inputs_of_earlier_failures() {
-    let ordered = Compiler::builder().schema(orders()).from("orders").order_by(["id desc"]);
+    let ordered = Compiler::builder()
+        .schema(orders())
+        .from("orders")
+        .order_by(["id desc"]);
     let compilers = [Compiler::default(), ordered.build()];
     for text in [
         "=/*",

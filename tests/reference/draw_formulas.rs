@@ -5,7 +5,7 @@ use formulac::{Level, Type};
 
 use crate::calendar::{PeriodFrame, day_number};
 use crate::database::Table;
-use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, RangeWindowRows, Window};
 use crate::forms::{Choice, Form, Gives, Known, Takes, letter_fits};
 use crate::formula_tables::GROUP;
 use crate::metamorphic::reads_a_column;
@@ -391,9 +391,9 @@ impl Draw<'_> {
     }
 
     /// Generates the rows of a window: usually all rows, otherwise the rows from one row to another.
-    fn rows(&mut self) -> WindowRows {
+    fn rows(&mut self) -> RangeWindowRows {
         if self.random.chance(60) {
-            return WindowRows::All;
+            return RangeWindowRows::All;
         }
         let from = *self.random.pick(&[
             RangeEndPosition::First,
@@ -407,11 +407,11 @@ impl Draw<'_> {
             RangeEndPosition::At(2),
             RangeEndPosition::Last,
         ]);
-        WindowRows::Between(from, to)
+        RangeWindowRows::Between(from, to)
     }
 
     /// Generates an aggregate of columns over a window's rows.
-    fn draw_window_aggregate(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> InterpreterExpr {
+    fn draw_window_aggregate(&mut self, form: &Form, letters: &mut Letters, rows: RangeWindowRows) -> InterpreterExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {

@@ -1,10 +1,10 @@
 //! Generates random metric sets, and models built on one or two of them.
 
-use crate::calendar::{InterpreterUnit, PeriodFrame};
+use crate::calendar::{InterpreterCalendarUnit, PeriodFrame};
 use crate::database::{Database, Table};
 use crate::draw_joins::Relation;
 use crate::draw_specs::{GROUPED, Maker, Scope};
-use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, RangeWindowRows, Window};
 use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::{InterpreterJoin, InterpreterJoinKind, JoinCondition, unqualified_name};
@@ -495,7 +495,7 @@ fn window(
         }
         (None, _) | (_, 0 | 1) => {
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = InterpreterExpr::Range(boxed(), WindowRows::All);
+            let range = InterpreterExpr::Range(boxed(), RangeWindowRows::All);
             (
                 InterpreterExpr::Aggregate(aggregate, vec![range]),
                 made,
@@ -503,8 +503,12 @@ fn window(
             )
         }
         (Some(frame), 2 | 3) => {
-            let units = [InterpreterUnit::Month, InterpreterUnit::Quarter, InterpreterUnit::Year];
-            let longer: Vec<InterpreterUnit> = units.into_iter().filter(|unit| *unit >= frame.unit()).collect();
+            let units = [
+                InterpreterCalendarUnit::Month,
+                InterpreterCalendarUnit::Quarter,
+                InterpreterCalendarUnit::Year,
+            ];
+            let longer: Vec<InterpreterCalendarUnit> = units.into_iter().filter(|unit| *unit >= frame.unit()).collect();
             let unit = if random.chance(60) {
                 frame.unit()
             } else {
@@ -530,7 +534,7 @@ fn window(
                 _ => RangeEndPosition::First,
             };
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = InterpreterExpr::Range(boxed(), WindowRows::Between(from, RangeEndPosition::At(0)));
+            let range = InterpreterExpr::Range(boxed(), RangeWindowRows::Between(from, RangeEndPosition::At(0)));
             let call = InterpreterExpr::Aggregate(aggregate, vec![range]);
             (call, made, WindowForm::LooksBack)
         }

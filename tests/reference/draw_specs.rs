@@ -8,7 +8,7 @@ use crate::draw_joins::{Many, Relation};
 use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
+use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
 
 /// Columns and relations that a step can read.
 pub struct Input {
@@ -327,7 +327,7 @@ impl Maker<'_> {
             .map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
     }
 
-    fn keep(&mut self) -> InterpreterKeep {
+    fn keep(&mut self) -> InterpreterProjection {
         // With joins, a row can keep columns from any of the relations.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.chance(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
@@ -345,8 +345,8 @@ impl Maker<'_> {
                 .collect(),
         };
         match self.random.random_below(3) {
-            0 => InterpreterKeep::Nothing,
-            1 => InterpreterKeep::All,
+            0 => InterpreterProjection::Nothing,
+            1 => InterpreterProjection::All,
             _ => {
                 let mut some: Vec<String> = Vec::new();
                 let mut add = |name: &String| {
@@ -375,9 +375,9 @@ impl Maker<'_> {
                     .filter(|_| self.random.chance(70))
                     .for_each(&mut add);
                 if some.is_empty() {
-                    InterpreterKeep::Nothing
+                    InterpreterProjection::Nothing
                 } else {
-                    InterpreterKeep::Some(some)
+                    InterpreterProjection::Some(some)
                 }
             }
         }
@@ -404,9 +404,9 @@ impl Maker<'_> {
             printed().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
         };
         match &self.step.keep {
-            InterpreterKeep::Nothing => Vec::new(),
-            InterpreterKeep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
-            InterpreterKeep::Some(names) => names.iter().filter_map(any).collect(),
+            InterpreterProjection::Nothing => Vec::new(),
+            InterpreterProjection::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
+            InterpreterProjection::Some(names) => names.iter().filter_map(any).collect(),
         }
     }
 

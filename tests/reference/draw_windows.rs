@@ -1,9 +1,9 @@
 //! Generates windows for random specs whose rows are in a total order.
 
-use crate::calendar::{InterpreterUnit, PeriodFrame};
+use crate::calendar::{InterpreterCalendarUnit, PeriodFrame};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
-use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, RangeEndPosition, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, RangeEndPosition, RangeWindowRows, Window};
 use crate::kind::Kind;
 use crate::spec::KeyColumn;
 
@@ -92,7 +92,7 @@ impl Maker<'_> {
                     .as_ref()
                     .and_then(|entry| entry.frame)
                     .filter(|_| self.random.chance(80));
-                let unit = frame.map_or_else(|| *self.random.pick(&InterpreterUnit::ALL), PeriodFrame::unit);
+                let unit = frame.map_or_else(|| *self.random.pick(&InterpreterCalendarUnit::ALL), PeriodFrame::unit);
                 if self.random.chance(40) {
                     self.by_calendar(&inner, kind, (shift, unit), &scope)
                 } else {
@@ -137,7 +137,7 @@ impl Maker<'_> {
                 (Window::PercentRank(boxed()), Kind::Float)
             }
             0 | 1 => return None,
-            2..=4 => return self.range(inner, kind, WindowRows::All, scope),
+            2..=4 => return self.range(inner, kind, RangeWindowRows::All, scope),
             5 => (Window::First(boxed()), kind),
             6 => (Window::Last(boxed()), kind),
             7 if self.random.chance(30) => (Window::Row, Kind::Int),
@@ -164,7 +164,7 @@ impl Maker<'_> {
                     return None;
                 }
                 let (from, to) = if self.random.chance(10) { (to, from) } else { (from, to) };
-                return self.range(inner, kind, WindowRows::Between(from, to), scope);
+                return self.range(inner, kind, RangeWindowRows::Between(from, to), scope);
             }
         };
         Some((InterpreterExpr::Window(window), made))
@@ -175,7 +175,7 @@ impl Maker<'_> {
         &mut self,
         inner: &InterpreterExpr,
         kind: Kind,
-        (shift, unit): (i64, InterpreterUnit),
+        (shift, unit): (i64, InterpreterCalendarUnit),
         scope: &Scope,
     ) -> Option<(InterpreterExpr, Kind)> {
         let period = *self
@@ -204,14 +204,14 @@ impl Maker<'_> {
             2 => (RangeEndPosition::At(0), RangeEndPosition::InPeriod(period, true)),
             _ => (RangeEndPosition::Moved(-shift.abs(), unit), RangeEndPosition::At(0)),
         };
-        self.range(inner, kind, WindowRows::Between(from, to), scope)
+        self.range(inner, kind, RangeWindowRows::Between(from, to), scope)
     }
 
     pub fn range(
         &mut self,
         inner: &InterpreterExpr,
         kind: Kind,
-        rows: WindowRows,
+        rows: RangeWindowRows,
         scope: &Scope,
     ) -> Option<(InterpreterExpr, Kind)> {
         if !matches!(inner, InterpreterExpr::Name(_) | InterpreterExpr::Period(..)) {
@@ -223,8 +223,8 @@ impl Maker<'_> {
             return None;
         }
         let has_lists = match rows {
-            WindowRows::All => true,
-            WindowRows::Between(from, to) => from.is_by_calendar() || to.is_by_calendar(),
+            RangeWindowRows::All => true,
+            RangeWindowRows::Between(from, to) => from.is_calendar_position() || to.is_calendar_position(),
         };
         let (aggregate, made) = match self.random.random_below(9) {
             7 if has_lists && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),

@@ -14,7 +14,7 @@ use crate::formula_tables::{self, GROUP, KEY};
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::skipped_cases::is_left_out;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn};
+use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, KeyColumn};
 use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
@@ -91,7 +91,7 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, Interpreter
     if grouped {
         step.group_by = vec![entry(GROUP)];
     } else {
-        step.keep = InterpreterKeep::Some(vec![KEY.to_owned()]);
+        step.keep = InterpreterProjection::Some(vec![KEY.to_owned()]);
     }
     InterpreterSpec {
         from: database.tables[0].name.clone(),
@@ -156,7 +156,8 @@ fn is_unwieldy(value: &Value) -> bool {
         Value::Text(text) => text.len() > 400,
         Value::Number(n) => !n.is_finite(),
         Value::Date(_) | Value::Time(_) => {
-            let year = crate::calendar::civil_date(value.seconds().unwrap_or(0).div_euclid(crate::value::SECONDS_PER_DAY)).0;
+            let year =
+                crate::calendar::civil_date(value.seconds().unwrap_or(0).div_euclid(crate::value::SECONDS_PER_DAY)).0;
             !(1..=9999).contains(&year)
         }
         _ => false,

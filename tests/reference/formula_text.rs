@@ -3,7 +3,7 @@
 use formulac::Type;
 use formulac::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
 use formulac::interpret::temporal::{TemporalKind, make_date_operators_explicit};
-use formulac::interpret::walk::{NamePrecedence, ValueRow, row_value};
+use formulac::interpret::walk::{NamePrecedence, ValueRow, evaluate_row_expression};
 use formulac::parse::ParsedSource;
 use serde_json::Value as Json;
 
@@ -78,7 +78,7 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         .zip(row.iter().cloned())
         .collect();
     let run = with_noise(None, || {
-        row_value(
+        evaluate_row_expression(
             &InterpreterStep::default(),
             &formula,
             &row,

@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::kind::Kind;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn};
+use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, KeyColumn};
 use crate::value::Value;
 use crate::walk::{StepRows, ValueTable, interpret};
 
@@ -241,7 +241,7 @@ impl ModelRows {
             from: table.name.to_owned(),
             steps: vec![InterpreterStep {
                 name: "with_columns".to_owned(),
-                keep: InterpreterKeep::All,
+                keep: InterpreterProjection::All,
                 error_columns: std::mem::take(&mut self.error_columns),
                 ..step
             }],

@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::expr::InterpreterExpr;
-use crate::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
+use crate::spec::{InterpreterProjection, InterpreterSpec, JoinCondition};
 use crate::written::yaml;
 
 /// Returns all cases that result from removing one element of this case.
@@ -50,7 +50,7 @@ pub fn smaller_cases(spec: &InterpreterSpec, database: &Database) -> Vec<(Interp
         }
         with(&|s| s.steps[at].limit = None);
         with(&|s| s.steps[at].partition_by = None);
-        with(&|s| s.steps[at].keep = InterpreterKeep::Nothing);
+        with(&|s| s.steps[at].keep = InterpreterProjection::Nothing);
         for index in 0..step.group_by.len() {
             with(&|s| drop(s.steps[at].group_by.remove(index)));
         }

@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::expr::{InterpreterExpr, is_unquoted_name};
 use crate::spec::{
-    InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeyColumn,
+    InterpreterJoin, InterpreterJoinKind, InterpreterProjection, InterpreterSpec, InterpreterStep, JoinCondition,
+    KeyColumn,
 };
 
 pub fn yaml(spec: &InterpreterSpec) -> String {
@@ -94,9 +95,9 @@ impl Display for Written<'_, InterpreterStep> {
             writeln!(f, "    partition_by: [{}]", quote_names(&entries))?;
         }
         match &self.0.keep {
-            InterpreterKeep::Nothing => {}
-            InterpreterKeep::All => writeln!(f, "    keep: all")?,
-            InterpreterKeep::Some(names) => writeln!(f, "    keep: [{}]", quote_names(names))?,
+            InterpreterProjection::Nothing => {}
+            InterpreterProjection::All => writeln!(f, "    keep: all")?,
+            InterpreterProjection::Some(names) => writeln!(f, "    keep: [{}]", quote_names(names))?,
         }
         if let Some(limit) = self.0.limit {
             writeln!(f, "    limit: {limit}")?;

@@ -66,7 +66,7 @@ fn removed_and_renamed_columns_are_conflicts_with_new_formulas() {
         // Resolve the conflict in favor of the spec by restoring the column in the file.
         let mut ours = project.clone();
         let edit = conflict.edit.as_ref().unwrap();
-        let restored = formulac::sync::revert_edit(edit, "m", project.text(SQL)).unwrap();
+        let restored = formulac::sync::replace_edit_with_generated_text(edit, "m", project.text(SQL)).unwrap();
         ours.set(SQL, restored);
         let pushed = ours.push(&compiler);
         assert_eq!(pushed.spec(), project.spec(), "{edits:?}");
@@ -243,7 +243,7 @@ definitions: |
         let mut ours = project.clone();
         ours.set(
             SQL,
-            formulac::sync::restore_parts(project.text(SQL), &conflict.restored).unwrap(),
+            formulac::sync::restore_conflicting_sql(project.text(SQL), &conflict.restored).unwrap(),
         );
         assert!(ours.push(&compiler).text(SQL).contains("amount > 40"));
         // Resolve the conflict in favor of the file.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::hand_edits::{CHANGES, MODEL};
 use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
-use formulac::sync::with_layout_of;
+use formulac::sync::with_layout_from;
 
 const RULES: [(&str, &str); 8] = [
     ("as it comes", ""),
@@ -95,7 +95,7 @@ fn formatted_files_receive_the_next_change_of_the_spec() {
             // column unknown, or the formatter changed tokens.
             let has_other_tokens = ["short casts", "few words"].contains(&name);
             let spec = compile_current(&compiler, project.spec()).unwrap();
-            let generated = with_layout_of(SQL, &text, &spec.files[SQL], "duckdb".parse().unwrap());
+            let generated = with_layout_from(SQL, &text, &spec.files[SQL], "duckdb".parse().unwrap());
             assert!(
                 generated.is_some() || to.is_empty() || has_other_tokens,
                 "{name}: {from}"
@@ -140,7 +140,7 @@ fn comments_of_removed_parts_are_kept() {
         .replacen("as share\n", "as share /* two\n    lines */\n", 1)
         .replacen("select\n    g,\n    a,", "select\n    g, -- the group\n    a,", 1);
     assert_eq!(found.lines().count(), before.lines().count() + 2, "{found}");
-    let merged = with_layout_of("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
+    let merged = with_layout_from("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
     let comments = [
         "-- without refunds\n",
         "-- see FIN-12\n",

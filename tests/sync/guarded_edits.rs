@@ -111,7 +111,7 @@ fn a_comment_keeps_the_edited_sql() {
         let plan = project.plan(&compiler);
         let model = &plan.models[0];
         assert!(model.carried.is_empty(), "{edit:?}: {:#?}", plan.json());
-        assert!(model.kept[0].is_kept_by_comment(), "{edit:?}: {:#?}", plan.json());
+        assert!(model.kept[0].is_edit_kept_by_comment(), "{edit:?}: {:#?}", plan.json());
         let mut after = project.apply_plan(&plan);
         assert_eq!((after.spec(), after.text(SQL)), (GROUPED, project.text(SQL)));
         // The spec may change at the same time.

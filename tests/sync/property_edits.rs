@@ -158,7 +158,7 @@ fn a_conflict_with_jinja_restores_the_escaped_text() {
     project.set(SPEC, sub(&spec, "{{ orders }}", "{{ all }}"));
     let plan = project.plan(&compiler());
     let edit = plan.models[0].conflicts[0].edit.as_ref().unwrap();
-    let restored = formulac::sync::revert_edit(edit, "m", project.text(YML)).unwrap();
+    let restored = formulac::sync::replace_edit_with_generated_text(edit, "m", project.text(YML)).unwrap();
     assert!(
         restored.contains("{% raw %}Number of {{ orders }}{% endraw %}"),
         "{restored}"

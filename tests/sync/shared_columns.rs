@@ -59,7 +59,7 @@ fn new_definitions_do_not_read_edited_columns_without_their_name() {
         assert_eq!(found, [readers], "{added}: {:#?}", plan.json());
         // Without the edit, the file has the generated SQL.
         let conflict = &plan.models[0].conflicts[0];
-        let restored = formulac::sync::restore_parts(project.text(SQL), &conflict.restored).unwrap();
+        let restored = formulac::sync::restore_conflicting_sql(project.text(SQL), &conflict.restored).unwrap();
         project.set(SQL, restored);
         let pushed = project.push(&compiler);
         assert!(pushed.text(SQL).contains(edit.0), "{added}");
@@ -83,7 +83,8 @@ fn comments_that_keep_an_edit_are_removed_with_it() {
         );
         let plan = project.plan(&compiler);
         assert_eq!(plan.conflicts(), 1, "{:#?}", plan.json());
-        let restored = formulac::sync::restore_parts(project.text(SQL), &plan.models[0].conflicts[0].restored).unwrap();
+        let restored =
+            formulac::sync::restore_conflicting_sql(project.text(SQL), &plan.models[0].conflicts[0].restored).unwrap();
         assert!(restored.contains(generated), "{restored}");
         assert!(!restored.contains("keep"), "{restored}");
     }

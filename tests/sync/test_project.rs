@@ -82,9 +82,9 @@ impl TestProject {
         let now = compile_current(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
         let named: Vec<(String, String)> = state.iter().map(|text| ("m".to_owned(), text.clone())).collect();
-        let all = PushState::versions_of_models(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
+        let all = PushState::read_state_versions(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
         let bases = all.into_iter().next().unwrap_or_default();
-        // `versions_of_models` does not parse a state file that matches the current spec. Its result must equal the
+        // `read_state_versions` does not parse a state file that matches the current spec. Its result must equal the
         // parsed state.
         assert_eq!(bases, state.as_deref().map(PushState::versions).unwrap_or_default());
         let sides = ModelVersions {

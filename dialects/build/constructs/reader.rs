@@ -53,7 +53,7 @@ impl NodeDescription {
     }
 }
 
-pub(super) struct ConstructReader<'a> {
+pub(super) struct ConstructCollector<'a> {
     nodes: &'a [Node],
     signature: &'a Signature,
     scope: &'a Scope<'a>,
@@ -63,14 +63,14 @@ pub(super) struct ConstructReader<'a> {
     found: BTreeSet<Construct>,
 }
 
-impl<'a> ConstructReader<'a> {
+impl<'a> ConstructCollector<'a> {
     pub(super) fn read(
         nodes: &'a [Node],
         signature: &'a Signature,
         roles: AggregateUses,
         scope: &'a Scope<'a>,
     ) -> Self {
-        let mut reader = ConstructReader {
+        let mut reader = ConstructCollector {
             nodes,
             signature,
             scope,

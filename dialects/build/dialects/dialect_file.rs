@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use toml::de::DeTable;
 
 use super::write::name_characters;
-use super::{BASE_DIALECT, Dialect, Fact, lacking, set_cells};
+use super::{BASE_DIALECT, Dialect, Fact, lacking, set_overload_implementations};
 use crate::catalogue::Function;
 use crate::facts::Facts;
 use crate::toml_file::{self, TomlFile, Value};
@@ -100,7 +100,7 @@ pub fn read_dialect(
         .map(|(k, _)| k.get_ref().to_string())
         .collect();
     for (key, value) in section("functions").into_iter().flatten() {
-        set_cells(
+        set_overload_implementations(
             file,
             key.span().start,
             key.get_ref(),

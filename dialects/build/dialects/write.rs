@@ -18,7 +18,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         write_properties(&mut out, index, dialect, ansi);
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
         for (index, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
-            let fill = |reason: &str| fill_titles(reason, dialect, &dialects[1..], index);
+            let fill = |reason: &str| fill_reason_placeholders(reason, dialect, &dialects[1..], index);
             write_cell(&mut out, cell, overload, (functions, dialect), fill);
         }
         out.push_str("], ");
@@ -102,7 +102,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         dialect.max_bytes,
         dialect.reserved,
         crate::hash::build_slots(&dialect.reserved),
-        word_lengths(&dialect.reserved),
+        word_length_bits(&dialect.reserved),
         dialect.backslash,
         dialect.raw,
         dialect.has_rounded_decimals(),
@@ -155,7 +155,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
 
 /// Fills the placeholders in the reason why a dialect does not support an overload: `{dialect}` is the dialect's title,
 /// and `{elsewhere}` lists the other dialects that support the overload, as in `in BigQuery, in Snowflake`.
-fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: usize) -> String {
+fn fill_reason_placeholders(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: usize) -> String {
     let has_template = |other_dialect: &&Dialect| {
         other_dialect.unverified.is_empty() && matches!(other_dialect.cells[overload], Cell::Template(..))
     };
@@ -185,7 +185,7 @@ fn write_cell(
         Cell::Template(nodes, TemplateNotes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
             let uses: Vec<u8> = (0..overload.signature.params.len())
-                .map(|i| count_uses(nodes, i as u8, &|mode| max_uses_of_mode(mode, functions, dialect)))
+                .map(|i| count_argument_uses(nodes, i as u8, &|mode| max_uses_of_mode(mode, functions, dialect)))
                 .collect();
             let _ = write!(
                 output,
@@ -248,7 +248,7 @@ fn write_construct_facts(output: &mut String, dialect: &Dialect) {
 
 /// Returns the lengths of the words as bit sets with one bit per length. The low five bits of a word's first letter,
 /// which are the same in upper and lower case, are the index into the array of bit sets.
-fn word_lengths(words: &[String]) -> [u32; 32] {
+fn word_length_bits(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {
         let letter = word.bytes().next().map_or(0, |b| b & 31);
@@ -288,7 +288,7 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
 
 /// Returns the number of occurrences of an argument in the SQL of a template. If a mode calls an internal function on
 /// the argument, `of_mode` returns how often that function's SQL contains the argument.
-fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
+fn count_argument_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }
             if *index == arg_index =>
@@ -308,7 +308,7 @@ fn max_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8
         if function.name == mode {
             let cells = dialect.cells.iter().skip(overload).take(function.overloads.len());
             let uses = cells.map(|cell| match cell {
-                Cell::Template(nodes, _) => count_uses(nodes, 0, &|_| 1),
+                Cell::Template(nodes, _) => count_argument_uses(nodes, 0, &|_| 1),
                 _ => 1,
             });
             return uses.max().unwrap_or(1).max(1);
@@ -319,7 +319,7 @@ fn max_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8
 }
 
 fn operator_name(text: &str) -> String {
-    // `check_modes` has already checked that the operator exists.
+    // `check_placeholder_modes` has already checked that the operator exists.
     Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
 }
 

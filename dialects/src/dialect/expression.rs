@@ -2,7 +2,7 @@
 
 /// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if the string
 /// is valid.
-pub fn expression_fault(sql: &str) -> Option<&'static str> {
+pub fn expression_error(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");
     }
@@ -39,7 +39,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::expression_fault;
+    use super::expression_error;
 
     #[test]
     fn only_a_single_expression_is_accepted() {
@@ -49,7 +49,7 @@ mod tests {
             "date '2024-03-31'",
             "cast(\"a\" as date)",
         ] {
-            assert_eq!(expression_fault(sql), None, "{sql}");
+            assert_eq!(expression_error(sql), None, "{sql}");
         }
         for sql in [
             "",
@@ -69,7 +69,7 @@ mod tests {
             "a\nb",
             "a)(b",
         ] {
-            assert!(expression_fault(sql).is_some(), "{sql}");
+            assert!(expression_error(sql).is_some(), "{sql}");
         }
     }
 }

@@ -107,7 +107,7 @@ impl Dialect {
     }
 
     /// Returns `true` if the dialect writes the name in quotes.
-    pub fn is_written_in_quotes(self, name: &str, unquoted_in_source: bool) -> bool {
+    pub fn requires_quotes(self, name: &str, unquoted_in_source: bool) -> bool {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         !self.is_plain(name, kinds, unquoted_in_source)
     }
@@ -166,13 +166,13 @@ impl Dialect {
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
-        let other_case = if unquoted_in_source { 0 } else { self.folded_kind() };
+        let other_case = if unquoted_in_source { 0 } else { self.folded_case_bit() };
         begins && kinds & (NEEDS_QUOTES_BIT | other_case) == 0 && !self.is_reserved(name)
     }
 
     /// Returns the kind of letters that the dialect folds to the other case in an unquoted name.
     #[inline]
-    fn folded_kind(self) -> u8 {
+    fn folded_case_bit(self) -> u8 {
         match self.0.fold {
             CaseFolding::Keep => 0,
             CaseFolding::Lower => UPPER_CASE_BIT,
@@ -182,7 +182,7 @@ impl Dialect {
 
     /// Returns `true` if the name needs quotes because the dialect would otherwise change its case.
     pub fn would_change_case(self, name: &str) -> bool {
-        name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
+        name.bytes().any(|b| name_byte_kind(b) & self.folded_case_bit() != 0)
     }
 
     /// Returns a bit set of the dialects that accept the name without quotes, assuming that its case is insignificant.
@@ -243,7 +243,7 @@ impl Dialect {
             return;
         }
         let data = self.0;
-        if !data.raw.is_empty() && is_readable_as_raw(value) {
+        if !data.raw.is_empty() && prefers_raw_literal(value) {
             output.push_str(data.raw);
             output.push('\'');
             output.push_str(value);
@@ -281,7 +281,7 @@ impl Dialect {
 
 /// Returns `true` if the string contains backslashes and a raw literal, which is easier to read, can contain all of its
 /// characters.
-fn is_readable_as_raw(value: &str) -> bool {
+fn prefers_raw_literal(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')
 }

@@ -42,13 +42,13 @@ impl Lowering {
 
     /// Returns `true` if the function looks up a row by a key or a row number.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
-    pub fn finds_rows(self) -> bool {
+    pub fn looks_up_rows(self) -> bool {
         matches!(self, Self::Vlookup | Self::Xlookup | Self::Index | Self::Match)
     }
 
     /// Returns `true` if the function uses only the rows that meet a condition, as functions in the SUMIF family do.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
-    pub fn is_conditional(self) -> bool {
+    pub fn is_conditional_aggregate(self) -> bool {
         use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};
         matches!(
             self,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 const DBT_HELP_HEADING: &str = "Options passed on to dbt";
-const SELECTION: &str = "Selection of models, in dbt's syntax";
+const SELECTION_HELP_HEADING: &str = "Selection of models, in dbt's syntax";
 
 /// Options that are passed to dbt each time it runs.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,13 +28,13 @@ pub struct DbtArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
     /// Select only these models: `revenue+`, `tag:finance`, `path:metrics/sales`, `state:modified`
-    #[arg(long, help_heading = SELECTION, short, value_name = "SELECTION", num_args = 1..)]
+    #[arg(long, help_heading = SELECTION_HELP_HEADING, short, value_name = "SELECTION", num_args = 1..)]
     pub select: Vec<String>,
     /// Exclude these models
-    #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
+    #[arg(long, help_heading = SELECTION_HELP_HEADING, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
     /// Folder with the earlier manifest.json that `state:` compares with
-    #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, help_heading = SELECTION_HELP_HEADING, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }
 

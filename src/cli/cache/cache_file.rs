@@ -13,7 +13,7 @@ use crate::cli::writable_folders::WritableFolders;
 pub fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
     let data = file.metadata().ok()?;
-    let header = file_identity(&data, data.modified().ok()?) + text;
+    let header = cache_file_header(&data, data.modified().ok()?) + text;
     let mut start = vec![0; header.len()];
     file.read_exact(&mut start).ok()?;
     if start != header.as_bytes() {
@@ -34,7 +34,7 @@ pub fn read_or_default<T: Default>(file: &Path, from_stored: impl FnOnce(&[u8]) 
 /// Returns the first line of a cache file. The line is valid only for this file. A file that somebody else wrote, for
 /// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
 /// results that formulac would compute.
-fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {
+fn cache_file_header(data: &fs::Metadata, modified: SystemTime) -> String {
     format!("{} {modified:?}\n", inode(data))
 }
 
@@ -56,7 +56,7 @@ pub fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let temporary: PathBuf = file.with_extension(format!("{}", std::process::id()));
     let result = File::create(&temporary).and_then(|mut out| {
         let now = SystemTime::now();
-        out.write_all(file_identity(&out.metadata()?, now).as_bytes())?;
+        out.write_all(cache_file_header(&out.metadata()?, now).as_bytes())?;
         parts.iter().try_for_each(|part| out.write_all(part))?;
         out.set_modified(now)
     });

@@ -13,7 +13,7 @@ const HASHED_BYTES_PER_END: u64 = 4 << 10;
 
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
 /// timestamp stays the same.
-const MIN_SETTLED_AGE: Duration = Duration::from_secs(2);
+const MIN_UNCHANGED_AGE: Duration = Duration::from_secs(2);
 
 /// Number of bytes at the start of the program that identify the build.
 const EXECUTABLE_PREFIX_BYTES: u64 = 64 << 10;
@@ -45,9 +45,9 @@ impl CacheKey {
 
     /// Returns whether the file was last changed long enough before `start` that any later change has a different
     /// timestamp.
-    pub fn is_settled(&self, start: SystemTime) -> bool {
+    pub fn was_unchanged_long_enough(&self, start: SystemTime) -> bool {
         self.changed
-            .checked_add(MIN_SETTLED_AGE)
+            .checked_add(MIN_UNCHANGED_AGE)
             .is_some_and(|settled| settled < start)
     }
 }

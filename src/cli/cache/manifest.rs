@@ -71,7 +71,7 @@ pub fn read_manifest<E>(
         changes = ManifestChanges::default();
     }
     if let Some(checksum) =
-        checksum.filter(|_| key.is_settled(start) && CacheKey::from_path(path).as_ref() == Some(&key))
+        checksum.filter(|_| key.was_unchanged_long_enough(start) && CacheKey::from_path(path).as_ref() == Some(&key))
     {
         let _ = write(
             folder,

@@ -29,7 +29,7 @@ pub fn read_omni_fields(
         return fields;
     }
     let (fields, is_sound) = read();
-    if is_sound && key.is_settled(start) && combined_cache_key(files, about).as_ref() == Some(&key) {
+    if is_sound && key.was_unchanged_long_enough(start) && combined_cache_key(files, about).as_ref() == Some(&key) {
         let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields

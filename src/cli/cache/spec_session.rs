@@ -14,7 +14,7 @@ use super::{CACHE_FOLDER, MIN_CACHED_ITEMS};
 const SESSION_FILE_PREFIX: &str = "specs_";
 
 /// Maximum number of files with compiled specs.
-const MAX_SESSIONS: usize = 4;
+const MAX_SESSION_FILES: usize = 4;
 
 /// Calls `compile` with the session of the previous call, so that only specs that depend on a change are compiled. The
 /// session is kept only in a project with many specs, because compiling a few specs takes less time than reading a
@@ -55,7 +55,7 @@ fn remove_oldest_sessions(folder: &Path) {
     let changed = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
     let mut files: Vec<(SystemTime, PathBuf)> = entries.filter(is_session).filter_map(changed).collect();
     files.sort();
-    for (_, file) in files.iter().rev().skip(MAX_SESSIONS) {
+    for (_, file) in files.iter().rev().skip(MAX_SESSION_FILES) {
         let _ = fs::remove_file(file);
     }
 }

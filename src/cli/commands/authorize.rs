@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use std::path::{Component, Path};
 
 use formulac::dbt::{is_same_except_layout, is_same_except_path};
-use formulac::sync::{VerificationEvidence, with_layout_of};
+use formulac::sync::{VerificationEvidence, with_layout_from};
 use formulac::team::{
-    ContentDifference, ForbiddenChange, approvals_by_non_approvers, codeowners, forbidden_changes, spec_approvers,
+    ContentDifference, ForbiddenChange, approvals_by_non_approvers, approvers_in_spec, codeowners, forbidden_changes,
 };
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use crate::cli::args::{AuthorizeArgs, TargetOptions};
-use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::atomic_write::{ExistingFileContent, PlannedFile, write_all};
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::sync::{self, Repository};
 use crate::cli::exit::{Exit, Failure};
@@ -37,12 +37,12 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         &branch_differences.commits,
     );
     let approval_state = branch_differences.state_of_changes(&changes);
-    let by_hand = hand_edited_files(session, &workspace, &repository, &branch_differences)?;
+    let by_hand = find_manually_edited_files(session, &workspace, &repository, &branch_differences)?;
     let mut notes: Vec<String> = approvals_by_non_approvers(&branch_differences.commits)
         .into_iter()
         .map(|(commit, approver)| format!("the approval by {approver} was committed by {}", commit.committer))
         .collect();
-    notes.extend(branch_differences.facts_change_note());
+    notes.extend(branch_differences.known_facts_change_note());
     let lacks = if branch_differences.needs_approval() {
         approval_state.lacks.clone()
     } else {
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             "not_allowed": refused,
             "generated_by_hand": by_hand.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
             "notes": notes,
-            "approvals": change::show::state_json(&approval_state),
+            "approvals": change::show::approval_state_json(&approval_state),
         }))?;
     } else {
         let mut text = String::new();
@@ -72,7 +72,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
                 change.reason
             );
         }
-        for HandEditedFile { path, why } in &by_hand {
+        for ManuallyEditedFile { path, why } in &by_hand {
             let _ = writeln!(text, "not allowed: {path}: {why}");
         }
         for user in &approval_state.rejected {
@@ -112,24 +112,24 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
 }
 
 /// A generated file whose content differs from formulac's output, and the reason.
-struct HandEditedFile {
+struct ManuallyEditedFile {
     path: String,
     why: &'static str,
 }
 
 /// Returns generated files whose content differs from formulac's output. Generated files need no approval, so an edit
 /// to one of them would bypass the review.
-fn hand_edited_files(
+fn find_manually_edited_files(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
     branch_differences: &BranchDifferences,
-) -> Result<Vec<HandEditedFile>, Failure> {
+) -> Result<Vec<ManuallyEditedFile>, Failure> {
     let is_generated = |difference: &ContentDifference| {
         !difference.is_written_by_people() && !difference.path.starts_with(".formulac/")
     };
     let is_made = |difference: &&ContentDifference| {
-        is_generated(difference) || difference.state_model().is_some() || difference.is_known_facts_file()
+        is_generated(difference) || difference.model_of_state_file().is_some() || difference.is_known_facts_file()
     };
     let made_by_specs: Vec<&ContentDifference> = branch_differences.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
@@ -150,8 +150,8 @@ fn hand_edited_files(
             let is_present = |text: String| {
                 let path = workspace.root.join(&file.path);
                 PlannedFile { path, text }
-                    .read_current_content()
-                    .map(|current_content| current_content == CurrentContent::Same)
+                    .compare_with_existing_file()
+                    .map(|current_content| current_content == ExistingFileContent::Same)
             };
             let has_generated_content = is_generated(file)
                 && file.now.is_some()
@@ -169,7 +169,7 @@ fn hand_edited_files(
                     // A push keeps the layout that the file had before.
                     let base = base.filter(|_| is_generated(file));
                     let in_former_layout =
-                        base.and_then(|base| with_layout_of(&file.path, &base, &generated_text, dialect));
+                        base.and_then(|base| with_layout_from(&file.path, &base, &generated_text, dialect));
                     // If only the spec has moved, a push keeps the old path in the header.
                     let current_text = file.text.as_deref().filter(|_| is_generated(file));
                     current_text.is_some_and(|current_text| {
@@ -193,7 +193,7 @@ fn hand_edited_files(
                 }
             };
             if !is_as_made {
-                by_hand.push(HandEditedFile {
+                by_hand.push(ManuallyEditedFile {
                     path: file.path.clone(),
                     why,
                 });
@@ -208,10 +208,10 @@ fn hand_edited_files(
         !difference
             .text
             .as_deref()
-            .is_some_and(|text| VerificationEvidence::is_as_generated(&difference.path, text))
+            .is_some_and(|text| VerificationEvidence::could_be_generated(&difference.path, text))
     });
     let why = "the file does not have the format that `formulac verify` writes";
-    by_hand.extend(forged.map(|difference| HandEditedFile {
+    by_hand.extend(forged.map(|difference| ManuallyEditedFile {
         path: difference.path.clone(),
         why,
     }));
@@ -230,7 +230,7 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
     let prefix = repository.project_prefix()?;
     let specs = workspace.specs().unwrap_or_default();
     let changes = specs.iter().filter_map(|path| {
-        let names = spec_approvers(&read_text(path).ok()?);
+        let names = approvers_in_spec(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
     let changes: Vec<(String, Vec<String>)> = changes.collect();

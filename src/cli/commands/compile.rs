@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
             &render::report_json(&outcome.file_diagnostics.report()),
         ))?;
     } else {
-        session.print_data(&sql_lines(dialect, outcome.definitions()))?;
+        session.print_data(&definition_sql_lines(dialect, outcome.definitions()))?;
         session.report(std::slice::from_ref(&outcome.file_diagnostics));
     }
     Ok(Exit::from_diagnostics(&outcome.file_diagnostics.diagnostics))
@@ -119,7 +119,7 @@ pub fn compile_nonempty_source(compiler: &Compiler, source: SourceText) -> Compi
 }
 
 /// Returns the SQL of a bare formula, or one select-list item per definition.
-fn sql_lines(dialect: Dialect, definitions: &[Definition]) -> String {
+fn definition_sql_lines(dialect: Dialect, definitions: &[Definition]) -> String {
     let mut out = String::new();
     for definition in definitions {
         out.push_str(definition.sql());

@@ -10,17 +10,17 @@ use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
 use crate::cli::commands::status;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
-use crate::cli::dbt_setup::{self, SetupProblem};
+use crate::cli::dbt_setup::{self, DbtSetupProblem};
 use crate::cli::engine::{DUCKDB, Engine, PSQL, WarehouseState};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folder::or_current_folder;
+use crate::cli::folder::current_folder_if_empty;
 use crate::cli::git::{GIT, run_git_in};
-use crate::cli::health::{HealthCheck, OPTIONAL_SYMBOL, health_text, longest_name, print_health};
+use crate::cli::health::{HealthCheck, OPTIONAL_SYMBOL, format_health_checks, longest_check_name, print_health};
 use crate::cli::identity;
 use crate::cli::lowest_versions::{self, first_version_number, outdated_version_message};
 use crate::cli::program::ExternalProgram;
-use crate::cli::progress::WaitIndicator;
+use crate::cli::progress::ProgressIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -43,8 +43,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|workspace| workspace.dialect(&TargetOptions::default()).ok());
     // Show a wait indicator, because some versions of dbt take seconds to print their version.
-    let health_check =
-        WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
+    let health_check = ProgressIndicator::new(session)
+        .show_progress_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     let is_dbt_healthy = health_check.problems.is_empty();
     add(health_check, Exit::Failed);
     let profile = workspace.as_ref().zip(dbt_project);
@@ -83,9 +83,9 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         add(check_artifacts(workspace, dbt)?, Exit::Done);
     }
     // Print the other results before querying the warehouse, because a warehouse may not answer.
-    let (width, count) = (longest_name(&parts), parts.len());
+    let (width, count) = (longest_check_name(&parts), parts.len());
     if !args.json {
-        session.print_escaped(&health_text(&parts, width))?;
+        session.print_escaped(&format_health_checks(&parts, width))?;
     }
     if asks_warehouse {
         let part = check_warehouse(session, workspace.as_ref());
@@ -98,7 +98,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         print_health(session, true, &parts)?;
         return Ok(exit);
     }
-    session.print_escaped(&health_text(parts.get(count..).unwrap_or_default(), width))?;
+    session.print_escaped(&format_health_checks(parts.get(count..).unwrap_or_default(), width))?;
     if parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
             "{OPTIONAL_SYMBOL} marks checks that are optional or not done yet; `doctor` does not fail because of \
@@ -142,7 +142,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
         (Err(_), None) if !dbt_run::is_dbt_installed() => {
             missing_optional_check("dbt", "not installed; only needed in a dbt project".to_owned())
         }
-        (Err(SetupProblem { problem, fix }), _) => failed_check("dbt", problem, fix),
+        (Err(DbtSetupProblem { problem, fix }), _) => failed_check("dbt", problem, fix),
     }
 }
 
@@ -151,7 +151,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
 fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
-    let SetupProblem { problem, fix } = checked.err()?;
+    let DbtSetupProblem { problem, fix } = checked.err()?;
     Some(failed_check("dbt profile", problem, fix))
 }
 
@@ -219,7 +219,7 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
     let Some(root) = root else {
         return passed_check("git", version);
     };
-    let root = or_current_folder(root);
+    let root = current_folder_if_empty(root);
     let answers = |args: &[&str]| run_git_in(root, args, "").is_ok_and(|output| output.succeeded);
     if !answers(&["rev-parse", "--git-dir"]) {
         return failed_check(
@@ -258,7 +258,7 @@ fn check_project(workspace: Option<&Workspace>) -> HealthCheck {
             failed_check("project", "there is no formulac.yml yet".to_owned(), fix)
         }
         Some(workspace) => {
-            let root = or_current_folder(&workspace.root);
+            let root = current_folder_if_empty(&workspace.root);
             match workspace.dialect(&TargetOptions::default()) {
                 Ok(dialect) => check_default_target(workspace, dialect).unwrap_or_else(|| {
                     passed_check("project", format!("{}, SQL for {}", root.display(), dialect.name()))

@@ -14,7 +14,7 @@ use crate::cli::args::ExplainArgs;
 use crate::cli::commands::compile::{CompileOutcome, compile, compile_nonempty_source, definition_json};
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::formula_parts::{self, FormulaPart};
+use crate::cli::formula_parts::{self, FormulaNode};
 use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
@@ -28,14 +28,14 @@ use formulac::diag::render;
 use formulac::diag::suggest::similar_name_help_or;
 
 /// Result of compiling the entire source for one dialect.
-struct DialectSql {
+struct CompiledDialectSql {
     dialect: Dialect,
     outcome: CompileOutcome,
 }
 
 pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     if args.expand || args.plan {
-        reject_formula(&args.subject)?;
+        reject_formula_argument(&args.subject)?;
         return match args.expand {
             true => expand_spec(session, args),
             false => explain_plan(session, args),
@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         if let Some(code) = Code::parse(word) {
             return explain_code(session, code, args.json);
         }
-        if looks_like_code(word) {
+        if looks_like_diagnostic_code(word) {
             let help = similar_name_help_or(word, Code::ALL.iter().map(|c| c.code()), || {
                 "use a code from a diagnostic, such as `F0301`".to_owned()
             });
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
 }
 
 /// Reports that an option needs a spec instead of a formula.
-fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
+fn reject_formula_argument(subject: &OsStr) -> Result<(), Failure> {
     let (subject_text, path) = (subject.to_string_lossy(), Path::new(subject));
     let is_formula = subject_text.contains(|c: char| c.is_whitespace() || "()=+*<>&\"".contains(c));
     if !is_formula || project::is_yaml(path) || path.exists() {
@@ -102,7 +102,7 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     let sources = knowledge.read_sources(&[file]);
     let compiler = knowledge.builder().plans(true).build();
     let mut spec = knowledge.compile_specs(&compiler, sources)?.pop().unwrap_or_default();
-    spec.refuse_metric_set()?;
+    spec.reject_metric_set()?;
     spec.add_model_diagnostics();
     let plan = spec.compiled.as_ref().and_then(CompiledSpec::plan);
     let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
@@ -173,16 +173,16 @@ fn print_note_about_model(session: &Session, subject: &OsStr) -> Result<(), Fail
 
 /// Returns whether a word looks like a diagnostic code: `F` or `W`, followed by four digits. Real worksheets do not use
 /// cells such as F9999.
-fn looks_like_code(word: &str) -> bool {
+fn looks_like_diagnostic_code(word: &str) -> bool {
     let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
     digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        session.print_json(&diagnostic_page::page_json(code))?;
+        session.print_json(&diagnostic_page::diagnostic_page_json(code))?;
     } else {
-        session.print_data(&diagnostic_page::page_text(code))?;
+        session.print_data(&diagnostic_page::diagnostic_page_text(code))?;
     }
     Ok(Exit::Done)
 }
@@ -207,13 +207,13 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
             fault: None,
         };
         let compiler = compiler.in_dialect(dialect);
-        others.push(DialectSql {
+        others.push(CompiledDialectSql {
             dialect,
             outcome: compile(&compiler, copy),
         });
     }
     formulas.report_undecided_types(session, &outcome);
-    let main = DialectSql { dialect: main, outcome };
+    let main = CompiledDialectSql { dialect: main, outcome };
     if args.json {
         session.print_json(&explanation_json(&main, &others, &parts, &sentences))?;
     } else {
@@ -235,9 +235,9 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
 /// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree. The
 /// tokens are included only with `--verbose`.
 fn format_explanation(
-    main: &DialectSql,
-    others: &[DialectSql],
-    parts: &[FormulaPart],
+    main: &CompiledDialectSql,
+    others: &[CompiledDialectSql],
+    parts: &[FormulaNode],
     sentences: &[Sentence],
     verbose: bool,
 ) -> String {
@@ -307,7 +307,7 @@ fn format_explanation(
             ""
         }
     );
-    let label = |part: &FormulaPart| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
+    let label = |part: &FormulaNode| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
     let width = parts
         .iter()
         .map(|p| label(p).chars().count())
@@ -337,7 +337,7 @@ fn format_explanation(
     out.trim_start_matches('\n').to_owned()
 }
 
-impl DialectSql {
+impl CompiledDialectSql {
     /// Returns the SQL of the same definition in this dialect, or `None` if it does not compile.
     fn definition_sql(&self, definition: &Definition) -> Option<&str> {
         self.outcome
@@ -348,7 +348,12 @@ impl DialectSql {
     }
 }
 
-fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
+fn explanation_json(
+    main: &CompiledDialectSql,
+    others: &[CompiledDialectSql],
+    parts: &[FormulaNode],
+    sentences: &[Sentence],
+) -> Value {
     let source = &main.outcome.file_diagnostics.text;
     let definition = |definition: &Definition| {
         let dialects = std::iter::once(main).chain(others);
@@ -369,7 +374,7 @@ fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPa
         "dialect": main.dialect.name(),
         "summary": summary.join(" "),
         "tokens": formula_parts::source_tokens(source).iter().map(|w| formula_parts::token_json(w, source)).collect::<Vec<_>>(),
-        "tree": parts.iter().map(formula_parts::part_json).collect::<Vec<_>>(),
+        "tree": parts.iter().map(formula_parts::formula_node_json).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
         "cells": main.outcome.cell_descriptions().iter().map(|(span, words)| {
             json!({"text": span.text(source), "span": span, "means": words})

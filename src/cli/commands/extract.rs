@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use formulac::diag::lists::and_more;
-use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
+use formulac::diag::lists::remaining_count_text;
+use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_valid_metric_set_name};
 use formulac::sync::{TextChange, diff_lines};
-use formulac_syntax::text::{format_count, one_line};
+use formulac_syntax::text::{collapse_whitespace, format_count};
 use serde_json::{Value, json};
 
 use super::sync::{ProjectLock, apply_without_commit};
@@ -27,7 +27,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         return Err(Failure::from_source(broken.clone()));
     }
     let selection = spec_selection_flags(&workspace, &sources, &args.specs)?;
-    if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
+    if let Some(name) = args.name.as_deref().filter(|name| !is_valid_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
                 .with_help("use letters, digits and `_`, and begin with a letter"),
@@ -246,12 +246,14 @@ impl ExtractionReport<'_> {
             ));
             for (formula, specs) in differing.formulas.iter().take(MAX_LISTED_FORMULAS) {
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
-                lines.push(format!("  {}: {}", specs.join(", "), one_line(formula)));
+                lines.push(format!("  {}: {}", specs.join(", "), collapse_whitespace(formula)));
             }
-            lines.extend(and_more(differing.formulas.len(), MAX_LISTED_FORMULAS).map(|more| format!("  {more}")));
+            lines.extend(
+                remaining_count_text(differing.formulas.len(), MAX_LISTED_FORMULAS).map(|more| format!("  {more}")),
+            );
         }
         lines.extend(
-            and_more(self.extraction.differing.len(), MAX_LISTED_NAMES)
+            remaining_count_text(self.extraction.differing.len(), MAX_LISTED_NAMES)
                 .map(|more| format!("{more}; `--json` lists all")),
         );
         lines

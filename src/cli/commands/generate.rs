@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::diag::lists::and_more;
+use formulac::diag::lists::remaining_count_text;
 use formulac::sync::{ModelPlan, TextChange};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{FactPrecedence, KNOWN_FACTS_PATH, report_assumptions};
+use crate::cli::knowledge::{KNOWN_FACTS_PATH, KnownFactsPrecedence, report_assumptions};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         let notes = write_files(session, args, (&workspace, &bounds), &mut planned)?;
         (Exit::from_failures(&planned.diagnostics), notes)
     } else {
-        let notes = vec![errors_note(&planned.diagnostics)];
+        let notes = vec![errors_prevent_writing_note(&planned.diagnostics)];
         (Exit::from_failures(&planned.diagnostics), notes)
     };
     report(session, args, dialect, planned, notes)?;
@@ -81,13 +81,13 @@ fn compile_selected(
     // With `--check`, `known.yml` takes precedence over dbt's artifacts, because the command does not update
     // `known.yml`.
     let first = if args.check {
-        FactPrecedence::Committed
+        KnownFactsPrecedence::Committed
     } else {
-        FactPrecedence::Artifacts
+        KnownFactsPrecedence::Artifacts
     };
-    let compiler = workspace.compiler_with(session, &args.target, dialect, first)?;
+    let compiler = workspace.compiler_with_precedence(session, &args.target, dialect, first)?;
     let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
-    let bar = progress::start_bar(session, sources.len(), "compiling");
+    let bar = progress::start_progress_bar(session, sources.len(), "compiling");
     let mut generation = CompiledProject::new(workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let has_spec = |name: &str| generation.models.iter().any(|model| model.name == name);
@@ -96,12 +96,13 @@ fn compile_selected(
     let omission_reasons = generation.omission_reasons();
     generation.retain_selected_diagnostics(&selected_models);
     let can_write = Exit::from_failures(&generation.diagnostics) == Exit::Done || args.keep_going;
-    let compiled = models::built_specs(&generation.models).map(|(_, compiled)| compiled);
+    let compiled = models::compiled_model_specs(&generation.models).map(|(_, compiled)| compiled);
     report_assumptions(session, Some(workspace), compiled);
     let (mut pending_changes, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
     if can_write {
-        let is_made =
-            |index: usize| selected_models.has_model(index) && omission_reasons.get(index).is_some_and(Option::is_none);
+        let is_made = |index: usize| {
+            selected_models.is_model_selected(index) && omission_reasons.get(index).is_some_and(Option::is_none)
+        };
         let everything =
             args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
         pending_changes = generation.plan_file_changes(is_made, everything)?;
@@ -144,7 +145,7 @@ fn write_files(
     if !pending_changes.is_empty() {
         sync::create_local_folder(bounds, &workspace.root)?;
     }
-    sync::save_lost_comments(session, workspace, &text_changes(workspace, pending_changes))?;
+    sync::save_lost_comments(session, workspace, &pending_text_changes(workspace, pending_changes))?;
     let changed = pending_changes.write(bounds)?;
     let refused = match validate_files(session, args, workspace, &planned.models, diagnostics) {
         Ok(refused) => refused,
@@ -158,8 +159,8 @@ fn write_files(
         diagnostics.extend(refused);
         return Ok(vec!["no file is written, because dbt rejects the models".to_owned()]);
     }
-    let mut notes = summarize_fact_changes(&planned.fact_changes);
-    notes.extend(change_summary(pending_changes));
+    let mut notes = summarize_known_facts_changes(&planned.fact_changes);
+    notes.extend(file_change_summary(pending_changes));
     Ok(notes)
 }
 
@@ -174,13 +175,15 @@ fn report(
     let selected_models = &planned.selected_models;
     if planned.can_write {
         let models = planned.models.iter().zip(&planned.omission_reasons);
-        let generated = models.filter(|(model, _)| selected_models.has_spec(model.spec));
+        let generated = models.filter(|(model, _)| selected_models.is_spec_selected(model.spec));
         notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
         notes.extend(missing_metric_notes(&planned.models, selected_models));
         notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
-        planned.models.retain(|model| selected_models.has_spec(model.spec));
+        planned
+            .models
+            .retain(|model| selected_models.is_spec_selected(model.spec));
         session.print_json(&result_json(
             dialect,
             &planned.models,
@@ -188,14 +191,14 @@ fn report(
             &planned.diagnostics,
         ))?;
     } else {
-        session.report_grouped(&planned.diagnostics);
+        session.report_grouped_warnings(&planned.diagnostics);
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(())
 }
 
 /// Returns the files that change, each with its old and new contents.
-fn text_changes(workspace: &Workspace, pending_changes: &PendingFileChanges) -> Vec<TextChange> {
+fn pending_text_changes(workspace: &Workspace, pending_changes: &PendingFileChanges) -> Vec<TextChange> {
     let change = |path: &Path, after: Option<&String>| {
         let before = read_text(path).ok();
         TextChange::new(&workspace.relative_path(path), before, after.cloned())
@@ -207,7 +210,7 @@ fn text_changes(workspace: &Workspace, pending_changes: &PendingFileChanges) -> 
 }
 
 /// Returns a note which says that errors in specs prevent the files from being written.
-fn errors_note(file_diagnostics: &[FileDiagnostics]) -> String {
+fn errors_prevent_writing_note(file_diagnostics: &[FileDiagnostics]) -> String {
     let has_errors =
         |file_diagnostics: &&FileDiagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done;
     let count = file_diagnostics.iter().filter(has_errors).count();
@@ -247,10 +250,10 @@ fn merge_into_edited_files(
     workspace: &Workspace,
     pending_changes: &mut PendingFileChanges,
 ) -> Result<(), Failure> {
-    if pending_changes.by_hand.is_empty() || !sync::was_pushed(workspace) {
+    if pending_changes.by_hand.is_empty() || !sync::has_been_pushed(workspace) {
         return Ok(());
     }
-    let planned_models = sync::plan_models(session, workspace)?;
+    let planned_models = sync::plan_push(session, workspace)?;
     let keeps_spec = |model: &&ModelPlan| !model.files.iter().any(|file| file.path == model.spec);
     let models = planned_models
         .plan
@@ -293,14 +296,14 @@ fn missing_metric_notes(models: &[CompiledModel], selected_models: &SelectedMode
     let mut notes: Vec<String> = built
         .flat_map(|(model, built)| built.semantic_omissions(&model.name))
         .collect();
-    let more = and_more(notes.len(), MAX_LISTED_COLUMNS);
+    let more = remaining_count_text(notes.len(), MAX_LISTED_COLUMNS);
     notes.truncate(MAX_LISTED_COLUMNS);
     notes.extend(more.map(|more| format!("{more} columns that are not metrics; `--json` lists all")));
     notes
 }
 
 /// Lists the changes in `known.yml`: the first few in full, then the number of remaining changes.
-pub fn summarize_fact_changes(changes: &[String]) -> Vec<String> {
+pub fn summarize_known_facts_changes(changes: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = changes
         .iter()
         .take(MAX_LISTED_CHANGES)
@@ -316,12 +319,12 @@ pub fn summarize_fact_changes(changes: &[String]) -> Vec<String> {
 }
 
 /// Lists the written and removed files: the first few by name, then the number of remaining files.
-fn change_summary(pending_changes: &PendingFileChanges) -> Vec<String> {
+fn file_change_summary(pending_changes: &PendingFileChanges) -> Vec<String> {
     let mut notes = pending_changes.notes();
     if pending_changes.is_empty() {
         return notes;
     }
-    let more = and_more(notes.len(), MAX_LISTED_FILES);
+    let more = remaining_count_text(notes.len(), MAX_LISTED_FILES);
     notes.truncate(MAX_LISTED_FILES);
     notes.extend(more);
     notes.push(format!(

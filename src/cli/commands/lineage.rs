@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use formulac::impact::{MetricNeighbors, show};
 
 use crate::cli::args::LineageArgs;
-use crate::cli::commands::impact::{ImpactContext, NamedPart, ResolvedMetric};
+use crate::cli::commands::impact::{ImpactContext, NamedTarget, ResolvedMetric};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::session::Session;
@@ -17,13 +17,13 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let graph = ManuallyDrop::new(context.graph());
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (name, root, up, down, notes) = match context.resolve_name(session, &graph, &args.name)? {
-        NamedPart::Target(target) => {
-            let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
+        NamedTarget::Target(target) => {
+            let (root, up, down, notes) = graph.lineage_graphs_of_target(&target, depth, !args.down, !args.up);
             (graph.display_target(&target), root, up, down, notes)
         }
-        NamedPart::Metric(metric) => {
+        NamedTarget::Metric(metric) => {
             let metric = metric_neighbors(&context, &metric);
-            let (up, down, notes) = graph.graph_around_metric(&metric, depth, !args.down, !args.up);
+            let (up, down, notes) = graph.lineage_graphs_of_metric(&metric, depth, !args.down, !args.up);
             (metric.label, metric.id, up, down, notes)
         }
     };

@@ -48,7 +48,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             if specs.iter().all(Spec::is_metric_set)
                 && let Some(set) = specs.first()
             {
-                set.refuse_metric_set()?;
+                set.reject_metric_set()?;
             }
             let compiled = specs.iter().filter_map(|spec| spec.compiled.as_ref());
             report_assumptions(session, knowledge.workspace.as_ref(), compiled);
@@ -58,7 +58,11 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                     .workspace
                     .as_ref()
                     .and_then(|workspace| workspace.dbt.as_ref());
-                time_spine::warn_if_time_spine_missing(dbt, models::built_specs(&models), &mut file_diagnostics);
+                time_spine::warn_if_time_spine_missing(
+                    dbt,
+                    models::compiled_model_specs(&models),
+                    &mut file_diagnostics,
+                );
             }
             (compiler.dialect(), models, file_diagnostics)
         }
@@ -79,7 +83,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             // Only the draft is added to a spec, because the spec is the analyst's own file.
             pending_changes
                 .updated
-                .extend(models.iter().filter_map(|model| drafted(model)?.planned_draft()));
+                .extend(models.iter().filter_map(|model| drafted(model)?.planned_draft_file()));
             if args.check {
                 exit = pending_changes.report(session);
             } else {
@@ -92,13 +96,13 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             }
         }
         if exit != Exit::Done && !args.check {
-            notes.push(nothing_written_note(&diagnostics));
+            notes.push(no_files_written_note(&diagnostics));
         }
     }
     if args.json {
         session.print_json(&json!({
             "dialect": dialect.name(),
-            "models": models::built_models(&models).map(|(model, built)| model_json(model, built, drafted(model))).collect::<Vec<Value>>(),
+            "models": models::models_with_files(&models).map(|(model, built)| model_json(model, built, drafted(model))).collect::<Vec<Value>>(),
             "diagnostics": diagnostics_json(&diagnostics),
         }))?;
     } else {
@@ -109,12 +113,12 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     }
     for drafted in models.iter().filter_map(drafted) {
         drafted
-            .explain_missing_draft(args.out.is_some())
+            .explain_missing_unit_test_draft(args.out.is_some())
             .iter()
             .for_each(|note| session.note(note));
     }
     if !args.json {
-        models::built_models(&models)
+        models::models_with_files(&models)
             .flat_map(|(m, built)| built.semantic_omissions(&m.name))
             .for_each(|note| session.report_action(&note));
     }
@@ -154,7 +158,7 @@ fn compare_models(
         .flat_map(|model| model.planned_files(folder, &tests))
         .map(in_place);
     let files: Vec<PlannedFile> = files.collect();
-    let paths = leftover_files(folder, &tests, models, &files);
+    let paths = find_leftover_files(folder, &tests, models, &files);
     apply::compare_with_files(files, paths, dialect)
 }
 
@@ -164,7 +168,7 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
     let of_dbt = || dbt_project::find(given_folder).ok().flatten().map(|dbt| dbt.folder);
     let root = project::project_folder(given_folder)?.or_else(of_dbt);
     let bounds = WritableFolders::from_optional_project(root.as_deref())?;
-    Ok(bounds.with_named_files(args.out.iter().chain(&args.specs)))
+    Ok(bounds.allow_named_files(args.out.iter().chain(&args.specs)))
 }
 
 /// Returns the schema, models and settings for the command, the compiler, and whether the dbt project lacks a time
@@ -175,7 +179,7 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext
     let manifest = workspace.and_then(|workspace| workspace.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::lacks_time_spine);
     if let (Some(dbt), Some(out)) = (workspace.and_then(|workspace| workspace.dbt.as_ref()), &args.out) {
-        dbt_folders::check_named_folder(dbt, out)?;
+        dbt_folders::check_named_models_folder(dbt, out)?;
     }
     let contracts = match workspace.and_then(|workspace| workspace.dbt.as_ref()) {
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
@@ -197,7 +201,7 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
-fn nothing_written_note(file_diagnostics: &[FileDiagnostics]) -> String {
+fn no_files_written_note(file_diagnostics: &[FileDiagnostics]) -> String {
     let count = |exit: Exit| {
         file_diagnostics
             .iter()
@@ -253,7 +257,10 @@ fn format_models<'d>(
             model.name, built.sql, built.yml
         )
     };
-    models::built_models(models).map(part).collect::<Vec<_>>().join("\n")
+    models::models_with_files(models)
+        .map(part)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTestDraft>) -> Value {
@@ -280,14 +287,14 @@ fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTe
 }
 
 /// Returns obsolete test and docs files, which were generated from an earlier version of the specs.
-fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
+fn find_leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
     let is_planned = |path: &Path| files.iter().any(|planned| planned.path == path);
     let orphaned = |(model, built): (&CompiledModel, &ModelFiles)| {
-        let mut paths = orphans::orphaned_tests(tests, &model.name, &built.path, is_planned);
-        paths.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !is_planned(path)));
+        let mut paths = orphans::find_orphaned_tests(tests, &model.name, &built.path, is_planned);
+        paths.extend(orphans::find_orphaned_docs(folder, &model.name, &built.path).filter(|path| !is_planned(path)));
         paths
     };
-    models::built_models(models).flat_map(orphaned).collect()
+    models::models_with_files(models).flat_map(orphaned).collect()
 }
 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
-use formulac::diag::lists::{and_more, join_first};
+use formulac::diag::lists::{join_words_up_to, remaining_count_text};
 use formulac::markdown::escape_markdown;
 use formulac::omni::{ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, RunTrend, StaleSource};
-use formulac::yaml_edit::KeptValue;
-use formulac_syntax::text::{format_count, one_line};
+use formulac::yaml_edit::YamlMergeConflict;
+use formulac_syntax::text::{collapse_whitespace, format_count};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
 
 /// Returns the rows of the report: the kind of change, its subject, and details.
 fn report_rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
-    let changes = pull.changes.iter().map(change_row);
+    let changes = pull.changes.iter().map(pull_change_row);
     let runs = model
         .health
         .runs
@@ -121,7 +121,7 @@ fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     );
     let read_by = match source.readers.as_slice() {
         [] => "read by no model".to_owned(),
-        readers => format!("read by {}", join_first(readers, MAX_LISTED_NAMES)),
+        readers => format!("read by {}", join_words_up_to(readers, MAX_LISTED_NAMES)),
     };
     let reached = source.reached.saturating_sub(source.readers.len());
     let further = match reached {
@@ -140,12 +140,12 @@ fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     ]
 }
 
-fn change_row(change: &PullChange) -> [String; 3] {
+fn pull_change_row(change: &PullChange) -> [String; 3] {
     let kind = format!("{} {}", change.kind.name(), change.of.name());
-    [kind, change.view.clone(), change_detail(change)]
+    [kind, change.view.clone(), pull_change_detail(change)]
 }
 
-fn change_detail(change: &PullChange) -> String {
+fn pull_change_detail(change: &PullChange) -> String {
     let name = change.name.clone().unwrap_or_default();
     let arrow = match (&change.before, &change.after) {
         (None, None) => return name,
@@ -175,10 +175,10 @@ pub fn report_markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String
 }
 
 /// Returns notes that are printed in addition to the changes.
-pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
+pub fn pull_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut push_lines = |noun: &str, lines: Vec<String>| {
-        let more = and_more(lines.len(), MAX_LISTED_NAMES);
+        let more = remaining_count_text(lines.len(), MAX_LISTED_NAMES);
         notes.extend(lines.into_iter().take(MAX_LISTED_NAMES));
         notes.extend(more.map(|more| format!("{more} {noun}")));
     };
@@ -207,7 +207,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             "{}: `{}` has no column in dbt any more, but is still used in {}; change these places",
             dimension.file,
             dimension.name,
-            join_first(&dimension.readers, MAX_LISTED_NAMES)
+            join_words_up_to(&dimension.readers, MAX_LISTED_NAMES)
         )
     });
     push_lines("dimensions without a column that are still used", read.collect());
@@ -239,7 +239,7 @@ fn excluded_views_line(excluded: &ExcludedViews) -> String {
     let list = format!(
         "{}: {}",
         format_count(excluded.views.len(), "view", "views"),
-        join_first(&excluded.views, MAX_LISTED_NAMES)
+        join_words_up_to(&excluded.views, MAX_LISTED_NAMES)
     );
     format!("Omni does not show {list}, because of `{key}` in the Omni model file; change `{key}` to show them")
 }
@@ -258,13 +258,13 @@ fn unsupported_item_lines(model: &OmniModel) -> Vec<String> {
         let has = if names.len() == 1 { "has" } else { "have" };
         format!(
             "{} of the semantic layer {has} no equivalent in Omni: {reason}",
-            join_first(&names, MAX_LISTED_NAMES)
+            join_words_up_to(&names, MAX_LISTED_NAMES)
         )
     };
     by_reason.into_iter().map(line).collect()
 }
 
-fn preserved_value_line((file, kept_value): &(String, KeptValue)) -> String {
+fn preserved_value_line((file, kept_value): &(String, YamlMergeConflict)) -> String {
     format!(
         "{file}: `{}` keeps your value {}; dbt now has {}",
         kept_value.path,
@@ -278,7 +278,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else {
         return "(no value)".to_owned();
     };
-    let text = one_line(&value.to_string());
+    let text = collapse_whitespace(&value.to_string());
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
         None => format!("`{text}`"),

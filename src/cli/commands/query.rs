@@ -34,7 +34,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         }))?;
     } else {
         session.print_data(query.as_deref().unwrap_or_default())?;
-        session.report_repeated(&diagnostics);
+        session.report_repeated_warnings(&diagnostics);
     }
     Ok(Exit::from_failures(&diagnostics))
 }
@@ -73,7 +73,13 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
         let knowledge = CommandContext::new(session, &args.target)?;
         (knowledge, vec![(args.metrics.spec(args.limit), None)])
     } else {
-        let file = CompiledProject::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
+        let file = CompiledProject::require_single_spec(
+            session,
+            &args.target,
+            args.spec.as_deref(),
+            &args.selection,
+            "query",
+        )?;
         let knowledge = CommandContext::new(session, &args.target)?;
         let sources = knowledge.read_sources(&[file]);
         (knowledge, sources)
@@ -82,7 +88,7 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
         .compile_specs(&knowledge.compiler(), sources)?
         .pop()
         .unwrap_or_default();
-    spec.refuse_metric_set()?;
+    spec.reject_metric_set()?;
     if args.metrics.describes_query() {
         spec.name = None;
     } else if knowledge.workspace.is_some() {

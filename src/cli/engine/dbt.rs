@@ -8,7 +8,7 @@ use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
-use super::fault::{self, SentSql};
+use super::fault::{self, EngineSql};
 use super::query_result::{QueryResult, ResultColumn};
 use super::{EngineRequest, RelationPresence};
 use crate::cli::args::DbtArgs;
@@ -17,7 +17,7 @@ use crate::cli::dbt_run::{DbtCall, DbtCallResult};
 use crate::cli::dbt_setup;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::progress::WaitIndicator;
+use crate::cli::progress::ProgressIndicator;
 
 /// Help message if a relation that the model reads is missing from the warehouse.
 const MISSING_TABLE_HELP: &str = "build the inputs of the model with `dbt build`, or read files with `--data DIR`";
@@ -35,7 +35,7 @@ pub struct DbtRun {
     /// Folder with the artifacts of another environment, whose relations are read if this environment has not built
     /// them.
     pub deferred: Option<PathBuf>,
-    pub waiting: WaitIndicator,
+    pub waiting: ProgressIndicator,
     /// Longest duration of a dbt call. `None` if there is no limit.
     pub time_limit: Option<Duration>,
 }
@@ -95,7 +95,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<QueryResult
         .map_or(one_more, |query_limit| query_limit.min(one_more));
     let timed = request
         .timed
-        .map(|timed| formulac::dbt::duration_query(timed, request.sql));
+        .map(|timed| formulac::dbt::query_with_duration(timed, request.sql));
     let output = call_dbt_show(
         run,
         run.deferred.as_deref(),
@@ -109,19 +109,19 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<QueryResult
     let rows =
         preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(&quote_special_floats(text)).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        let sent_sql = SentSql {
+        let sent_sql = EngineSql {
             sql: request.sql,
             before: "",
             missing: MISSING_TABLE_HELP,
         };
         let message = output.message();
-        let problem = dbt_setup::explain_failure(&message, &run.project, run.environment.as_ref(), &run.args);
+        let problem = dbt_setup::find_setup_problem(&message, &run.project, run.environment.as_ref(), &run.args);
         return Err(match problem {
             Some(problem) => problem.into_failure(),
             None => fault::from_sql("dbt", &message, sent_sql),
         });
     };
-    let (engine, version) = engine_with_version(&output);
+    let (engine, version) = engine_name_and_version(&output);
     let answer = QueryResult {
         engine,
         version,
@@ -134,7 +134,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<QueryResult
 }
 
 /// Returns the engine's full name, which includes the version, and the version alone.
-pub fn engine_with_version(output: &DbtCallResult) -> (String, String) {
+pub fn engine_name_and_version(output: &DbtCallResult) -> (String, String) {
     let text = |event: &str, key: &str| {
         let text = output.find_event(event).and_then(|data| data[key].as_str());
         text.unwrap_or_default().trim_start_matches('=').to_owned()
@@ -193,11 +193,11 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
         run,
         run.deferred.as_deref(),
         1,
-        &formulac::dbt::query_with_several_results(&queries),
+        &formulac::dbt::combine_queries(&queries),
         subject,
         &[],
     )?;
-    let (engine, version) = engine_with_version(&output);
+    let (engine, version) = engine_name_and_version(&output);
     let answer = |(message, request): (Value, &EngineRequest<'_>)| {
         let texts = |value: &Value| {
             value
@@ -236,7 +236,7 @@ pub fn check_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
 }
 
 /// Checks whether each relation is built in this environment, without deferring to another environment.
-pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+pub fn find_built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
     Ok(look_up_relations(relations, run, None)?
         .into_iter()
         .map(relation_presence)
@@ -245,7 +245,7 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
 
 /// Relation in the warehouse.
 #[derive(Clone, Debug)]
-pub struct FoundRelation {
+pub struct WarehouseRelation {
     /// Names and types of the columns.
     pub columns: Vec<(String, String)>,
     /// Full name, as dbt spells it. `None` if dbt did not report it.
@@ -254,7 +254,7 @@ pub struct FoundRelation {
 
 /// Result of looking up a relation with dbt: the relation, `None` if the relation is missing, or the reason why the
 /// lookup failed.
-pub type RelationLookup = Result<Option<FoundRelation>, String>;
+pub type RelationLookup = Result<Option<WarehouseRelation>, String>;
 
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations
 /// fails, dbt is called once per relation.
@@ -301,7 +301,7 @@ pub fn look_up_relations(
     }])
 }
 
-fn parse_relation(message: &Value) -> Option<Option<FoundRelation>> {
+fn parse_relation(message: &Value) -> Option<Option<WarehouseRelation>> {
     if !message.get(0)?.as_bool()? {
         return Some(None);
     }
@@ -310,7 +310,7 @@ fn parse_relation(message: &Value) -> Option<Option<FoundRelation>> {
         Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
     let columns: Option<_> = message.get(1)?.as_array()?.iter().map(column).collect();
-    Some(Some(FoundRelation {
+    Some(Some(WarehouseRelation {
         columns: columns?,
         name: message.get(2).and_then(Value::as_str).map(str::to_owned),
     }))
@@ -320,7 +320,7 @@ fn relation_presence(relation_lookup: RelationLookup) -> RelationPresence {
     match relation_lookup {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
-        Ok(Some(FoundRelation { columns, name })) => {
+        Ok(Some(WarehouseRelation { columns, name })) => {
             let to_column = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
             RelationPresence::There(columns.into_iter().map(to_column).collect(), name)
         }

@@ -10,7 +10,7 @@ const MAX_DIGITS: u64 = 18;
 
 /// Returns a query whose single row describes the values of the columns that DuckDB reads as floats. In the table
 /// expression `rows`, all values are text.
-pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
+pub fn decimal_description_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let expressions = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);
         format!(

@@ -7,9 +7,9 @@ use formulac::{Column, Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
 use super::data::{self, DataFile, DataFormat};
-use super::fault::{self, SentSql};
+use super::fault::{self, EngineSql};
 use super::query_result::{QueryResult, ResultColumn};
-use super::typed_columns::{INTEGER_READ_TYPE, typed_column};
+use super::typed_columns::{INTEGER_READ_TYPE, cast_column_sql};
 use super::{EngineRequest, decimals};
 use crate::cli::exit::Failure;
 use crate::cli::program::{ExternalProgram, ProgramOutput};
@@ -67,7 +67,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
                 dialect.text_literal(&escape_wildcards(&file.path)),
                 csv_reader_call(delimiter, dialect),
             );
-            script.push_str(&decimals::decimal_query(
+            script.push_str(&decimals::decimal_description_query(
                 &floats,
                 &format!("read_csv({path}, {form}, all_varchar = true)"),
                 dialect,
@@ -100,14 +100,14 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
     }
     for file in files {
         let view = view_name(file);
-        let rows = file_query(file, typed, dialect);
+        let rows = file_rows_query(file, typed, dialect);
         // Run one query per file. If a file cannot be read, DuckDB stops at the query for that file, so the number of
         // results identifies the file.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
     }
-    script.push_str(&alias_views(files, request.tables, dialect));
+    script.push_str(&alias_views_sql(files, request.tables, dialect));
     // Convert all values to text, so that DuckDB prints each value in full. The rows stay in order.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
     let end = format!(") limit {}", u64::from(request.limit) + 1);
@@ -128,7 +128,7 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
         let failure = fault::from_sql(
             ENGINE,
             &output.err,
-            SentSql {
+            EngineSql {
                 sql,
                 before,
                 missing: MISSING_TABLE_HELP,
@@ -238,7 +238,7 @@ fn find_columns(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<
 /// Returns statements that describe the columns of files.
 fn describe_script<'f>(files: impl Iterator<Item = &'f DataFile>, dialect: Dialect) -> String {
     files
-        .map(|file| format!("describe {};\n", file_query(file, None, dialect)))
+        .map(|file| format!("describe {};\n", file_rows_query(file, None, dialect)))
         .collect()
 }
 
@@ -264,7 +264,7 @@ fn missing_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Opt
 }
 
 /// Returns a query for the rows of a file.
-fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
+fn file_rows_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let listed_columns = relation.map_or(&[][..], |relation| relation.columns());
@@ -347,7 +347,7 @@ fn unreadable_file_failure(file: &DataFile, output: ProgramOutput, dialect: Dial
 }
 
 fn replace_clause<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, file: &DataFile) -> String {
-    let casts = types.map(|(name, ty)| typed_column(name, ty, &file.display_path, dialect()));
+    let casts = types.map(|(name, ty)| cast_column_sql(name, ty, &file.display_path, dialect()));
     let casts = casts.collect::<Vec<_>>().join(", ");
     match casts.is_empty() {
         true => String::new(),
@@ -369,7 +369,7 @@ fn escape_wildcards(path: &str) -> String {
 
 /// Returns the SQL that creates an alias for each qualified table name, so that `raw.orders` reads the file `orders`
 /// unless there is a file named `raw.orders`.
-fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
+fn alias_views_sql(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     let mut script = String::new();
     for table in tables {
         let parts: Vec<&str> = table.split('.').collect();
@@ -380,10 +380,10 @@ fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> Strin
             continue;
         };
         match names.as_slice() {
-            [schema, name] => script.push_str(&alias_view(schema, name, file, dialect)),
+            [schema, name] => script.push_str(&alias_view_sql(schema, name, file, dialect)),
             [database, schema, name] => {
                 script.push_str(&format!("attach if not exists ':memory:' as {database};\n"));
-                script.push_str(&alias_view(&format!("{database}.{schema}"), name, file, dialect));
+                script.push_str(&alias_view_sql(&format!("{database}.{schema}"), name, file, dialect));
             }
             _ => {}
         }
@@ -391,7 +391,7 @@ fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> Strin
     script
 }
 
-fn alias_view(schema: &str, name: &str, file: &DataFile, dialect: Dialect) -> String {
+fn alias_view_sql(schema: &str, name: &str, file: &DataFile, dialect: Dialect) -> String {
     let view = dialect.name_text(&file.relation, false);
     format!(
         "create schema if not exists {schema};\ncreate or replace view {schema}.{name} as select * from memory.main.{view};\n"

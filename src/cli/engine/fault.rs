@@ -11,7 +11,7 @@ const MAX_MESSAGE_LENGTH: usize = 1000;
 
 /// SQL that was sent to the engine, and the prefix before it.
 #[derive(Clone, Copy, Debug)]
-pub struct SentSql<'s> {
+pub struct EngineSql<'s> {
     pub sql: &'s str,
     pub before: &'s str,
     /// Help message if the SQL refers to a table that does not exist.
@@ -20,7 +20,7 @@ pub struct SentSql<'s> {
 
 /// Returns a failure for an engine error in this SQL: the first paragraph of the engine's message, at the position to
 /// which the message points.
-pub fn from_sql(engine: &str, message: &str, sent_sql: SentSql<'_>) -> Failure {
+pub fn from_sql(engine: &str, message: &str, sent_sql: EngineSql<'_>) -> Failure {
     let span = message_span(message, sent_sql);
     let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
     if diagnostic.help().is_none() && is_missing_table_error(message) {
@@ -126,7 +126,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
 }
 
 /// Returns the position that a message points to. Engines truncate long lines on both sides.
-fn message_span(message: &str, sent_sql: SentSql<'_>) -> Option<Span> {
+fn message_span(message: &str, sent_sql: EngineSql<'_>) -> Option<Span> {
     let mut lines = message
         .lines()
         .map(str::trim_start)
@@ -181,7 +181,7 @@ mod tests {
     fn quoted_name(message: &str, before: &str, sql: &str) -> Option<String> {
         message_span(
             message,
-            SentSql {
+            EngineSql {
                 sql,
                 before,
                 missing: "",

@@ -19,16 +19,16 @@ use super::dbt_project;
 use super::environment;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
-use super::progress::WaitIndicator;
+use super::progress::ProgressIndicator;
 use super::project as project_file;
 use super::session::Session;
 use data::DataFile;
-pub use dbt::{DbtRun, FoundRelation, RelationLookup};
+pub use dbt::{DbtRun, RelationLookup, WarehouseRelation};
 pub use duckdb::PROGRAM as DUCKDB;
 pub use fault::first_paragraph;
 use formulac::diag::suggest;
 pub use postgres::PROGRAM as PSQL;
-use postgres::Server;
+use postgres::PostgresServer;
 pub use query_result::{QueryResult, ResultColumn};
 pub use statements::{Statement, StatementKind, StatementResult, run_statements};
 pub use warehouse::WarehouseState;
@@ -65,7 +65,7 @@ pub enum RelationPresence {
 #[derive(Debug)]
 pub enum Engine {
     Duckdb(Vec<DataFile>),
-    Postgres(Server, Vec<DataFile>),
+    Postgres(PostgresServer, Vec<DataFile>),
     Dbt(Box<DbtRun>),
 }
 
@@ -78,8 +78,8 @@ impl Engine {
         match (args.engine.as_deref(), data) {
             (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::find_data_files(folder)?)),
             (Some("duckdb"), None) => Err(no_data_failure("DuckDB has no tables without data files")),
-            (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
-            (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),
+            (Some("postgres" | "postgresql"), _) => Self::postgres(PostgresServer::from_environment(), args),
+            (Some(url), _) if PostgresServer::is_url(url) => Self::postgres(PostgresServer::from_url(url), args),
             (Some("dbt"), Some(_)) => {
                 let failure = Failure::new(Exit::Usage, "dbt runs on its warehouse and does not read `--data`");
                 Err(failure.with_help("remove `--data`, or choose `--engine duckdb`"))
@@ -91,10 +91,10 @@ impl Engine {
                     let target = dbt_project.target_folder();
                     let root = project_file::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
                     let folder_of = |environment: &Environment| {
-                        environment::deferred_artifacts(project, &root, &target, environment)
+                        environment::deferral_artifacts(project, &root, &target, environment)
                     };
                     let deferred = environment.as_ref().and_then(folder_of);
-                    let (args, waiting) = (args.dbt.clone(), WaitIndicator::new(session));
+                    let (args, waiting) = (args.dbt.clone(), ProgressIndicator::new(session));
                     Ok(Self::Dbt(Box::new(DbtRun {
                         environment,
                         project: dbt_project,
@@ -124,7 +124,7 @@ impl Engine {
         }
     }
 
-    fn postgres(server: Server, args: &EngineArgs) -> Result<Self, Failure> {
+    fn postgres(server: PostgresServer, args: &EngineArgs) -> Result<Self, Failure> {
         let files = args
             .data
             .as_deref()
@@ -192,7 +192,7 @@ impl Engine {
 
     /// Returns the schema that the engine infers from the files in the `--data` folder. Returns `None` if the engine
     /// cannot infer types.
-    pub fn data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
+    pub fn infer_data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
         Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }
 
@@ -260,9 +260,9 @@ impl Engine {
 
     /// Looks up whether each relation is built in this environment, even if queries read the relation from another
     /// environment. Returns `None` if queries never read from another environment.
-    pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<RelationPresence>>, Failure> {
+    pub fn find_built_relations(&self, relations: &[Read]) -> Result<Option<Vec<RelationPresence>>, Failure> {
         match self {
-            Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),
+            Self::Dbt(run) if run.deferred.is_some() => dbt::find_built_relations(relations, run).map(Some),
             _ => Ok(None),
         }
     }

@@ -8,7 +8,7 @@ use formulac::{Dialect, Schema, Type};
 
 use super::EngineRequest;
 use super::data::{self, DataFile, DataFormat};
-use super::fault::{self, SentSql};
+use super::fault::{self, EngineSql};
 use super::query_result::{QueryResult, ResultColumn};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::program::{ExternalProgram, ProgramOutput};
@@ -25,12 +25,12 @@ const MISSING_TABLE_HELP: &str = "create the table on the server, or provide the
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Postgres server: its address and its password. The password is neither printed nor visible in the list of processes.
-pub struct Server {
+pub struct PostgresServer {
     address: Option<String>,
     password: Option<String>,
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for PostgresServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("address", &self.address)
@@ -38,7 +38,7 @@ impl fmt::Debug for Server {
     }
 }
 
-impl Server {
+impl PostgresServer {
     /// Returns the server that the environment variables `PGHOST`, `PGDATABASE` and so on specify.
     pub fn from_environment() -> Self {
         Self {
@@ -170,7 +170,7 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
 /// Runs a query, after loading the given files.
 pub fn query(
     request: EngineRequest<'_>,
-    server: &Server,
+    server: &PostgresServer,
     files: &[DataFile],
     typed: Option<&Schema>,
 ) -> Result<QueryResult, Failure> {
@@ -180,7 +180,7 @@ pub fn query(
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {
-        script.push_str(&load_statements(file, typed)?);
+        script.push_str(&load_file_statements(file, typed)?);
         script.push_str("select 'loaded', '';\n");
     }
     let rows = "select (select json_agg(value order by place) \
@@ -219,7 +219,7 @@ pub fn query(
                 return Err(fault::from_sql(
                     ENGINE,
                     &output.err,
-                    SentSql {
+                    EngineSql {
                         sql,
                         before: "",
                         missing: MISSING_TABLE_HELP,
@@ -245,7 +245,7 @@ pub fn query(
         return Err(fault::from_sql(
             ENGINE,
             &output.err,
-            SentSql {
+            EngineSql {
                 sql,
                 before,
                 missing: MISSING_TABLE_HELP,
@@ -266,7 +266,7 @@ pub fn query(
 }
 
 /// Returns the SQL that creates a temporary table with the file's rows.
-fn load_statements(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
+fn load_file_statements(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let dialect = Dialect::default();
     let DataFormat::Csv { delimiter } = file.kind else {
         return Ok(String::new());
@@ -311,7 +311,7 @@ mod tests {
             ),
             ("postgres://me:a@b@host/d@b", "postgres://me@host/d@b", Some("a@b")),
         ] {
-            let server = Server::from_url(url);
+            let server = PostgresServer::from_url(url);
             assert_eq!(
                 (server.address.as_deref(), server.password.as_deref()),
                 (Some(address), password),

@@ -3,7 +3,7 @@
 use formulac::dbt::{READY_MESSAGE, STATEMENTS_VARIABLE_PREFIX, statements_query};
 use serde_json::{Value, json};
 
-use super::dbt::{DbtRun, call_dbt_show, engine_with_version, value_text};
+use super::dbt::{DbtRun, call_dbt_show, engine_name_and_version, value_text};
 use crate::cli::exit::{Exit, Failure};
 
 /// Maximum length of the statements of one call. Linux accepts 2 MB of arguments and environment variables.
@@ -90,7 +90,7 @@ pub fn run_statements(
     let mut failed_in_a_row = 0;
     while statement_run.results.len() < statements.len() && failed_in_a_row < MAX_CONSECUTIVE_FAILURES {
         let rest = statements.get(statement_run.results.len()..).unwrap_or_default();
-        let group = first_batch(rest);
+        let group = next_statement_batch(rest);
         let before = statement_run.results.len();
         let message = run_batch(run, table, group, subject, &mut statement_run)?;
         let completed_count = statement_run.results.len() - before;
@@ -106,7 +106,7 @@ pub fn run_statements(
 }
 
 /// Returns the first statements that fit in one call.
-fn first_batch(rest: &[Statement]) -> &[Statement] {
+fn next_statement_batch(rest: &[Statement]) -> &[Statement] {
     let mut size = 0;
     let fits = |statement: &&Statement| {
         size += statement.sql.len() + statement.sql.len() / 8 + 20;
@@ -151,7 +151,7 @@ fn run_batch(
             Failure::new(Exit::Failed, text).with_help("`dbt debug` shows whether the warehouse can be reached")
         );
     }
-    statement_run.engine = engine_with_version(&output).0;
+    statement_run.engine = engine_name_and_version(&output).0;
     let rows = messages.map(|rows| Ok(read_rows(&rows))).take(group.len());
     statement_run.results.extend(rows);
     Ok(output.message())

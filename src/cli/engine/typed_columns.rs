@@ -6,7 +6,7 @@ use formulac::{Dialect, Type};
 pub const INTEGER_READ_TYPE: &str = "decimal(38, 10)";
 
 /// Returns the SQL that converts a column of a file to a type.
-pub fn typed_column(name: &str, ty: &str, path: &str, dialect: Dialect) -> String {
+pub fn cast_column_sql(name: &str, ty: &str, path: &str, dialect: Dialect) -> String {
     let column = dialect.name_text(name, true);
     if ty != dialect.type_name(Type::Integer) {
         return format!("cast({column} as {ty}) as {column}");

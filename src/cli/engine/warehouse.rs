@@ -60,12 +60,12 @@ impl WarehouseState {
     pub fn faults(&self, dialect: Dialect) -> Vec<String> {
         let outdated = outdated_version_message(dialect.facts().lowest_version, &self.version);
         let required = dialect.facts().session_required.split_whitespace();
-        let wrong = required.filter_map(|text| self.wrong_parameter(text));
+        let wrong = required.filter_map(|text| self.find_wrong_parameter(text));
         outdated.into_iter().chain(wrong).collect()
     }
 
     /// `required` has the form `name=value` or `name=one|other`.
-    fn wrong_parameter(&self, required: &str) -> Option<String> {
+    fn find_wrong_parameter(&self, required: &str) -> Option<String> {
         let (name, values) = required.split_once('=')?;
         let (_, setting) = self
             .parameters

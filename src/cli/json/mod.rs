@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Failure};
 
-const SHAPES: &str = include_str!("shapes.json");
+const JSON_SHAPES: &str = include_str!("shapes.json");
 
 /// Version of the JSON output. A new key does not change the version.
 const OUTPUT_VERSION: u32 = 1;
@@ -41,7 +41,7 @@ pub fn to_text(object: &impl Serialize) -> String {
 
 /// Returns the JSON Schema of a command's `--json` output.
 pub fn command_schema(command: &str) -> Result<String, Failure> {
-    let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap_or_default();
+    let shapes: Map<String, Value> = serde_json::from_str(JSON_SHAPES).unwrap_or_default();
     let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
         let commands = shapes.keys().map(String::as_str).filter(|name| !name.starts_with('#'));
         let help = suggest::similar_name_help_or(command, commands.clone(), || {
@@ -193,7 +193,7 @@ mod tests {
             }
         }
         names.sort();
-        let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap();
+        let shapes: Map<String, Value> = serde_json::from_str(JSON_SHAPES).unwrap();
         let mut described: Vec<&String> = shapes.keys().filter(|name| !name.starts_with('#')).collect();
         described.sort();
         names.push("error".to_owned());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project, Schema, SpecText};
 
 use super::notes::{report_undecided_types, report_unknown_relation};
-use super::{FactPrecedence, builder_with_facts, schema_option_facts};
+use super::{KnownFactsPrecedence, builder_with_known_facts, known_facts_from_schema_option};
 use crate::cli::args::{Settings, TargetOptions};
 use crate::cli::commands::compile::CompileOutcome;
 use crate::cli::exit::Failure;
@@ -39,10 +39,10 @@ impl CommandContext {
         // Ignore the error, because formulas can be compiled even if dbt's adapter is unknown.
         let project_dialect = || workspace.as_ref().and_then(|workspace| workspace.dialect(target).ok());
         let dialect = target.dialect.or_else(project_dialect).unwrap_or_default();
-        let given = schema_option_facts(session, target, dialect)?;
+        let given = known_facts_from_schema_option(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
         let facts = match &workspace {
-            Some(workspace) => workspace.combine_facts(given, FactPrecedence::Committed, dialect)?,
+            Some(workspace) => workspace.combine_known_facts(given, KnownFactsPrecedence::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
         Ok(Self {
@@ -64,7 +64,7 @@ impl CommandContext {
         let facts = self.facts.clone();
         let builder = match &self.workspace {
             Some(workspace) => workspace.builder(self.dialect, facts),
-            None => builder_with_facts(&self.project, self.dialect, facts),
+            None => builder_with_known_facts(&self.project, self.dialect, facts),
         };
         builder.probe_types(true)
     }
@@ -117,11 +117,11 @@ impl CommandContext {
         }
         let unknowing = settings
             .apply_to(
-                builder_with_facts(&self.project, self.dialect, KnownFacts::default()),
+                builder_with_known_facts(&self.project, self.dialect, KnownFacts::default()),
                 self.schema(),
             )?
             .build();
-        let names = columns_read(&unknowing, settings, text);
+        let names = find_columns_read(&unknowing, settings, text);
         let is_given = |given: &Compiler| names.is_empty() || !given.relations_with_columns(&names).is_empty();
         if let Some(given) = given.as_ref().filter(|given| is_given(given)) {
             return Ok(formulas(given.clone()));
@@ -184,7 +184,7 @@ impl CommandContext {
 
     /// Returns the compiler and the column types for relations whose rows are in data files. `schema` is the schema
     /// inferred from the files.
-    pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileContext {
+    pub fn data_file_context(&self, schema: Option<Schema>) -> DataFileContext {
         DataFileContext::new(self.builder(), &self.facts, schema)
     }
 
@@ -278,7 +278,7 @@ impl DataFileContext {
 
 /// Returns the columns that a formula uses. A column is written as `relation.column` if the formula specifies the
 /// relation.
-fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
+fn find_columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);
     let mut names: BTreeSet<String> = columns.map(formulac::ReadColumn::path).collect();

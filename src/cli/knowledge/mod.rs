@@ -11,7 +11,7 @@ mod notes;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic};
-use formulac::sync::{PropertiesFiles, unread_descriptions};
+use formulac::sync::{PropertiesFiles, descriptions_missing_from_manifest};
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project};
 use formulac_syntax::text::format_count;
 use jiff::Zoned;
@@ -37,7 +37,7 @@ const MAX_SPECS_FOR_TYPE_SEARCH: usize = 500;
 
 /// Source of facts that takes precedence: `known.yml` or dbt's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FactPrecedence {
+pub enum KnownFactsPrecedence {
     /// `known.yml` takes precedence, so that the SQL is the same as when it was committed.
     Committed,
     /// dbt's artifacts take precedence, for commands that update `known.yml`.
@@ -46,14 +46,14 @@ pub enum FactPrecedence {
 
 impl Workspace {
     /// Returns all known facts about the project's relations.
-    pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
-        let committed = self.committed_facts()?;
+    pub fn known_relations(&self, first: KnownFactsPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
+        let committed = self.read_known_yml()?;
         let Some(facts) = self.find_known_facts(dialect, &committed)? else {
             return Ok(committed);
         };
         Ok(match first {
-            FactPrecedence::Committed => committed.merged_with(&facts),
-            FactPrecedence::Artifacts => facts.with_missing_facts_from(&committed),
+            KnownFactsPrecedence::Committed => committed.merged_with(&facts),
+            KnownFactsPrecedence::Artifacts => facts.with_missing_facts_from(&committed),
         })
     }
 
@@ -73,7 +73,7 @@ impl Workspace {
             None => {
                 let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
                 let files = PropertiesFiles::new(manifest, |path| read_text(self.root.join(path)).ok());
-                let unread = unread_descriptions(manifest, (&known, committed), &files);
+                let unread = descriptions_missing_from_manifest(manifest, (&known, committed), &files);
                 let known = known.with_descriptions(manifest, &unread);
                 let _ = self.known_facts.set((dialect, known.clone()));
                 known
@@ -91,10 +91,10 @@ impl Workspace {
 
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
-        let committed = self.committed_facts()?;
+        let committed = self.read_known_yml()?;
         let facts = self.find_known_facts(dialect, &committed)?;
         Ok(facts
-            .map(|facts| facts.contradicted_facts(&committed))
+            .map(|facts| facts.describe_contradicted_facts(&committed))
             .unwrap_or_default())
     }
 
@@ -104,7 +104,7 @@ impl Workspace {
         if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
             return Ok(None);
         }
-        let Some(facts) = self.find_known_facts(dialect, &self.committed_facts()?)? else {
+        let Some(facts) = self.find_known_facts(dialect, &self.read_known_yml()?)? else {
             return Ok(None);
         };
         let source = SourceText::from_file(&path);
@@ -113,7 +113,7 @@ impl Workspace {
     }
 
     /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
-    pub fn fact_files(&self) -> Vec<PathBuf> {
+    pub fn known_facts_files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.root.join(KNOWN_FACTS_PATH), self.root.join(FETCHED_CATALOG_FILE)];
         if let Some(dbt) = &self.dbt {
             files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
@@ -123,44 +123,48 @@ impl Workspace {
     }
 
     /// Returns the facts in `known.yml`.
-    pub fn committed_facts(&self) -> Result<KnownFacts, Failure> {
+    pub fn read_known_yml(&self) -> Result<KnownFacts, Failure> {
         let text = read_text(self.root.join(KNOWN_FACTS_PATH)).unwrap_or_default();
         if let Some((_, facts)) = self.committed.get().filter(|(parsed, _)| *parsed == text) {
             return Ok(facts.clone());
         }
-        let facts = read_committed_facts(&self.root)?;
+        let facts = read_known_yml_in(&self.root)?;
         let _ = self.committed.set((text, facts.clone()));
         Ok(facts)
     }
 
     /// Returns a compiler that uses the facts from `--schema` and from the project.
     pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
-        self.compiler_with(session, target, dialect, FactPrecedence::Committed)
+        self.compiler_with_precedence(session, target, dialect, KnownFactsPrecedence::Committed)
     }
 
     /// Like [`Self::compiler`], but `first` specifies whether `known.yml` or dbt's artifacts take precedence.
-    pub fn compiler_with(
+    pub fn compiler_with_precedence(
         &self,
         session: &Session,
         target: &TargetOptions,
         dialect: Dialect,
-        first: FactPrecedence,
+        first: KnownFactsPrecedence,
     ) -> Result<Compiler, Failure> {
-        let facts = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
+        let facts = self.combine_known_facts(
+            known_facts_from_schema_option(session, target, dialect)?,
+            first,
+            dialect,
+        )?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_SPECS_FOR_TYPE_SEARCH);
         Ok(self.builder(dialect, facts).probe_types(is_small()).build())
     }
 
     /// Combines the facts from `--schema` with the project's facts. If they differ, `--schema` takes precedence.
-    pub fn combine_facts(
+    pub fn combine_known_facts(
         &self,
         given: Option<KnownFacts>,
-        first: FactPrecedence,
+        first: KnownFactsPrecedence,
         dialect: Dialect,
     ) -> Result<KnownFacts, Failure> {
         let facts = self.known_relations(first, dialect)?;
         Ok(match given {
-            Some(given) => given.completed_with(&facts),
+            Some(given) => given.merged_with_missing_columns(&facts),
             None => facts,
         })
     }
@@ -168,7 +172,7 @@ impl Workspace {
     /// Returns a builder for the project's compiler.
     pub fn builder(&self, dialect: Dialect, facts: KnownFacts) -> Builder {
         let variables = self.dbt.as_ref().map(DbtProject::variables).unwrap_or_default();
-        builder_with_facts(&self.project, dialect, facts)
+        builder_with_known_facts(&self.project, dialect, facts)
             .contracts(self.enforces_contracts())
             .variables(variables)
     }
@@ -188,8 +192,11 @@ impl Workspace {
         has_all_specs: bool,
     ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN_FACTS_PATH);
-        let committed = self.committed_facts()?;
-        let dbt = self.artifacts()?.map(TargetArtifacts::dbt_facts).unwrap_or_default();
+        let committed = self.read_known_yml()?;
+        let dbt = self
+            .artifacts()?
+            .map(TargetArtifacts::known_facts_from_manifest)
+            .unwrap_or_default();
         let now = dbt
             .with_missing_facts_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
@@ -202,7 +209,7 @@ impl Workspace {
         if is_new && now.schema.is_empty() {
             return Ok(None);
         }
-        let changes = describe_fact_changes(&now, (!is_new).then_some(&committed));
+        let changes = describe_known_facts_changes(&now, (!is_new).then_some(&committed));
         // The file keeps its layout and line endings if the facts are the same.
         let is_same = !is_new && now.text() == committed.text();
         let source_text = is_same
@@ -214,12 +221,12 @@ impl Workspace {
 }
 
 /// Returns the facts that differ between two versions of `known.yml`, one line per fact.
-pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
+pub fn known_facts_changes(text: &str, before: Option<&str>) -> Vec<String> {
     let parse = |text: &str| KnownFacts::from_text(text).0;
-    describe_fact_changes(&parse(text), before.map(parse).as_ref())
+    describe_known_facts_changes(&parse(text), before.map(parse).as_ref())
 }
 
-fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {
+fn describe_known_facts_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {
     let relations = now.schema.relations();
     let columns: usize = relations.iter().map(|relation| relation.columns().len()).sum();
     match before {
@@ -233,10 +240,10 @@ fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<S
 }
 
 /// Returns the facts in the `known.yml` of a project. Empty if the file does not exist.
-pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
+pub fn read_known_yml_in(root: &Path) -> Result<KnownFacts, Failure> {
     let path = root.join(KNOWN_FACTS_PATH);
     if !path.is_file() {
-        return Ok(KnownFacts::default().as_partial_list());
+        return Ok(KnownFacts::default().mark_as_incomplete());
     }
     let source = SourceText::from_file(&path);
     if source.fault.is_some() {
@@ -250,7 +257,7 @@ pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
 }
 
 /// Returns the facts in the `--schema` file or folder.
-pub fn schema_option_facts(
+pub fn known_facts_from_schema_option(
     session: &Session,
     target: &TargetOptions,
     dialect: Dialect,
@@ -263,7 +270,7 @@ pub fn schema_option_facts(
 }
 
 /// Returns a compiler builder for a project with these facts.
-pub fn builder_with_facts(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
+pub fn builder_with_known_facts(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
     let builder = settings::builder_with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
     let builder = builder.current_date(Zoned::now().date().to_string());
     match facts.dbt_version {

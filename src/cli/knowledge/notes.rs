@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac::{CompiledSpec, Type, TypeSensitiveColumn};
 
 use crate::cli::session::Session;
@@ -38,7 +38,7 @@ pub fn report_unknown_relation(
     let candidates: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
     session.report_note(&format!(
         "{} have {names}, so the columns are unknown; choose one relation with `--from`",
-        join_first(&candidates, MAX_LISTED_COLUMNS)
+        join_words_up_to(&candidates, MAX_LISTED_COLUMNS)
     ));
 }
 
@@ -91,5 +91,5 @@ fn join_different(names: impl Iterator<Item = String>) -> Option<String> {
             listed.push(name);
         }
     }
-    (!listed.is_empty()).then(|| join_first(&listed, MAX_LISTED_COLUMNS))
+    (!listed.is_empty()).then(|| join_words_up_to(&listed, MAX_LISTED_COLUMNS))
 }

@@ -36,17 +36,18 @@ impl DependencyLink {
 
 /// Indirect dependencies of a definition.
 #[derive(Clone, Debug, Default)]
-pub struct DefinitionFacts {
+pub struct DefinitionDependencies {
     pub links: Vec<DependencyLink>,
     /// Whether the types in the definition depend on other definitions that use the same values.
     pub is_open: bool,
     /// Whether a diagnostic depends on the names of all definitions.
     pub reads_all_names: bool,
-    /// Number of searches for similar names, which [`MAX_SEARCHES`](crate::check::MAX_SEARCHES) limits.
+    /// Number of searches for similar names, which
+    /// [`MAX_SIMILAR_NAME_SEARCHES`](crate::check::MAX_SIMILAR_NAME_SEARCHES) limits.
     pub searches: usize,
 }
 
-impl DefinitionFacts {
+impl DefinitionDependencies {
     /// Adds a link to a column of unknown type, because all uses of the column determine its type.
     fn add_column(&mut self, columns: &[ColumnUse], column: u32) {
         if let Some(column) = columns.get(column as usize).filter(|column| column.assumed) {
@@ -61,8 +62,8 @@ impl DefinitionFacts {
 
 /// Indirect dependencies in a source. Indices refer to the definitions of the syntax tree.
 #[derive(Clone, Debug, Default)]
-pub struct DependencyFacts {
-    pub definitions: Vec<DefinitionFacts>,
+pub struct SourceDependencies {
+    pub definitions: Vec<DefinitionDependencies>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
     /// Relation of the first column, to which all other columns must belong, and the definition that uses the first
@@ -71,13 +72,13 @@ pub struct DependencyFacts {
 }
 
 /// Collects the indirect dependencies in the source that was checked last.
-pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Program) -> DependencyFacts {
+pub fn collect_source_dependencies(ast: &Ast, buffers: &CheckBuffers, program: &Program) -> SourceDependencies {
     let CheckBuffers { names, infer, .. } = buffers;
-    let mut definitions: Vec<DefinitionFacts> = Vec::with_capacity(ast.definitions.len());
+    let mut definitions: Vec<DefinitionDependencies> = Vec::with_capacity(ast.definitions.len());
     for definition in &ast.definitions {
-        let mut facts = DefinitionFacts {
+        let mut facts = DefinitionDependencies {
             is_open: infer.has_variables(definition),
-            ..DefinitionFacts::default()
+            ..DefinitionDependencies::default()
         };
         let nodes = definition.first.index()..definition.body.index() + 1;
         for target in names.targets.as_slice().get(nodes).unwrap_or_default() {
@@ -103,8 +104,8 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
             facts.searches += 1;
         }
     }
-    add_links_of_lints(program, &mut definitions);
-    DependencyFacts {
+    link_definitions_compared_by_lints(program, &mut definitions);
+    SourceDependencies {
         definitions,
         first_aggregate: names.first_aggregate,
         common_relation_and_reader: names.common_relation_and_reader.clone(),
@@ -112,7 +113,7 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
 }
 
 /// Links the definitions that a lint compares with each other.
-fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
+fn link_definitions_compared_by_lints(program: &Program, definitions: &mut [DefinitionDependencies]) {
     // The nodes of a definition end where the nodes of the next lowered definition begin.
     let mut starts: Vec<(u32, usize)> = (0..)
         .zip(&program.definitions)

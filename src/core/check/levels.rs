@@ -19,7 +19,7 @@ impl Lowerer<'_> {
             ..NodeMeta::constant(ty, span)
         };
         for id in self.program.args(args) {
-            meta.merge_operand(&self.program.entry(*id).1);
+            meta.merge_operand_properties(&self.program.entry(*id).1);
         }
         if self.has_mixed_levels(&meta) {
             self.report_mixed_levels(args);
@@ -51,7 +51,7 @@ impl Lowerer<'_> {
         };
         // The error has already been reported if a single operand contains both kinds of values.
         let Some((_, row)) = row else { return };
-        let row_span = self.first_row_column(args).unwrap_or(row.span);
+        let row_span = self.find_first_row_level_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
         let noun = if group.level == Level::Window {
             "window"
@@ -121,7 +121,7 @@ impl Lowerer<'_> {
     }
 
     /// Finds the first column in the operands and their subexpressions that is not a grouping key.
-    fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
+    fn find_first_row_level_column(&self, args: &[IrId]) -> Option<Span> {
         let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
         let mut steps = 0;
         while let Some(id) = stack.pop() {
@@ -254,7 +254,7 @@ impl Lowerer<'_> {
         let sorts = self.grouped && self.scope.strata;
         if meta.level == Level::Row
             && !meta.reads_only_keys
-            && (self.role == DefinitionRole::Having || (sorts && self.role.orders_groups()))
+            && (self.role == DefinitionRole::Having || (sorts && self.role.sorts_or_partitions_groups()))
         {
             let (does, help) = match self.role {
                 DefinitionRole::Having => ("`having` filters", "move the condition to `where`, which filters rows"),

@@ -22,17 +22,17 @@ mod windows;
 pub use calls::convert::common_type;
 pub use calls::foreign_functions::sql_function_advice;
 pub use dates::{is_iso_date, next_day, shift_date};
-pub use dependency_facts::{DefinitionFacts, DependencyFacts, DependencyLink, collect_dependency_facts};
+pub use dependency_facts::{DefinitionDependencies, DependencyLink, SourceDependencies, collect_source_dependencies};
 
 pub use dates::period::find_sort_key_to_shift;
 pub use dates::period_units::{
-    ColumnPeriod, WindowUnit, find_window_unit, key_period, split_truncation, unit_error, unit_warning,
+    ColumnPeriod, WindowUnit, find_window_unit, key_period, period_unit_error, period_unit_warning, split_truncation,
 };
 pub use dates::timeframe::{DatePart, constant_period, date_part, is_recurring, timeframe_names as timeframes};
 pub use dates::today::Today;
 pub use lint::possible_values;
 pub use names::unresolved_names::{
-    MAX_CANDIDATES, MAX_SEARCHES, describe_columns, explain_removed_column, missing_column_diagnostic,
+    MAX_CANDIDATES, MAX_SIMILAR_NAME_SEARCHES, describe_columns, explain_removed_column, missing_column_diagnostic,
 };
 pub use sheet::tabs::Tab;
 pub use sheet::totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
@@ -106,7 +106,7 @@ impl DefinitionRole {
     }
 
     /// Returns whether the role sorts or partitions the groups of a grouped step.
-    pub fn orders_groups(self) -> bool {
+    pub fn sorts_or_partitions_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
 }
@@ -124,7 +124,7 @@ pub struct MergedColumn {
 
 /// Properties of a file's other definitions. The source contains only the definitions that are compiled again.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RestOfFile<'a> {
+pub struct OtherFileDefinitions<'a> {
     /// Names of all definitions of the file, in order. `None` if the source contains all definitions.
     pub names: Option<&'a [&'a str]>,
     /// Relation of the first column in the file. All other columns must belong to this relation if the scope does not
@@ -181,7 +181,7 @@ pub struct CheckScope<'a> {
     pub lints: bool,
     /// Relation columns that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
-    pub rest: RestOfFile<'a>,
+    pub rest: OtherFileDefinitions<'a>,
 }
 
 impl<'a> CheckScope<'a> {
@@ -196,7 +196,7 @@ impl<'a> CheckScope<'a> {
     fn tab_column(&self, tab: u32, column: u32) -> Option<(&'a Column, Type)> {
         let column = self.sheet?.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let ty = match column.ty() {
-            Type::Unknown => self.user_type(column.name()),
+            Type::Unknown => self.given_type_or_unknown(column.name()),
             ty => ty,
         };
         Some((column, ty))
@@ -205,7 +205,7 @@ impl<'a> CheckScope<'a> {
 
 impl CheckScope<'_> {
     /// Returns the type in `given_types` for a column of unknown type.
-    fn user_type(&self, name: &str) -> Type {
+    fn given_type_or_unknown(&self, name: &str) -> Type {
         self.given_type(name).unwrap_or_default()
     }
 

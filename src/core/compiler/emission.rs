@@ -8,11 +8,11 @@ use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, split_sort_key};
 use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
-use crate::emit::{Emitter, PeriodLookupKeys, repeated_random_value};
+use crate::emit::{Emitter, PeriodLookupKeys, repeated_random_value_diagnostic};
 use crate::ir::{Ir, IrDefinition, IrId, Program, SortedAggregates};
 use crate::limits::format_bytes;
 use crate::parse;
-use crate::plan::needed_nodes;
+use crate::plan::dependency_nodes;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -54,7 +54,7 @@ impl Compiler {
                 continue;
             }
             if let Some(span) = find_repeated_random_value(program, definition) {
-                diagnostics.push(repeated_random_value(span));
+                diagnostics.push(repeated_random_value_diagnostic(span));
                 continue;
             }
             if is_separate {
@@ -69,25 +69,25 @@ impl Compiler {
             let Some(root) = emitter.emit_definition(*index) else {
                 continue;
             };
-            if !emitter.check_repetition(*index, root) {
+            if !emitter.check_sql_repetition(*index, root) {
                 continue;
             }
             let meta = program.meta(definition.root);
             let width = emitter.tree().width(root) as usize;
             if width > budget {
                 budget = 0;
-                diagnostics.push(output_too_large(definition.span, options.limits.output));
+                diagnostics.push(output_too_large_diagnostic(definition.span, options.limits.output));
                 continue;
             }
             budget -= width;
             if let Some((span, repeated)) = emitter.largest_repetition() {
-                diagnostics.push(repeated_argument(span, &repeated.excerpt(text)));
+                diagnostics.push(repeated_argument_diagnostic(span, &repeated.excerpt(text)));
             }
             let mut sql = SqlText::with_capacity(width);
             let mappings = if options.map_spans {
-                sql::write_flat_mapped(emitter.tree(), root, &mut sql)
+                sql::write_single_line_mapped(emitter.tree(), root, &mut sql)
             } else {
-                sql::write_flat(emitter.tree(), root, print, &mut sql);
+                sql::write_single_line(emitter.tree(), root, print, &mut sql);
                 Vec::new()
             };
             if !definition.used {
@@ -161,7 +161,7 @@ impl Compiler {
                 Some(DefinitionRole::OrderBy) => {
                     if let Some(sql) = emitter.emit_definition(index as u32) {
                         let nullable = program.meta(program.definitions[index].root).nullable;
-                        let key = emitter.emit_order_key(sql, descending, nullable);
+                        let key = emitter.emit_order_by_key(sql, descending, nullable);
                         emitter.windows.order.push(key);
                     }
                 }
@@ -262,13 +262,13 @@ fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition])
     }
 }
 
-fn repeated_argument(span: Span, part: &str) -> Diagnostic {
+fn repeated_argument_diagnostic(span: Span, part: &str) -> Diagnostic {
     let message = format!("`{part}` occurs more than once in the SQL");
     Diagnostic::new(Code::RepeatedArgument, span, message)
         .with_help("make the repeated part a definition in a spec, so that `formulac query` computes it only once")
 }
 
-fn output_too_large(span: Span, limit: usize) -> Diagnostic {
+fn output_too_large_diagnostic(span: Span, limit: usize) -> Diagnostic {
     let message = format!("the SQL of all definitions is longer than {}", format_bytes(limit));
     Diagnostic::new(Code::OutputTooLarge, span, message)
         .with_help("compile a spec with `formulac query`, which computes each repeated value once")
@@ -281,7 +281,7 @@ fn find_repeated_random_value(program: &Program, definition: &IrDefinition) -> O
         return None;
     }
     let mut seen_values = FxHashSet::default();
-    let nodes = needed_nodes(program, definition.first, definition.root);
+    let nodes = dependency_nodes(program, definition.first, definition.root);
     let mut operands = nodes.iter().flat_map(|node| program.operands(*node));
     let again = operands.find(|operand| {
         let value = match program.node(*operand) {

@@ -13,7 +13,7 @@ pub use session::FormulaSession;
 pub use type_sensitive_columns::{TypeSensitiveColumn, column_path};
 
 use crate::calendar::{Calendar, Weekday};
-use crate::check::{self, CheckScope, Context, DefinitionRole, RestOfFile, WorksheetGrid};
+use crate::check::{self, CheckScope, Context, DefinitionRole, OtherFileDefinitions, WorksheetGrid};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 
@@ -111,7 +111,7 @@ impl CompilerOptions {
             given_types: &self.given_types,
             lints: !self.is_trial,
             column_periods: &[],
-            rest: RestOfFile::default(),
+            rest: OtherFileDefinitions::default(),
         }
     }
 
@@ -287,8 +287,9 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
-        self.pool
-            .with_compile_memory(|memory| self.compile_source(memory, source, true, RestOfFile::default(), |_, _| ()))
+        self.pool.with_compile_memory(|memory| {
+            self.compile_source(memory, source, true, OtherFileDefinitions::default(), |_, _| ())
+        })
     }
 
     /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
@@ -301,7 +302,9 @@ impl Compiler {
     #[must_use]
     pub fn check(&self, source: &str) -> Vec<Diagnostic> {
         self.pool
-            .with_compile_memory(|memory| self.compile_source(memory, source, false, RestOfFile::default(), |_, _| ()))
+            .with_compile_memory(|memory| {
+                self.compile_source(memory, source, false, OtherFileDefinitions::default(), |_, _| ())
+            })
             .diagnostics
     }
 
@@ -312,10 +315,10 @@ impl Compiler {
         memory: &mut CompileMemory,
         source: &str,
         emit: bool,
-        rest: RestOfFile<'_>,
+        rest: OtherFileDefinitions<'_>,
         observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
     ) -> Compiled {
-        let keys = self.append_keys(source);
+        let keys = self.append_option_keys(source);
         let mut diagnostics = Vec::new();
         self.parse(memory, source, keys.as_ref(), &mut diagnostics);
         self.run_parsed(memory, (source, keys.as_ref()), emit, rest, diagnostics, observe)
@@ -349,7 +352,7 @@ impl Compiler {
         memory: &mut CompileMemory,
         (source, keys): (&str, Option<&SourceWithKeys>),
         emit: bool,
-        rest: RestOfFile<'_>,
+        rest: OtherFileDefinitions<'_>,
         mut diagnostics: Vec<Diagnostic>,
         mut observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
     ) -> Compiled {
@@ -419,7 +422,7 @@ impl Compiler {
     }
 
     /// Appends each key in the options to the source text as a separate part. `None` if the options contain no keys.
-    fn append_keys(&self, source: &str) -> Option<SourceWithKeys> {
+    fn append_option_keys(&self, source: &str) -> Option<SourceWithKeys> {
         let options = &*self.options;
         let keys = [
             (&options.group_by, DefinitionRole::GroupBy),

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Compiled, Compiler, Definition};
 use crate::Type;
-use crate::check::RestOfFile;
+use crate::check::OtherFileDefinitions;
 use crate::ir::ColumnUse;
 
 /// Maximum number of columns to test per source. Each test compiles the source again.
@@ -51,12 +51,19 @@ impl Compiler {
         if columns.peek().is_none() {
             return Vec::new();
         }
-        let keys = self.append_keys(text);
+        let keys = self.append_option_keys(text);
         self.pool.with_compile_memory(|memory| {
             self.parse(memory, text, keys.as_ref(), &mut Vec::new());
             self.find_type_sensitive_columns(columns, |compiler| {
                 let source = (text, keys.as_ref());
-                let other = compiler.run_parsed(memory, source, true, RestOfFile::default(), Vec::new(), |_, _| ());
+                let other = compiler.run_parsed(
+                    memory,
+                    source,
+                    true,
+                    OtherFileDefinitions::default(),
+                    Vec::new(),
+                    |_, _| (),
+                );
                 let other_sql = other.definitions().iter().map(Definition::sql);
                 !other.has_errors() && !other_sql.eq(compiled.definitions().iter().map(Definition::sql))
             })

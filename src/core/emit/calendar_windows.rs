@@ -35,8 +35,8 @@ impl FrameDistanceUnit {
 }
 
 impl Emitter<'_> {
-    /// Returns the window for a range. The last value in `partition_keys` is the sort key of the frame, if the frame has
-    /// one.
+    /// Returns the window for a range. The last value in `partition_keys` is the sort key of the frame, if the frame
+    /// has one.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, partition_keys: &[IrId], span: Span) -> WindowSpec {
         let Some(frame) = range.frame() else {
             return WindowSpec::default();
@@ -54,9 +54,9 @@ impl Emitter<'_> {
             };
         };
         if !self.dialect.facts().range_frames {
-            return self.rows_of_calendar_range(frame, partition, key, span);
+            return self.build_calendar_rows_window(frame, partition, key, span);
         }
-        let (order, scale) = self.emit_frame_order(frame, key, span);
+        let (order, scale) = self.emit_frame_sort_key(frame, key, span);
         let from = self.emit_frame_bound(frame.from, "unbounded preceding", (key, scale), span);
         let to = self.emit_frame_bound(frame.to, "unbounded following", (key, scale), span);
         let tree = &mut self.buffers.tree;
@@ -72,7 +72,13 @@ impl Emitter<'_> {
 
     /// Returns a window with a `rows` frame that contains the rows of a calendar range. Reports the range if no such
     /// window exists.
-    fn rows_of_calendar_range(&mut self, frame: RangeFrame, partition: SqlSlice, key: IrId, span: Span) -> WindowSpec {
+    fn build_calendar_rows_window(
+        &mut self,
+        frame: RangeFrame,
+        partition: SqlSlice,
+        key: IrId,
+        span: Span,
+    ) -> WindowSpec {
         let row_of = |bound| match bound {
             RangeBound::Unbounded => Some(None),
             RangeBound::Moved(0, _) => Some(Some(0)),
@@ -106,7 +112,7 @@ impl Emitter<'_> {
     }
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
-    fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameDistanceUnit) {
+    fn emit_frame_sort_key(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameDistanceUnit) {
         let interval_order = (self.buffers.sql[key.index()], FrameDistanceUnit::Interval);
         let bounds = [frame.from, frame.to];
         let overload = catalog::first_overload(internal::RANGE_DISTANCE).id;

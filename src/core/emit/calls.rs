@@ -124,7 +124,7 @@ impl Emitter<'_> {
             }
             let replaced = self.cast_rounded_arguments(overload, args);
             let (left, right) = (self.buffers.sql[left.index()], self.buffers.sql[right.index()]);
-            self.restore_arguments(replaced);
+            self.restore_argument_sql(replaced);
             return self.buffers.tree.add_binary(*op, left, right, span);
         }
         self.emit_overload_call(overload, args, false, span)
@@ -141,7 +141,7 @@ impl Emitter<'_> {
             return self.report_unsupported_overload(overload, span);
         };
         if template.subquery && self.is_unsupported_subquery(args) {
-            return self.emit_pairwise(overload, args, span);
+            return self.emit_pairwise_calls(overload, args, span);
         }
         self.widen_operand(overload, args);
         if template.requires_same_scale {
@@ -156,9 +156,9 @@ impl Emitter<'_> {
             Some(id) => id,
             None => self.instantiate(template, args, distinct, span),
         };
-        self.restore_arguments(replaced);
+        self.restore_argument_sql(replaced);
         if template.repeats || !self.buffers.repeated.is_empty() {
-            self.count_repetition(template.uses, args, span);
+            self.record_repeated_arguments(template.uses, args, span);
             self.record_call_repetition(id, template.uses, args);
         }
         id
@@ -210,7 +210,7 @@ impl Emitter<'_> {
         let conflict = all.find_conflict();
         self.sorts_different_values = conflict.is_some();
         match conflict {
-            Some(function) if !own.are_sorted() => {
+            Some(function) if !own.has_sorting_aggregate() => {
                 if !all.is_reported {
                     self.report_sorted_aggregate(function, span);
                 }
@@ -247,7 +247,7 @@ impl Emitter<'_> {
     }
 
     /// Combines the arguments from left to right with the template for two arguments.
-    fn emit_pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+    fn emit_pairwise_calls(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::overload_owner(overload));
         let two = function
             .overloads
@@ -277,7 +277,10 @@ impl Emitter<'_> {
             // Temporarily store the intermediate result as the SQL of the first argument.
             let own_sql = std::mem::replace(&mut self.buffers.sql[first.index()], joined);
             let width = u64::from(self.buffers.tree.width(joined));
-            let grown = self.repeated_bytes(joined).saturating_mul(2).saturating_add(width);
+            let grown = self
+                .count_repeated_bytes(joined)
+                .saturating_mul(2)
+                .saturating_add(width);
             joined = self.instantiate(template, &[*first, *right], false, span);
             self.record_repeated_bytes(joined, grown);
             self.buffers.sql[first.index()] = own_sql;

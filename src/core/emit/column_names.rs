@@ -32,7 +32,7 @@ impl Emitter<'_> {
 
     #[inline(always)]
     pub(super) fn column(&mut self, index: u32, span: Span) -> SqlId {
-        match (self.record_read(index), self.qualifier) {
+        match (self.record_column_read(index), self.qualifier) {
             // Reuse the name as written, but add a new node because its span differs.
             (Some(id), None) => self.buffers.tree.copy_node(id, span),
             _ => self.emit_new_column(index, span),

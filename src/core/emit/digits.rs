@@ -14,12 +14,12 @@ use crate::schema::DecimalDigits;
 fn compute_node_digits(program: &Program, dialect: Dialect, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
     let product_scale = dialect.facts().product_scale.parse().ok();
     for node_index in digits.len()..last.index() + 1 {
-        let of_node = node_digits(program, product_scale, digits, IrId(node_index as u32));
+        let of_node = compute_digits_of_node(program, product_scale, digits, IrId(node_index as u32));
         digits.push(of_node);
     }
 }
 
-fn node_digits(
+fn compute_digits_of_node(
     program: &Program,
     product_scale: Option<u32>,
     digits: &Arena<Option<DecimalDigits>>,
@@ -34,7 +34,7 @@ fn node_digits(
         _ => return None,
     }
     let digits_of = |id: IrId| digits.try_get(id.index()).copied().flatten();
-    if let Some(value) = program.passthrough_operand(id) {
+    if let Some(value) = program.unchanged_operand(id) {
         return digits_of(value);
     }
     match node {

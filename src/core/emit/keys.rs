@@ -26,7 +26,7 @@ impl Emitter<'_> {
 
     /// Wraps a constant in an aggregate expression, such as `case when count(*) >= 0 then 1 end`, so that a grouped
     /// select accepts the constant.
-    pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
+    pub fn emit_constant_as_aggregate(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.buffers.tree;
         let span = tree.meta(constant).span;
         let (rows, zero) = (tree.add_row_count(span), tree.add_word("0", span));
@@ -36,7 +36,7 @@ impl Emitter<'_> {
     }
 
     /// Emits an `order by` key, with NULLs last in either direction.
-    pub fn emit_order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
+    pub fn emit_order_by_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
         let default = if descending {
             facts.nulls_sort_descending

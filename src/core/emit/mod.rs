@@ -19,8 +19,8 @@ mod template;
 mod truncated;
 mod windows;
 
-pub use period::{PeriodLookupKeys, has_period_frames};
-pub use repetition::repeated_random_value;
+pub use period::{PeriodLookupKeys, supports_calendar_frames};
+pub use repetition::repeated_random_value_diagnostic;
 pub use windows::SelectWindowKeys;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -157,7 +157,7 @@ impl<'p> Emitter<'p> {
                 .iter()
                 .filter_map(|definition| definition.name.as_deref()),
         );
-        let has_alias_names = names.any(template::is_like_alias);
+        let has_alias_names = names.any(template::resembles_template_alias);
         Self {
             has_alias_names,
             program,
@@ -205,7 +205,7 @@ impl<'p> Emitter<'p> {
             }
             self.emit_node(id, entry);
             if !self.buffers.repeated.is_empty() && self.sum_operand_repetition(id) > self.limits.repetition as u64 {
-                self.report_too_large(id);
+                self.report_sql_too_large(id);
                 break;
             }
         }

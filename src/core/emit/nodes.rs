@@ -41,7 +41,7 @@ impl Emitter<'_> {
                 .add_text(span, |out| out.push_str(program.text(slice))),
             Ir::Macro(date) => self.emit_date_macro(date, span),
             Ir::Column(column) => self.column(column, span),
-            Ir::Definition(index) => self.inline_definition(index, span),
+            Ir::Definition(index) => self.emit_inlined_definition(index, span),
             Ir::Apply { overload, args } => self.emit_call(overload, program.args(args), span),
             Ir::Case(arms) => {
                 self.cast_branches_to_same_scale(arms);
@@ -60,8 +60,8 @@ impl Emitter<'_> {
                 let subject = Some(self.buffers.sql[subject.index()]);
                 self.buffers.tree.add(Sql::Case { subject, arms }, span)
             }
-            Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
-            Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
+            Ir::And(args) => self.emit_operator_chain(Op::And, program.args(args), span),
+            Ir::Or(args) => self.emit_operator_chain(Op::Or, program.args(args), span),
             Ir::Not(x) => self.emit_negation(x, span),
             Ir::IsNull { x, negated } => self.emit_null_test(x, negated, span),
             Ir::Coalesce(args) => {
@@ -78,10 +78,10 @@ impl Emitter<'_> {
             Ir::Window { call, over } => {
                 self.emit_window(call, program.window_frame(over), program.partition_keys(over), span)
             }
-            Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
+            Ir::GroupWindow { args, role } => self.emit_group_window(program.args(args), role, span),
             // In a select, the planner sets the SQL of this node when it joins the other row.
             Ir::PeriodLookup { value, period } => {
-                self.emit_period_value(value, self.program.periods[period as usize], *meta)
+                self.emit_period_lookup(value, self.program.periods[period as usize], *meta)
             }
             Ir::Distinct(x) | Ir::Range { x, .. } => self.buffers.sql[x.index()],
             // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
@@ -149,7 +149,7 @@ impl Emitter<'_> {
         self.buffers.tree.add_list(args.iter().map(|a| sql[a.index()]))
     }
 
-    pub(super) fn emit_chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
+    pub(super) fn emit_operator_chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
         let Some((first, rest)) = args.split_first() else {
             return self.buffers.tree.add_word("true", span);
         };
@@ -160,7 +160,7 @@ impl Emitter<'_> {
     }
 
     /// Inlines the expression of another definition.
-    fn inline_definition(&mut self, index: u32, span: Span) -> SqlId {
+    fn emit_inlined_definition(&mut self, index: u32, span: Span) -> SqlId {
         self.record_definition_reads(index);
         match self.buffers.roots[index as usize] {
             Some(root) => root,

@@ -19,17 +19,17 @@ pub struct PeriodLookupKeys {
 }
 
 /// Returns whether the dialect has window frames in calendar units.
-pub fn has_period_frames(dialect: Dialect) -> bool {
+pub fn supports_calendar_frames(dialect: Dialect) -> bool {
     let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
     matches!(dialect.cell(overload), Cell::Template(_))
 }
 
 impl Emitter<'_> {
-    pub(super) fn emit_period_value(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
+    pub(super) fn emit_period_lookup(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
         let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
         let moved = self.windows.period_lookup_keys.clone();
-        let Some(moved) = moved.filter(|_| has_period_frames(self.dialect)) else {
+        let Some(moved) = moved.filter(|_| supports_calendar_frames(self.dialect)) else {
             let message = "`PERIODOFFSET` looks up another row, which needs a join";
             self.report(
                 Diagnostic::new(Code::NeedsQuery, span, message).with_help(

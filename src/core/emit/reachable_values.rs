@@ -11,7 +11,12 @@ use crate::sql::{Sql, SqlId};
 impl Emitter<'_> {
     /// Returns the parts of `coalesce(least(a, b), a, b)` that can be reached. A part after an argument that is never
     /// NULL cannot be reached. `None` for other parts.
-    pub(super) fn reachable_values(&self, template: &Template, part: &TemplatePart, args: &[IrId]) -> Option<Vec<u16>> {
+    pub(super) fn reachable_coalesce_arguments(
+        &self,
+        template: &Template,
+        part: &TemplatePart,
+        args: &[IrId],
+    ) -> Option<Vec<u16>> {
         let TemplatePart::Call {
             name: "coalesce",
             args: values,
@@ -45,7 +50,7 @@ impl Emitter<'_> {
         Some(reachable)
     }
 
-    pub(super) fn emit_reachable_values(&mut self, values: &[u16], base: usize, span: Span) -> SqlId {
+    pub(super) fn emit_reachable_coalesce_arguments(&mut self, values: &[u16], base: usize, span: Span) -> SqlId {
         let locals = &self.buffers.template.locals;
         let values: Vec<SqlId> = values.iter().map(|value| locals[base + *value as usize]).collect();
         match *values {
@@ -55,7 +60,7 @@ impl Emitter<'_> {
     }
 
     /// Returns whether a divisor is a literal of 1 or more. A quotient with a smaller divisor may overflow.
-    pub(super) fn is_at_least_one(&self, divisor: SqlId) -> bool {
+    pub(super) fn is_literal_of_at_least_one(&self, divisor: SqlId) -> bool {
         let Sql::Text { first, len } = *self.buffers.tree.node(divisor) else {
             return false;
         };

@@ -56,7 +56,7 @@ impl Emitter<'_> {
 
     /// Records that a column is read. Returns the column's name if it is already in the tree.
     #[inline]
-    pub(super) fn record_read(&mut self, column: u32) -> Option<SqlId> {
+    pub(super) fn record_column_read(&mut self, column: u32) -> Option<SqlId> {
         let reads = &mut self.buffers.reads;
         let emitted_column = &mut self.buffers.columns[column as usize];
         let name = emitted_column.name;
@@ -69,14 +69,14 @@ impl Emitter<'_> {
     pub(super) fn record_definition_reads(&mut self, definition: u32) {
         let (first, end) = self.buffers.reads.column_ranges[definition as usize];
         for index in first..end {
-            self.record_read(self.buffers.reads.columns_of_used_definitions[index as usize]);
+            self.record_column_read(self.buffers.reads.columns_of_used_definitions[index as usize]);
         }
     }
 
     /// Records the columns that a folded node reads. These columns count as read because they occur in the source.
     pub(super) fn record_reads_of_folded_node(&mut self, id: IrId) {
         match self.program.node(id) {
-            Ir::Column(column) => _ = self.record_read(column),
+            Ir::Column(column) => _ = self.record_column_read(column),
             Ir::Definition(definition_index) => self.record_definition_reads(definition_index),
             _ => {}
         }

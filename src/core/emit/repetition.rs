@@ -14,7 +14,7 @@ impl Emitter<'_> {
     /// Reports the parts that the SQL of a definition repeats. Parts are repeated because the SQL of another definition
     /// or of a name in LET is inserted wherever the name is used. If the repeated parts exceed the limit, reports an
     /// error and returns `false`. The definitions that use this definition are then skipped.
-    pub fn check_repetition(&mut self, index: u32, root: SqlId) -> bool {
+    pub fn check_sql_repetition(&mut self, index: u32, root: SqlId) -> bool {
         let id = self.program.definition_root(index);
         let span = self.program.meta(id).span;
         let width = u64::from(self.buffers.tree.width(root));
@@ -22,10 +22,10 @@ impl Emitter<'_> {
         if width <= TOLERATED_REPETITION_BYTES.max(2 * u64::from(span.end - span.start)) {
             return true;
         }
-        let repeated = self.buffers.tree.repeated_bytes(root);
+        let repeated = self.buffers.tree.count_repeated_bytes(root);
         if repeated > self.limits.repetition as u64 {
             self.buffers.roots[index as usize] = None;
-            self.report_too_large(id);
+            self.report_sql_too_large(id);
             return false;
         }
         if repeated > TOLERATED_REPETITION_BYTES && self.warned.is_none() {
@@ -41,7 +41,7 @@ impl Emitter<'_> {
         true
     }
 
-    pub(super) fn report_too_large(&mut self, id: IrId) {
+    pub(super) fn report_sql_too_large(&mut self, id: IrId) {
         let span = self.program.meta(id).span;
         self.report(
             Diagnostic::new(
@@ -65,7 +65,7 @@ impl Emitter<'_> {
         self.warned
     }
 
-    pub(super) fn repeated_bytes(&self, id: SqlId) -> u64 {
+    pub(super) fn count_repeated_bytes(&self, id: SqlId) -> u64 {
         self.buffers.repeated.try_get(id.0 as usize).copied().unwrap_or(0)
     }
 
@@ -81,30 +81,33 @@ impl Emitter<'_> {
     }
 
     /// Returns whether a node is so simple, in the formula or in the emitted SQL, that repeating it costs nothing.
-    pub(super) fn is_simple(&self, id: IrId) -> bool {
+    pub(super) fn is_cheap_to_repeat(&self, id: IrId) -> bool {
         let sql = || self.buffers.tree.node(self.buffers.sql[id.index()]);
         match self.program.node(id) {
             // Repeating a volatile value is never free, even if its expression is a single word such as `random()`,
             // because each occurrence is computed separately. An SQL `Text` or `Field` node is a column that already
             // contains the value.
             Ir::Apply { args, .. } if args.count == 0 => {
-                self.program.is_simple(id) || matches!(sql(), Sql::Text { .. } | Sql::Field { .. })
+                self.program.is_cheap_to_repeat(id) || matches!(sql(), Sql::Text { .. } | Sql::Field { .. })
             }
-            _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
+            _ => {
+                self.program.is_cheap_to_repeat(id)
+                    || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. })
+            }
         }
     }
 
     /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the numbers for the
     /// operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
-        let repetition_of = |id: IrId| self.repeated_bytes(self.buffers.sql[id.index()]);
+        let repetition_of = |id: IrId| self.count_repeated_bytes(self.buffers.sql[id.index()]);
         let grown = self
             .program
             .operands(id)
             .fold(0u64, |sum, operand| sum.saturating_add(repetition_of(operand)));
         let sql = self.buffers.sql[id.index()];
         self.record_repeated_bytes(sql, grown);
-        self.repeated_bytes(sql)
+        self.count_repeated_bytes(sql)
     }
 
     /// Records the repeated bytes of a call: the bytes that the call itself repeats, and the repeated bytes in its
@@ -113,8 +116,8 @@ impl Emitter<'_> {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));
             let width = u64::from(self.buffers.tree.width(self.buffers.sql[arg.index()]));
-            let arg_bytes = self.repeated_bytes(self.buffers.sql[arg.index()]);
-            let extra = if self.is_simple(*arg) {
+            let arg_bytes = self.count_repeated_bytes(self.buffers.sql[arg.index()]);
+            let extra = if self.is_cheap_to_repeat(*arg) {
                 0
             } else {
                 uses.saturating_sub(1).saturating_mul(width)
@@ -126,19 +129,19 @@ impl Emitter<'_> {
     }
 
     /// Returns whether a node replaces empty text or NULL in a simple value, as TEXTJOIN does for its sort order.
-    fn is_simple_null_guarded_text(&self, id: IrId) -> bool {
+    fn is_simple_null_replacement(&self, id: IrId) -> bool {
         let Ir::Apply { overload, args } = self.program.node(id) else {
             return false;
         };
         [internal::PRESENT_TEXT, internal::OR_EMPTY].contains(&catalog::overload_owner(overload))
-            && self.program.args(args).iter().all(|arg| self.is_simple(*arg))
+            && self.program.args(args).iter().all(|arg| self.is_cheap_to_repeat(*arg))
     }
 
-    pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
+    pub(super) fn record_repeated_arguments(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
-            if *uses > 1 && !self.is_simple(*arg) && !self.is_simple_null_guarded_text(*arg) {
+            if *uses > 1 && !self.is_cheap_to_repeat(*arg) && !self.is_simple_null_replacement(*arg) {
                 if self.program.meta(*arg).volatile {
-                    self.report(repeated_random_value(self.program.meta(*arg).span));
+                    self.report(repeated_random_value_diagnostic(self.program.meta(*arg).span));
                 }
                 self.warned.get_or_insert((span, self.program.meta(*arg).span));
             }
@@ -147,7 +150,7 @@ impl Emitter<'_> {
 }
 
 /// Reports a random value that the SQL would compute several times.
-pub fn repeated_random_value(span: Span) -> Diagnostic {
+pub fn repeated_random_value_diagnostic(span: Span) -> Diagnostic {
     Diagnostic::new(
         Code::VolatileRepeated,
         span,

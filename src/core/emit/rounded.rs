@@ -35,7 +35,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         let mut sizes = ids.map(size);
         sizes.try_fold(EXACT_SIZE, |a, b| Some(a.max(b?))).unwrap_or(EXACT_SIZE)
     };
-    if let Some(value) = program.passthrough_operand(id) {
+    if let Some(value) = program.unchanged_operand(id) {
         return size(value).unwrap_or(EXACT_SIZE);
     }
     match node {
@@ -106,7 +106,7 @@ impl Emitter<'_> {
     }
 
     /// Casts arguments of a discontinuous function to float if they are rounded decimals whose last digits may be
-    /// wrong. Returns the SQL of the arguments before the casts, for [`Emitter::restore_arguments`].
+    /// wrong. Returns the SQL of the arguments before the casts, for [`Emitter::restore_argument_sql`].
     #[inline]
     pub(super) fn cast_rounded_arguments(&mut self, overload: OverloadId, args: &[IrId]) -> Vec<(IrId, SqlId)> {
         let is_discontinuous = catalog::get(catalog::overload_owner(overload)).discontinuous;
@@ -146,7 +146,7 @@ impl Emitter<'_> {
 
     /// Restores the SQL of arguments after the call that uses the arguments is emitted.
     #[inline]
-    pub(super) fn restore_arguments(&mut self, replaced: Vec<(IrId, SqlId)>) {
+    pub(super) fn restore_argument_sql(&mut self, replaced: Vec<(IrId, SqlId)>) {
         for (id, sql) in replaced {
             self.buffers.sql[id.index()] = sql;
         }

@@ -61,7 +61,7 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
             .reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) })
             .unwrap_or(0)
     };
-    if let Some(value) = program.passthrough_operand(id) {
+    if let Some(value) = program.unchanged_operand(id) {
         return size(&value);
     }
     match node {

@@ -90,7 +90,7 @@ impl Emitter<'_> {
                 let x = self.emit_distinct(self.buffers.sql[x.index()], span);
                 self.buffers.tree.add_call(name, &[x], span)
             }
-            _ => self.fill_parts(template, args, distinct, span),
+            _ => self.fill_template_parts(template, args, distinct, span),
         }
     }
 
@@ -102,12 +102,12 @@ impl Emitter<'_> {
 
     /// Fills in a template in one forward loop over its parts, because each part follows its operands.
     #[inline(never)]
-    fn fill_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+    fn fill_template_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let base = self.buffers.template.locals.len();
         let spread = self.buffers.template.spread.len();
         let ids = self.buffers.template.spread_ids.len();
         let outer = if self.has_alias_names {
-            Some(self.collect_names_like_aliases(args))
+            Some(self.collect_names_resembling_aliases(args))
         } else {
             None
         };
@@ -154,11 +154,11 @@ impl Emitter<'_> {
                         .get(order_arg as usize)
                         .is_some_and(|order_node| self.program.meta(*order_node).level == Level::Const);
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
-                    self.write_adjacent_parts(parts, left_out, base, span)
+                    self.write_spaced_argument_parts(parts, left_out, base, span)
                 }
-                _ => match self.reachable_values(template, part, args) {
-                    Some(values) => self.emit_reachable_values(&values, base, span),
-                    None => self.fill_part(part, base, spread, span),
+                _ => match self.reachable_coalesce_arguments(template, part, args) {
+                    Some(values) => self.emit_reachable_coalesce_arguments(&values, base, span),
+                    None => self.fill_template_part(part, base, spread, span),
                 },
             };
             self.buffers.template.locals.push(id);
@@ -176,7 +176,7 @@ impl Emitter<'_> {
     /// Collects the names in the arguments that could be confused with aliases of templates. Returns the previously
     /// collected names, which belong to the enclosing template.
     #[cold]
-    fn collect_names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
+    fn collect_names_resembling_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
         // Join keys have SQL but no node in the program.
         let is_node = |id: &IrId| id.index() < program.len();
@@ -197,14 +197,17 @@ impl Emitter<'_> {
                 }
                 _ => None,
             };
-            names.extend(name.filter(|name| is_like_alias(name)).map(str::to_lowercase));
+            names.extend(
+                name.filter(|name| resembles_template_alias(name))
+                    .map(str::to_lowercase),
+            );
             open.extend(program.operands(id));
         }
         std::mem::replace(&mut self.buffers.template.names, names)
     }
 
     /// Writes the parts of a call's argument, separated by spaces. Omits the parts in `left_out`.
-    fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
+    fn write_spaced_argument_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.buffers.template.locals;
         let kept_parts = parts.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
         let kept_nodes: Vec<SqlId> = kept_parts.map(|(_, part)| locals[base + *part as usize]).collect();
@@ -250,13 +253,13 @@ impl Emitter<'_> {
     fn simplify_division(&mut self, name: &str, args: SqlSlice, span: Span) -> Option<SqlId> {
         let facts = self.dialect.facts();
         if name == facts.null_if {
-            if let Some(operand) = self.redundant_nullif(args) {
+            if let Some(operand) = self.strip_redundant_nullif(args) {
                 return Some(operand);
             }
             self.remove_coalesce(args, 0);
         } else if name == facts.safe_divide {
             if let [left, right] = *self.buffers.tree.args(args)
-                && self.is_at_least_one(right)
+                && self.is_literal_of_at_least_one(right)
             {
                 return Some(self.buffers.tree.add_binary(Op::Divide, left, right, span));
             }
@@ -265,7 +268,7 @@ impl Emitter<'_> {
         None
     }
 
-    fn fill_part(&mut self, part: &TemplatePart, base: usize, spread: usize, span: Span) -> SqlId {
+    fn fill_template_part(&mut self, part: &TemplatePart, base: usize, spread: usize, span: Span) -> SqlId {
         let locals = &self.buffers.template.locals;
         let node_at = |i: u16| locals[base + i as usize];
         let tree = &mut self.buffers.tree;
@@ -433,7 +436,7 @@ impl Emitter<'_> {
 
     /// Returns the `x` of `nullif(x, 0)` if `x` is a literal other than 0, such as 12, or a product of such literals,
     /// such as `60 * 60`.
-    fn redundant_nullif(&self, args: SqlSlice) -> Option<SqlId> {
+    fn strip_redundant_nullif(&self, args: SqlSlice) -> Option<SqlId> {
         let tree = &self.buffers.tree;
         let [x, zero] = tree.args(args) else { return None };
         let not_zero = |id: SqlId| {
@@ -625,7 +628,7 @@ impl Emitter<'_> {
 
 /// Returns whether a column with this name could be confused with an alias in a template. All aliases in templates end
 /// in `_`.
-pub(super) fn is_like_alias(name: &str) -> bool {
+pub(super) fn resembles_template_alias(name: &str) -> bool {
     name.ends_with('_')
 }
 

@@ -107,10 +107,10 @@ impl Emitter<'_> {
         let order = match ahead {
             // The position of NULLs does not matter, because rows without a value do not affect the result.
             Some((key, descending)) => {
-                let key = self.emit_order_key(self.buffers.sql[key.index()], descending, false);
+                let key = self.emit_order_by_key(self.buffers.sql[key.index()], descending, false);
                 self.buffers.tree.add_slice(&[key])
             }
-            None if over.is_over_rows() => self.buffers.tree.add_slice(&self.windows.order),
+            None if over.is_row_window() => self.buffers.tree.add_slice(&self.windows.order),
             None => SqlSlice::default(),
         };
         let rows = match over {
@@ -131,7 +131,7 @@ impl Emitter<'_> {
         let name = self
             .windows
             .name
-            .filter(|_| over.is_over_rows() && partition_keys.is_empty());
+            .filter(|_| over.is_row_window() && partition_keys.is_empty());
         WindowSpec {
             partition,
             order,
@@ -173,13 +173,13 @@ impl Emitter<'_> {
     /// Returns the `rows` frame of a window that reads the first value in sort order, if the dialect requires an
     /// explicit frame. A `rows` frame and a `range` frame that end at the current row have the same first value.
     fn first_value_frame(&mut self, call: IrId, order: SqlSlice, span: Span) -> Option<SqlId> {
-        (self.is_first_value(call) && self.requires_rows_frame(order)).then(|| {
+        (self.is_first_value_call(call) && self.requires_rows_frame(order)).then(|| {
             let tree = &mut self.buffers.tree;
             tree.add_text(span, |out| push_rows_frame(out, FrameBound::First, FrameBound::At(0)))
         })
     }
 
-    fn is_first_value(&self, call: IrId) -> bool {
+    fn is_first_value_call(&self, call: IrId) -> bool {
         let first = catalog::get(internal::FIRST_VALUE).overloads.first().map(|o| o.id);
         matches!(self.program.node(call), Ir::Apply { overload, .. } if Some(overload) == first)
     }
@@ -199,7 +199,7 @@ impl Emitter<'_> {
     }
 
     /// Emits a window over the rows of each group.
-    pub(super) fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, span: Span) -> SqlId {
+    pub(super) fn emit_group_window(&mut self, args: &[IrId], role: GroupWindowKind, span: Span) -> SqlId {
         let Some((call, keys)) = args.split_first() else {
             return self.null_placeholder(span);
         };
@@ -211,7 +211,7 @@ impl Emitter<'_> {
             (role, self.program.operands(*call).next())
         {
             let key = self.buffers.sql[value.index()];
-            let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
+            let key = self.emit_order_by_key(key, descending, self.program.meta(value).nullable);
             order.push(key);
         }
         self.buffers.tree.add_window(x, &partition, &order, span)
@@ -234,13 +234,13 @@ impl Emitter<'_> {
         if nullable {
             // The SQL of a ranking contains the value twice, because it also tests the value for NULL outside of the
             // window.
-            self.count_repetition(&[2], &[value], span);
+            self.record_repeated_arguments(&[2], &[value], span);
         }
         if nullable && apart {
             partition.push(self.buffers.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
         // If `nulls_apart` is set, the position of NULLs does not matter, because NULLs are in a separate partition.
-        let key = self.emit_order_key(key, descending, nullable && !apart);
+        let key = self.emit_order_by_key(key, descending, nullable && !apart);
         self.buffers.tree.add_window(x, &partition, &[key], span)
     }
 

@@ -53,7 +53,7 @@ impl Program {
     }
 
     /// Adds a node with a list of arguments.
-    pub fn add_with_args(&mut self, make: impl FnOnce(PoolRange) -> Ir, args: &[IrId], meta: NodeMeta) -> IrId {
+    pub fn add_node_with_args(&mut self, make: impl FnOnce(PoolRange) -> Ir, args: &[IrId], meta: NodeMeta) -> IrId {
         let args = self.add_args(args);
         self.add(make(args), meta)
     }

@@ -93,11 +93,11 @@ impl CalendarPeriod {
 
 /// End of a calendar range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CalendarEnd {
+pub enum CalendarRangeEnd {
     /// First or last row of the partition.
     Partition(FrameBound),
     /// First or last row of the period that contains the current row.
-    Period(CalendarPeriod, PeriodSide),
+    Period(CalendarPeriod, PeriodBoundary),
     /// Key of the current row, shifted by a number of units. The number may be 0.
     Moved(i64, CalendarUnit),
     /// First value after the key of the current row, where the later part of a split range begins.
@@ -106,12 +106,12 @@ pub enum CalendarEnd {
 
 /// Side of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeriodSide {
+pub enum PeriodBoundary {
     Start,
     End,
 }
 
-impl CalendarEnd {
+impl CalendarRangeEnd {
     /// Key of the current row.
     pub const CURRENT_ROW: Self = Self::Moved(0, CalendarUnit::Day);
 
@@ -120,15 +120,15 @@ impl CalendarEnd {
         match self {
             Self::Partition(FrameBound::First) => Self::Partition(FrameBound::Last),
             Self::Partition(FrameBound::Last) => Self::Partition(FrameBound::First),
-            Self::Period(period, PeriodSide::Start) => Self::Period(period, PeriodSide::End),
-            Self::Period(period, PeriodSide::End) => Self::Period(period, PeriodSide::Start),
+            Self::Period(period, PeriodBoundary::Start) => Self::Period(period, PeriodBoundary::End),
+            Self::Period(period, PeriodBoundary::End) => Self::Period(period, PeriodBoundary::Start),
             other => other,
         }
     }
 
     /// Returns whether, in every calendar, this end is never before the other end and may be after it.
     fn is_after(self, other: Self) -> bool {
-        use PeriodSide::{End, Start};
+        use PeriodBoundary::{End, Start};
         match (self, other) {
             (Self::Partition(a), Self::Partition(b)) => a > b,
             // A shifted key may be before the first or after the last row, so the direction of the shift matters.
@@ -142,7 +142,7 @@ impl CalendarEnd {
             (Self::Period(_, side), Self::Moved(count, _)) => side == End && count <= 0,
             (Self::Moved(count, _), Self::Period(_, side)) => side == Start && count >= 0,
             (Self::Moved(a, unit_a), Self::Moved(b, unit_b)) => {
-                min_change(a, unit_a, unit_b) > max_change(b, unit_b, unit_a)
+                min_shift_distance(a, unit_a, unit_b) > max_shift_distance(b, unit_b, unit_a)
             }
             _ => false,
         }
@@ -151,11 +151,11 @@ impl CalendarEnd {
 
 /// Returns the smallest change that a shift by `count` units makes to a time. The result is in months if `unit` and
 /// `other` are a number of months, otherwise in seconds. Negative for backward shifts.
-fn min_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+fn min_shift_distance(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
     shift_distance(count, unit, other, if count < 0 { 31 } else { 28 })
 }
 
-fn max_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+fn max_shift_distance(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
     shift_distance(count, unit, other, if count < 0 { 28 } else { 31 })
 }
 
@@ -171,8 +171,8 @@ fn shift_distance(count: i64, unit: CalendarUnit, other: CalendarUnit, days_of_m
 /// Calendar range, from its earlier to its later end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalendarRange {
-    pub from: CalendarEnd,
-    pub to: CalendarEnd,
+    pub from: CalendarRangeEnd,
+    pub to: CalendarRangeEnd,
 }
 
 /// Window frame of a calendar range. The rows are partitioned by `period`, unless it is `None`, and sorted by `order`
@@ -208,12 +208,12 @@ impl RangeBound {
     const CURRENT_ROW: Self = Self::Moved(0, CalendarUnit::Day);
 
     /// Returns the bound for an end without a period.
-    fn from_end(end: CalendarEnd) -> Option<Self> {
+    fn from_calendar_end(end: CalendarRangeEnd) -> Option<Self> {
         match end {
-            CalendarEnd::Partition(_) => Some(Self::Unbounded),
-            CalendarEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
-            CalendarEnd::After => Some(Self::After),
-            CalendarEnd::Period(..) => None,
+            CalendarRangeEnd::Partition(_) => Some(Self::Unbounded),
+            CalendarRangeEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
+            CalendarRangeEnd::After => Some(Self::After),
+            CalendarRangeEnd::Period(..) => None,
         }
     }
 
@@ -229,7 +229,7 @@ impl RangeBound {
 impl CalendarRange {
     /// Builds a range from its ends in the order of the formula. If the order of the ends is certain, the range begins
     /// at the earlier end. `descending` is `true` if the rows are sorted from latest to earliest.
-    pub fn new(first: CalendarEnd, last: CalendarEnd, descending: bool) -> Self {
+    pub fn new(first: CalendarRangeEnd, last: CalendarRangeEnd, descending: bool) -> Self {
         let (from, to) = if descending {
             (last.reversed(), first.reversed())
         } else {
@@ -243,9 +243,9 @@ impl CalendarRange {
 
     /// Returns whether the range contains the current row whenever the row has a key.
     pub fn includes_current_row(self) -> bool {
-        let calendar_end = CalendarEnd::CURRENT_ROW;
+        let calendar_end = CalendarRangeEnd::CURRENT_ROW;
         let starts = self.from == calendar_end || calendar_end.is_after(self.from);
-        let is_here = |end: CalendarEnd| matches!(end, CalendarEnd::Moved(0, _));
+        let is_here = |end: CalendarRangeEnd| matches!(end, CalendarRangeEnd::Moved(0, _));
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(calendar_end))
     }
 
@@ -258,8 +258,8 @@ impl CalendarRange {
     /// Returns two ranges that meet at the current row, have window frames, and together contain each row of this range
     /// exactly once. `None` if there are no such ranges.
     pub fn split_at_current_row(self) -> Option<[Self; 2]> {
-        use CalendarEnd::{Moved, Period};
-        use PeriodSide::{End, Start};
+        use CalendarRangeEnd::{Moved, Period};
+        use PeriodBoundary::{End, Start};
         let includes_here = match (self.from, self.to) {
             (Moved(count, _), Period(_, End)) => count < 0,
             (Period(_, Start), Moved(count, _)) => count > 0,
@@ -267,11 +267,11 @@ impl CalendarRange {
             _ => false,
         };
         let up_to_here = Self {
-            to: CalendarEnd::CURRENT_ROW,
+            to: CalendarRangeEnd::CURRENT_ROW,
             ..self
         };
         let later = Self {
-            from: CalendarEnd::After,
+            from: CalendarRangeEnd::After,
             ..self
         };
         let parts = [up_to_here, later];
@@ -290,8 +290,8 @@ impl CalendarRange {
     /// Returns the window frame with the rows of the range. `None` if no window frame contains exactly these rows: the
     /// range reaches beyond the period in which it begins or ends, or its ends cross in some rows.
     pub fn frame(self) -> Option<RangeFrame> {
-        use CalendarEnd::{After, Moved, Partition, Period};
-        use PeriodSide::{End, Start};
+        use CalendarRangeEnd::{After, Moved, Partition, Period};
+        use PeriodBoundary::{End, Start};
         use RangeBound::Unbounded;
         if self.from == Partition(FrameBound::Last) || self.to == Partition(FrameBound::First) {
             return None;
@@ -316,8 +316,8 @@ impl CalendarRange {
             (from, to) => (
                 None,
                 FrameOrder::Key,
-                RangeBound::from_end(from)?,
-                RangeBound::from_end(to)?,
+                RangeBound::from_calendar_end(from)?,
+                RangeBound::from_calendar_end(to)?,
             ),
         };
         Some(RangeFrame {
@@ -333,21 +333,24 @@ impl CalendarRange {
 mod tests {
     use super::*;
 
-    const YEAR: CalendarEnd = CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::Start);
-    const BACK: CalendarEnd = CalendarEnd::Moved(-2, CalendarUnit::Month);
+    const YEAR: CalendarRangeEnd = CalendarRangeEnd::Period(CalendarPeriod::Year, PeriodBoundary::Start);
+    const BACK: CalendarRangeEnd = CalendarRangeEnd::Moved(-2, CalendarUnit::Month);
 
     #[test]
     fn ends_are_sorted() {
         let range = CalendarRange {
             from: BACK,
-            to: CalendarEnd::CURRENT_ROW,
+            to: CalendarRangeEnd::CURRENT_ROW,
         };
-        assert_eq!(CalendarRange::new(BACK, CalendarEnd::CURRENT_ROW, false), range);
-        assert_eq!(CalendarRange::new(CalendarEnd::CURRENT_ROW, BACK, false), range);
-        assert_eq!(CalendarRange::new(CalendarEnd::CURRENT_ROW, BACK, true), range);
+        assert_eq!(CalendarRange::new(BACK, CalendarRangeEnd::CURRENT_ROW, false), range);
+        assert_eq!(CalendarRange::new(CalendarRangeEnd::CURRENT_ROW, BACK, false), range);
+        assert_eq!(CalendarRange::new(CalendarRangeEnd::CURRENT_ROW, BACK, true), range);
         // The range extends from the first row of the year, which is the latest row, to the row from two months ago.
         let to_end = CalendarRange::new(YEAR, BACK, true);
-        assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
+        assert_eq!(
+            to_end.to,
+            CalendarRangeEnd::Period(CalendarPeriod::Year, PeriodBoundary::End)
+        );
         assert!(to_end.includes_current_row() && range.includes_current_row());
         // The order of these ends depends on the row.
         assert_eq!(
@@ -359,18 +362,21 @@ mod tests {
 
     #[test]
     fn ranges_beyond_a_period_have_no_frame() {
-        let end = CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End);
+        let end = CalendarRangeEnd::Period(CalendarPeriod::Year, PeriodBoundary::End);
         assert_eq!(CalendarRange::new(BACK, end, false).frame(), None);
-        let week = CalendarEnd::Period(CalendarPeriod::Week, PeriodSide::Start);
+        let week = CalendarRangeEnd::Period(CalendarPeriod::Week, PeriodBoundary::Start);
         assert_eq!(CalendarRange::new(week, end, false).frame(), None);
         for (from, to) in [(BACK, end), (week, end)] {
             let parts = CalendarRange::new(from, to, false).split_at_current_row();
             let [first, last] = parts.unwrap();
-            assert_eq!((first.from, first.to, last.to), (from, CalendarEnd::CURRENT_ROW, to));
+            assert_eq!(
+                (first.from, first.to, last.to),
+                (from, CalendarRangeEnd::CURRENT_ROW, to)
+            );
         }
         // Which of these ends is earlier depends on the row.
         assert_eq!(CalendarRange::new(BACK, YEAR, false).split_at_current_row(), None);
-        let frame = CalendarRange::new(YEAR, CalendarEnd::CURRENT_ROW, false).frame();
+        let frame = CalendarRange::new(YEAR, CalendarRangeEnd::CURRENT_ROW, false).frame();
         assert_eq!(frame.and_then(|frame| frame.period), Some(CalendarPeriod::Year));
     }
 }

@@ -10,9 +10,11 @@ mod program;
 mod sorted_aggregates;
 mod window_frame;
 
-pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder, PeriodSide, RangeBound, RangeFrame};
+pub use calendar_range::{
+    CalendarPeriod, CalendarRange, CalendarRangeEnd, FrameOrder, PeriodBoundary, RangeBound, RangeFrame,
+};
 pub use calendar_unit::{CalendarOffset, CalendarUnit};
-pub use null_meaning::NullMeaning;
+pub use null_meaning::NullInterpretation;
 pub use program::{ColumnUse, IrDefinition, Program};
 pub use sorted_aggregates::{SortedAggregates, sorts_values};
 pub use window_frame::{CellFrame, FrameBound, GroupWindowKind, WindowFrame, WindowFrameId};
@@ -163,7 +165,7 @@ impl NodeMeta {
 
     /// Merges the level and flags of an operand into the properties of this node.
     #[inline]
-    pub fn merge_operand(&mut self, operand: &Self) {
+    pub fn merge_operand_properties(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
         self.reads_only_keys &= operand.reads_only_keys || operand.level == Level::Const;
         self.volatile |= operand.volatile;

@@ -6,22 +6,22 @@ use crate::catalog::{self, FunctionId, Nulls, OverloadId, internal};
 
 /// Possible meanings of a node's NULL. Both fields are `false` if the node is never NULL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NullMeaning {
+pub struct NullInterpretation {
     pub may_be_blank: bool,
     /// Whether NULL may represent an error, such as a division by 0. Spreadsheets return the error of an operand.
     pub may_be_error: bool,
 }
 
-const BLANK: NullMeaning = NullMeaning {
+const BLANK: NullInterpretation = NullInterpretation {
     may_be_blank: true,
     may_be_error: false,
 };
-const ERROR: NullMeaning = NullMeaning {
+const ERROR: NullInterpretation = NullInterpretation {
     may_be_blank: false,
     may_be_error: true,
 };
 
-impl NullMeaning {
+impl NullInterpretation {
     fn or(self, other: Self) -> Self {
         Self {
             may_be_blank: self.may_be_blank || other.may_be_blank,
@@ -33,26 +33,26 @@ impl NullMeaning {
 impl Program {
     /// Returns the meaning of a node's NULL. Also evaluates all earlier nodes, because operands precede their
     /// operators.
-    pub fn null_meaning(&mut self, id: IrId) -> NullMeaning {
-        for index in self.null_meanings.len()..=id.index() {
+    pub fn null_interpretation(&mut self, id: IrId) -> NullInterpretation {
+        for index in self.null_interpretations.len()..=id.index() {
             let id = IrId(index as u32);
             let meaning = match self.meta(id).nullable {
-                true => self.evaluate_null_meaning(id),
-                false => NullMeaning::default(),
+                true => self.compute_null_interpretation(id),
+                false => NullInterpretation::default(),
             };
-            self.null_meanings.push(meaning);
+            self.null_interpretations.push(meaning);
         }
-        self.known_null_meaning(id)
+        self.cached_null_interpretation(id)
     }
 
-    fn known_null_meaning(&self, id: IrId) -> NullMeaning {
-        self.null_meanings.get(id.index()).copied().unwrap_or_default()
+    fn cached_null_interpretation(&self, id: IrId) -> NullInterpretation {
+        self.null_interpretations.get(id.index()).copied().unwrap_or_default()
     }
 
-    fn evaluate_null_meaning(&self, id: IrId) -> NullMeaning {
+    fn compute_null_interpretation(&self, id: IrId) -> NullInterpretation {
         let any = |ids: &mut dyn Iterator<Item = IrId>| {
-            ids.fold(NullMeaning::default(), |meaning, id| {
-                meaning.or(self.known_null_meaning(id))
+            ids.fold(NullInterpretation::default(), |meaning, id| {
+                meaning.or(self.cached_null_interpretation(id))
             })
         };
         match self.node(id) {
@@ -62,8 +62,8 @@ impl Program {
                 Some(column) if column.null_is_error => ERROR,
                 _ => BLANK,
             },
-            Ir::Definition(definition_index) => self.known_null_meaning(self.definition_root(definition_index)),
-            Ir::Apply { overload, args } => self.null_meaning_of_call(overload, args),
+            Ir::Definition(definition_index) => self.cached_null_interpretation(self.definition_root(definition_index)),
+            Ir::Apply { overload, args } => self.null_interpretation_of_call(overload, args),
             // IF without a third argument returns a blank. SWITCH and CHOOSE return an error if nothing matches.
             Ir::Case(arms) if self.args(arms).len().is_multiple_of(2) => BLANK.or(any(&mut self.branches(arms))),
             Ir::Switch { arms, .. } if self.args(arms).len().is_multiple_of(2) => {
@@ -71,9 +71,9 @@ impl Program {
             }
             Ir::Case(arms) | Ir::Switch { arms, .. } => any(&mut self.branches(arms)),
             Ir::Coalesce(args) => any(&mut self.args(args).last().copied().into_iter()),
-            Ir::Window { call, .. } => self.known_null_meaning(call),
+            Ir::Window { call, .. } => self.cached_null_interpretation(call),
             // The value of a period without a row is blank.
-            Ir::PeriodLookup { value, .. } => BLANK.or(self.known_null_meaning(value)),
+            Ir::PeriodLookup { value, .. } => BLANK.or(self.cached_null_interpretation(value)),
             // A lookup that finds no row returns an error. A row that is found may contain a blank cell.
             Ir::RowLookup { args, .. } => ERROR.or(any(&mut self.args(args).get(2).copied().into_iter())),
             Ir::Aggregate { overload, .. } if catalog::get(catalog::overload_owner(overload)).empty_is_error => ERROR,
@@ -81,17 +81,17 @@ impl Program {
                 any(&mut self.args(args).first().copied().into_iter())
             }
             _ => match any(&mut self.operands(id)) {
-                NullMeaning { may_be_error: true, .. } => ERROR,
+                NullInterpretation { may_be_error: true, .. } => ERROR,
                 _ => BLANK,
             },
         }
     }
 
-    fn null_meaning_of_call(&self, overload: OverloadId, args: PoolRange) -> NullMeaning {
+    fn null_interpretation_of_call(&self, overload: OverloadId, args: PoolRange) -> NullInterpretation {
         let function = catalog::overload_owner(overload);
         let args = self.args(args);
-        let of_args = args.iter().fold(NullMeaning::default(), |meaning, id| {
-            meaning.or(self.known_null_meaning(*id))
+        let of_args = args.iter().fold(NullInterpretation::default(), |meaning, id| {
+            meaning.or(self.cached_null_interpretation(*id))
         });
         match function {
             internal::DIVIDE => ERROR,
@@ -101,15 +101,15 @@ impl Program {
             internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),
             // NULL arguments are skipped, so NULL means that there are too few values.
             _ if catalog::get(function).empty_is_error => ERROR,
-            _ if self.can_fail(overload, function, args) => ERROR.or(of_args),
+            _ if self.can_return_error(overload, function, args) => ERROR.or(of_args),
             _ if catalog::get(function).level == Level::Aggregate && !of_args.may_be_error => BLANK,
-            _ if of_args == NullMeaning::default() => BLANK,
+            _ if of_args == NullInterpretation::default() => BLANK,
             _ => of_args,
         }
     }
 
     /// Returns whether a call may return NULL because of an error even if no argument is NULL.
-    fn can_fail(&self, overload: OverloadId, function: FunctionId, args: &[IrId]) -> bool {
+    fn can_return_error(&self, overload: OverloadId, function: FunctionId, args: &[IrId]) -> bool {
         let last = args.last().and_then(|last| match self.node(*last) {
             Ir::Number(digits) => self.text(digits).parse::<f64>().ok(),
             _ => None,

@@ -134,7 +134,7 @@ pub struct Program {
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
     /// With `blanks: zero`, what a NULL in each node means. The list ends at the last evaluated node.
-    pub null_meanings: Vec<super::NullMeaning>,
+    pub null_interpretations: Vec<super::NullInterpretation>,
     /// Whether constant folding left unused nodes in the definitions. During lowering, this is the state of the current
     /// definition.
     pub has_unused_nodes: bool,
@@ -166,7 +166,7 @@ impl Program {
             criteria,
             lowered_calls,
             meanings,
-            null_meanings,
+            null_interpretations,
             has_unused_nodes: folded,
             shares_nodes,
             order,
@@ -188,7 +188,7 @@ impl Program {
         criteria.clear();
         lowered_calls.clear();
         meanings.clear();
-        null_meanings.clear();
+        null_interpretations.clear();
         *folded = false;
         *shares_nodes = false;
         order.clear();
@@ -359,7 +359,7 @@ impl Program {
     }
 
     /// Returns the operand whose value a node passes on unchanged. `None` for other nodes.
-    pub fn passthrough_operand(&self, id: IrId) -> Option<IrId> {
+    pub fn unchanged_operand(&self, id: IrId) -> Option<IrId> {
         match self.node(id) {
             Ir::Definition(index) => self
                 .definitions
@@ -405,7 +405,7 @@ impl Program {
 
     /// Returns whether a NULL of this node may represent an error, with `blanks: zero`.
     pub fn is_null_error(&self, id: IrId) -> bool {
-        self.null_meanings
+        self.null_interpretations
             .get(id.index())
             .is_some_and(|meaning| meaning.may_be_error)
     }
@@ -424,7 +424,8 @@ impl Program {
     /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last of several
     /// first days is also the first day of a month.
     pub fn is_month_start(&self, date: IrId) -> bool {
-        const SELECTING_FUNCTIONS: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
+        const VALUE_SELECTING_FUNCTIONS: [&str; 7] =
+            ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [
             internal::TRUNC_MONTH,
             internal::TRUNC_QUARTER,
@@ -449,7 +450,7 @@ impl Program {
                     }
                     match self.args(args) {
                         [.., day] if owner == internal::DATE_FROM_PARTS => return self.is_literal_one(*day),
-                        [operand, ..] if SELECTING_FUNCTIONS.contains(&catalog::get(owner).name) => {
+                        [operand, ..] if VALUE_SELECTING_FUNCTIONS.contains(&catalog::get(owner).name) => {
                             self.resolve_references(*operand)
                         }
                         [end, addend] if owner == internal::ADD => {
@@ -481,7 +482,7 @@ impl Program {
 
     /// Returns whether a node is so simple that repeating it costs nothing: a column, a literal, or a non-volatile call
     /// without arguments, such as today's date.
-    pub fn is_simple(&self, id: IrId) -> bool {
+    pub fn is_cheap_to_repeat(&self, id: IrId) -> bool {
         match self.node(id) {
             Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Macro(_) => true,
             Ir::Bool(_) | Ir::Null => true,
@@ -492,7 +493,7 @@ impl Program {
 
     /// Returns the sheet's tab and column from which a column originates. Only the columns of holiday tabs originate
     /// from another tab.
-    pub fn find_column_origin(&self, tab: u32, column: u32) -> (u32, u32) {
+    pub fn resolve_source_column(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::FIRST_HOLIDAY_TAB)
             .and_then(|index| self.holidays.get(index as usize));

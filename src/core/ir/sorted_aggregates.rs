@@ -25,20 +25,20 @@ pub struct SortedAggregates {
 }
 
 impl SortedAggregates {
-    fn add_sorted(&mut self, function: FunctionId, value: Ir) {
+    fn add_sorting_aggregate(&mut self, function: FunctionId, value: Ir) {
         self.has_others |= self.sorted.get_or_insert((function, value)).1 != value;
     }
 
-    fn add_all(&mut self, other: Self) {
+    fn merge_aggregates(&mut self, other: Self) {
         if let Some((function, value)) = other.sorted {
-            self.add_sorted(function, value);
+            self.add_sorting_aggregate(function, value);
         }
         self.has_others |= other.has_others;
         self.has_distinct |= other.has_distinct;
         self.is_reported |= other.find_conflict().is_some();
     }
 
-    pub fn are_sorted(&self) -> bool {
+    pub fn has_sorting_aggregate(&self) -> bool {
         self.sorted.is_some()
     }
 
@@ -75,7 +75,7 @@ impl Program {
             if let Ir::Definition(used) = node
                 && let Some(used) = earlier.get(&used)
             {
-                all.add_all(*used);
+                all.merge_aggregates(*used);
             }
         }
         [own, all]
@@ -96,7 +96,7 @@ impl Program {
             found.has_distinct |= distinct || function == internal::COUNTUNIQUE;
             let value = self.args(args).first().filter(|_| sorts_values(overload));
             if let Some(value) = value {
-                found.add_sorted(function, self.node(self.resolve_references(*value)));
+                found.add_sorting_aggregate(function, self.node(self.resolve_references(*value)));
             }
         }
         found

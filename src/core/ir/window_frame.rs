@@ -84,7 +84,7 @@ impl WindowFrame {
     }
 
     /// Returns whether the window reads rows in the step's order rather than the cells of one row.
-    pub fn is_over_rows(self) -> bool {
+    pub fn is_row_window(self) -> bool {
         matches!(self, Self::Ordered | Self::Rows { .. })
     }
 
@@ -94,7 +94,7 @@ impl WindowFrame {
     }
 
     /// Returns whether the rows or cells are sorted by the call's own argument.
-    pub fn is_ranked(self) -> bool {
+    pub fn is_sorted_by_argument(self) -> bool {
         matches!(self, Self::Ranked { .. } | Self::Across(CellFrame::Ranked { .. }))
     }
 

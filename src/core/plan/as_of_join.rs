@@ -1,7 +1,7 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::key_lookups::{LookupOperands, LookupSelect, RowsWithNextKey};
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_identifier_part};
+use super::key_lookups::{LookupOperands, LookupSelect, NextKeyCte};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_identifier_fragment};
 use super::planner::Planner;
 use crate::dialect::op::Op;
 use crate::ir::{IrId, LookupMatchMode};
@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
 
 /// Columns of the CTE with the candidates for each lookup value.
-struct CandidateColumns {
+struct LookupCandidateColumns {
     /// Column of the sheet that contains the lookup values.
     sheet_column: QuotableColumnName,
     /// Name of the lookup values' column in the CTE.
@@ -39,7 +39,7 @@ struct NearestRows {
 impl Planner<'_> {
     /// Returns the rows that a nearest-key lookup searches. The rows are numbered if a lookup with the same join
     /// returns a row number.
-    pub(super) fn candidate_rows(
+    pub(super) fn build_candidate_rows(
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
@@ -64,7 +64,7 @@ impl Planner<'_> {
     }
 
     /// Returns sort keys that put the row to choose first.
-    pub(super) fn nearest_sort_keys(
+    pub(super) fn emit_nearest_sort_keys(
         &mut self,
         parts: LookupOperands,
         key: SqlId,
@@ -74,8 +74,8 @@ impl Planner<'_> {
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
         match parts.find.matching {
-            LookupMatchMode::Below => order.push(self.emitter.emit_order_key(key, true, false)),
-            LookupMatchMode::Above => order.push(self.emitter.emit_order_key(key, false, false)),
+            LookupMatchMode::Below => order.push(self.emitter.emit_order_by_key(key, true, false)),
+            LookupMatchMode::Above => order.push(self.emitter.emit_order_by_key(key, false, false)),
             LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => {}
         }
         match row_position {
@@ -83,7 +83,7 @@ impl Planner<'_> {
                 Some(name) => self.emitter.emit_qualified_column(name, position, false),
                 None => self.emitter.emit_column_by_name(position, false),
             }),
-            None if !order.is_empty() && self.is_unique(parts, stratum) => {}
+            None if !order.is_empty() && self.is_lookup_key_unique(parts, stratum) => {}
             None => {
                 let rest = self.emit_search_sort_keys(parts, stratum, qualifier, !order.is_empty());
                 order.extend(rest);
@@ -99,7 +99,7 @@ impl Planner<'_> {
 
     /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. Sets the
     /// emitter's qualifier for a select that reads only these rows.
-    fn nearest_rows(
+    fn build_nearest_rows(
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
@@ -107,20 +107,20 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
         let LookupSelect { parts, stratum, from } = lookup;
-        let (rows, is_numbered) = self.candidate_rows(lookup_join, lookup, sharing_lookups, ctes);
-        let columns = self.lookup_columns(sharing_lookups, with_key, stratum);
+        let (rows, is_numbered) = self.build_candidate_rows(lookup_join, lookup, sharing_lookups, ctes);
+        let columns = self.columns_read_by_lookups(sharing_lookups, with_key, stratum);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let alone = if is_numbered {
             None
         } else {
-            self.set_single_qualifier(parts.find.tab, stratum, from)
+            self.set_select_qualifier(parts.find.tab, stratum, from)
         };
         let (key_name, quoted) = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = self.emitter.emit_column_by_name(&key_name, quoted);
         NearestRows {
-            order: self.nearest_sort_keys(parts, key, stratum, position.as_deref(), alone.as_deref()),
+            order: self.emit_nearest_sort_keys(parts, key, stratum, position.as_deref(), alone.as_deref()),
             partition: self.emit_search_partition_keys(parts.find.tab, stratum),
-            items: self.lookup_result_items(&columns, position.as_deref()),
+            items: self.build_lookup_result_items(&columns, position.as_deref()),
             source: rows.source,
             columns,
             key,
@@ -158,16 +158,16 @@ impl Planner<'_> {
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
-    ) -> RowsWithNextKey {
+    ) -> NextKeyCte {
         let LookupSelect { parts, stratum, from } = lookup;
         let mut sharing_lookups = self.lookups_sharing_cte(parts, false);
         sharing_lookups.retain(|other| !self.step.program.meta(other.lookup_value).is_constant());
-        let mut rows = self.nearest_rows(lookup_join, lookup, (&sharing_lookups, true), ctes);
+        let mut rows = self.build_nearest_rows(lookup_join, lookup, (&sharing_lookups, true), ctes);
         let side = match parts.find.matching {
             LookupMatchMode::Above => "previous",
             _ => "next",
         };
-        let preferred_name = format!("{side}_{}", to_identifier_part(&rows.key_name));
+        let preferred_name = format!("{side}_{}", to_identifier_fragment(&rows.key_name));
         let next = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // If several rows have the same key, the first of them is the row to choose, so the row before it has the next
@@ -183,7 +183,7 @@ impl Planner<'_> {
             Select::scan(rows.source).project(rows.items),
         ));
         self.reset_qualifier();
-        RowsWithNextKey {
+        NextKeyCte {
             name,
             next,
             position: rows.position,
@@ -192,7 +192,7 @@ impl Planner<'_> {
 
     /// Returns a condition that is true if the lookup value has reached the key of a row but not the key of the next
     /// row.
-    pub(super) fn emit_between_keys(
+    pub(super) fn emit_key_interval_condition(
         &mut self,
         reached: SqlId,
         next: &str,
@@ -224,8 +224,8 @@ impl Planner<'_> {
             return;
         };
         let sharing_lookups = self.lookups_sharing_cte(parts, true);
-        let (among, is_numbered) = self.candidate_rows(lookup_join, lookup, &sharing_lookups, ctes);
-        let columns = self.lookup_columns(&sharing_lookups, false, stratum);
+        let (among, is_numbered) = self.build_candidate_rows(lookup_join, lookup, &sharing_lookups, ctes);
+        let columns = self.columns_read_by_lookups(&sharing_lookups, false, stratum);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let mut in_use = columns.iter().map(|((name, _), _)| name).chain(&position);
         let candidate_name = match in_use.any(|name| name.eq_ignore_ascii_case(&sought_column.0)) {
@@ -233,11 +233,11 @@ impl Planner<'_> {
             false => sought_column.0.clone(),
         };
         let row_number = self.unused_column_name(
-            &format!("{}_row", to_identifier_part(&candidate_name)),
+            &format!("{}_row", to_identifier_fragment(&candidate_name)),
             &columns,
             parts.find.tab,
         );
-        let rows = CandidateColumns {
+        let rows = LookupCandidateColumns {
             sheet_column: sought_column,
             cte_column: candidate_name,
             columns,
@@ -245,13 +245,13 @@ impl Planner<'_> {
             row_number,
         };
         let (values, source) = self.add_lookup_values_cte(&rows.sheet_column, lookup, ctes);
-        let body = self.candidates_select(&rows, among, parts, stratum, (&values, source));
+        let body = self.build_candidates_select(&rows, among, parts, stratum, (&values, source));
         let origin = self.searched_rows(parts.find.tab, stratum, from).name;
         let side = match parts.find.matching {
             LookupMatchMode::Above => "from",
             _ => "up_to",
         };
-        let name_part = to_identifier_part(&rows.sheet_column.0);
+        let name_part = to_identifier_fragment(&rows.sheet_column.0);
         let candidates = self
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{name_part}"));
@@ -260,8 +260,8 @@ impl Planner<'_> {
         let mut items = vec![Item::unnamed(
             self.emitter.emit_column_by_name(&rows.cte_column, quoted_there),
         )];
-        items.extend(self.lookup_result_items(&rows.columns, rows.position.as_deref()));
-        let body = self.first_rows_select(&candidates, &rows.row_number, items);
+        items.extend(self.build_lookup_result_items(&rows.columns, rows.position.as_deref()));
+        let body = self.build_first_rows_select(&candidates, &rows.row_number, items);
         let name = self.cte_names.choose_short_name(&format!("{origin}_for_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&name), body));
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
@@ -291,10 +291,10 @@ impl Planner<'_> {
         if !grain.is_empty() && grain.iter().all(|key| is_column(&key.name)) {
             return (from.to_owned(), source);
         }
-        let body = self.distinct_select(&columns, stratum, from);
+        let body = self.build_distinct_select(&columns, stratum, from);
         let values = self
             .cte_names
-            .choose_short_name(&format!("{}_values", to_identifier_part(name)));
+            .choose_short_name(&format!("{}_values", to_identifier_fragment(name)));
         let cte_name = self.quoted_name(&values);
         ctes.push(Cte::new(cte_name.clone(), body));
         (values, SelectSource::Name(cte_name))
@@ -302,15 +302,15 @@ impl Planner<'_> {
 
     /// Returns the select that joins each lookup value to the rows whose keys are on the requested side of the value,
     /// and that numbers these rows, starting with the nearest row.
-    fn candidates_select(
+    fn build_candidates_select(
         &mut self,
-        rows: &CandidateColumns,
+        rows: &LookupCandidateColumns,
         among: SearchedRows,
         parts: LookupOperands,
         stratum: u32,
         (from, source): (&str, SelectSource),
     ) -> Select {
-        let CandidateColumns {
+        let LookupCandidateColumns {
             sheet_column: sought_column,
             cte_column: candidate_name,
             columns,
@@ -337,7 +337,7 @@ impl Planner<'_> {
         let join_condition = tree
             .add_conjunction(conditions)
             .map(|condition| tree.put_joined_column_last(condition, &written_alias));
-        let order = self.nearest_sort_keys(parts, key, stratum, position.as_deref(), Some(&alias));
+        let order = self.emit_nearest_sort_keys(parts, key, stratum, position.as_deref(), Some(&alias));
         let alias_of_sought = (*candidate_name != sought_column.0).then(|| self.quoted_name(candidate_name));
         let mut items = vec![Item::new(lookup_value, alias_of_sought)];
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
@@ -365,9 +365,9 @@ impl Planner<'_> {
     ) {
         let LookupSelect { parts, stratum, from } = lookup;
         let sharing_lookups = self.lookups_sharing_cte(parts, true);
-        let mut rows = self.nearest_rows(lookup_join, lookup, (&sharing_lookups, false), ctes);
-        let test = self.emit_key_condition(parts, stratum, &lookup_join.position);
-        let preferred_name = format!("{}_row", to_identifier_part(&rows.key_name));
+        let mut rows = self.build_nearest_rows(lookup_join, lookup, (&sharing_lookups, false), ctes);
+        let test = self.emit_lookup_key_condition(parts, stratum, &lookup_join.position);
+        let preferred_name = format!("{}_row", to_identifier_fragment(&rows.key_name));
         let row_number = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
         rows.items.push(Item::named(
             self.emit_row_number(&rows.partition, &rows.order),
@@ -381,13 +381,13 @@ impl Planner<'_> {
         };
         let name = self.cte_names.choose_short_name(&format!(
             "{origin}_{side}_{}",
-            self.lookup_value_name(parts.lookup_value)
+            self.lookup_value_identifier(parts.lookup_value)
         ));
         let body = Select::scan(rows.source).filter(test).project(rows.items);
         ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);
-        self.add_single_row_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
+        self.add_single_match_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
     }
 }

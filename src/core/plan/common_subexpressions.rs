@@ -6,7 +6,7 @@ use super::StepPlan;
 use super::liveness::live_nodes;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
-use super::strata::used_by_having;
+use super::strata::definitions_used_by_having;
 use super::value_numbering::number_values;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -67,7 +67,7 @@ impl<'s> SharedArguments<'s> {
                 numbers,
                 definitions,
                 places,
-                tested: used_by_having(step),
+                tested: definitions_used_by_having(step),
                 columns: FxHashMap::default(),
             }
         })
@@ -94,7 +94,7 @@ impl<'s> SharedArguments<'s> {
         // Values that `having` tests are computed first, regardless of the order of definitions.
         let tested = values.tested[definition_index];
         if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
-            materialized.reuse_value(arg, *column);
+            materialized.record_equal_value(arg, *column);
             return;
         }
         let position = |index: usize| values.places[index];
@@ -117,7 +117,7 @@ impl<'s> SharedArguments<'s> {
                     let name = used_names.output_name(program.definition_name(index as u32));
                     materialized.insert(first, name);
                 }
-                materialized.reuse_value(other, first);
+                materialized.record_equal_value(other, first);
                 first
             }
             None => {
@@ -143,7 +143,7 @@ impl<'s> SharedArguments<'s> {
                 values.tested[definition],
             );
             if let Some(column) = values.columns.get(&key) {
-                materialized.reuse_value(id, *column);
+                materialized.record_equal_value(id, *column);
             }
         }
     }

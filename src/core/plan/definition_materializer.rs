@@ -6,7 +6,7 @@ use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
 use super::formula_names::{NamedCall, argument_name, name_from_formula, row_range_name, value_name};
 use super::key_lookups::lookup_values;
-use super::liveness::{computed_nodes, is_trivial};
+use super::liveness::{computed_nodes, is_trivial_value};
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use crate::Level;
@@ -89,7 +89,9 @@ impl DefinitionMaterializer<'_> {
 
     /// Returns whether a value needs no new column.
     fn is_existing_column(&self, value: IrId, target: &MaterializationTarget<'_, '_>) -> bool {
-        is_trivial(self.program, value) || self.aliases.contains_key(&value) || target.materialized.contains(value)
+        is_trivial_value(self.program, value)
+            || self.aliases.contains_key(&value)
+            || target.materialized.contains(value)
     }
 
     /// Materializes the arguments that a template repeats, and the operands of its subquery.
@@ -169,7 +171,7 @@ impl DefinitionMaterializer<'_> {
         // The SQL contains a ranked value twice because it also tests the value for NULL. The SQL of a count of equal
         // values, `count(x) over (partition by x)`, contains the value twice too.
         let over = program.window_frame(over);
-        let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
+        let is_tested = (over.is_sorted_by_argument() && meta.nullable) || over == WindowFrame::SameValue;
         if is_tested && !self.is_existing_column(value, target) {
             self.materialize_named_for_value(value, target);
         }
@@ -181,7 +183,7 @@ impl DefinitionMaterializer<'_> {
         if self.is_column(value, target.shared.step) {
             return;
         }
-        match self.key_helper(value, target.shared.step) {
+        match self.find_intermediate_definition(value, target.shared.step) {
             Some((helper, name)) => {
                 target.materialize(value, |used_names| used_names.value_column_name(name, name));
                 target.materialized.helpers.insert(helper, value);
@@ -239,7 +241,7 @@ impl DefinitionMaterializer<'_> {
         {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.materialize_node(arg, target);
-            } else if !is_trivial(program, arg) && !target.materialized.contains(arg) {
+            } else if !is_trivial_value(program, arg) && !target.materialized.contains(arg) {
                 self.materialize_named_for_value(arg, target);
             }
         }
@@ -289,7 +291,7 @@ impl DefinitionMaterializer<'_> {
 
     /// Returns the helper that a value refers to, with its name. In a grouped step, a helper is a row-level definition
     /// that is not an output.
-    fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+    fn find_intermediate_definition(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
         let Ir::Definition(index) = self.program.node(value) else {
             return None;
         };
@@ -297,7 +299,7 @@ impl DefinitionMaterializer<'_> {
         self.program.definitions[definition_index]
             .name
             .as_deref()
-            .filter(|_| step.is_helper(definition_index))
+            .filter(|_| step.is_intermediate_definition(definition_index))
             .map(|name| (definition_index, name))
     }
 

@@ -2,7 +2,7 @@
 //! values are the same in all cells of a row.
 
 use super::StepPlan;
-use super::liveness::{live_definitions, needed_nodes};
+use super::liveness::{dependency_nodes, live_definitions};
 use crate::Level;
 use crate::arena::Arena;
 use crate::catalog::{self, Nulls, internal};
@@ -10,7 +10,7 @@ use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Returns `true` if a window counts empty cells or reads a value from them, so that the step needs one row per cell.
 /// LAG, for example, reads empty cells.
-pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
+pub fn needs_all_pivot_cells(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;
     let live = live_definitions(step);
     let definitions = program
@@ -18,10 +18,10 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
         .iter()
         .zip(&live)
         .filter(|(d, live)| **live && !d.failed);
-    let mut nodes = definitions.flat_map(|(d, _)| needed_nodes(program, d.first, d.root));
+    let mut nodes = definitions.flat_map(|(d, _)| dependency_nodes(program, d.first, d.root));
     nodes.any(|id| match program.node(id) {
-        Ir::Window { call, over } => counts_empty_cells(program, call, program.window_frame(over), keys),
-        Ir::PeriodLookup { value, .. } => !is_null_in_empty_cell(program, value, keys),
+        Ir::Window { call, over } => counts_empty_pivot_cells(program, call, program.window_frame(over), keys),
+        Ir::PeriodLookup { value, .. } => !is_null_in_empty_pivot_cell(program, value, keys),
         // A lookup in the sheet itself also searches the rows of empty cells.
         Ir::RowLookup { lookup: find, .. } => program
             .lookups
@@ -31,7 +31,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     })
 }
 
-fn counts_empty_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
+fn counts_empty_pivot_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else {
         return true;
     };
@@ -43,14 +43,14 @@ fn counts_empty_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[
             && program
                 .operands(call)
                 .next()
-                .is_some_and(|value| is_null_in_empty_cell(program, value, keys))
+                .is_some_and(|value| is_null_in_empty_pivot_cell(program, value, keys))
     };
     match over {
         WindowFrame::PivotColumns => false,
         WindowFrame::Ranked { .. } | WindowFrame::Across(CellFrame::Ranked { .. }) => !program
             .operands(call)
             .next()
-            .is_some_and(|value| is_null_in_empty_cell(program, value, keys)),
+            .is_some_and(|value| is_null_in_empty_pivot_cell(program, value, keys)),
         WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
         // Empty cells do not change the result if the window extends from one end to the current cell or to the other
         // end.
@@ -67,9 +67,9 @@ fn counts_empty_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[
 }
 
 /// Returns whether a value is NULL in an empty cell.
-fn is_null_in_empty_cell(program: &Program, value: IrId, keys: &[String]) -> bool {
+fn is_null_in_empty_pivot_cell(program: &Program, value: IrId, keys: &[String]) -> bool {
     let id = program.resolve_references(value);
-    let operand = |id: IrId| is_null_in_empty_cell(program, id, keys);
+    let operand = |id: IrId| is_null_in_empty_pivot_cell(program, id, keys);
     match program.node(id) {
         Ir::Column(column) => !keys
             .iter()
@@ -79,7 +79,7 @@ fn is_null_in_empty_cell(program: &Program, value: IrId, keys: &[String]) -> boo
             catalog::null_rule(overload) == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
         }
         Ir::Case(arms) => program.args(arms).chunks(2).all(|arm| match *arm {
-            [condition, value] => operand(value) || is_false_in_empty_cell(program, condition, keys),
+            [condition, value] => operand(value) || is_false_in_empty_pivot_cell(program, condition, keys),
             [value] => operand(value),
             _ => false,
         }),
@@ -89,26 +89,26 @@ fn is_null_in_empty_cell(program: &Program, value: IrId, keys: &[String]) -> boo
 }
 
 /// Returns whether a condition is not met in an empty cell.
-fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -> bool {
+fn is_false_in_empty_pivot_cell(program: &Program, condition: IrId, keys: &[String]) -> bool {
     let id = program.resolve_references(condition);
     match program.node(id) {
         Ir::And(parts) => program
             .args(parts)
             .iter()
-            .any(|id| is_false_in_empty_cell(program, *id, keys)),
+            .any(|id| is_false_in_empty_pivot_cell(program, *id, keys)),
         Ir::Or(parts) => program
             .args(parts)
             .iter()
-            .all(|id| is_false_in_empty_cell(program, *id, keys)),
-        Ir::IsNull { x, negated } => negated && is_null_in_empty_cell(program, x, keys),
+            .all(|id| is_false_in_empty_pivot_cell(program, *id, keys)),
+        Ir::IsNull { x, negated } => negated && is_null_in_empty_pivot_cell(program, x, keys),
         Ir::Bool(value) => !value,
-        _ => is_null_in_empty_cell(program, id, keys),
+        _ => is_null_in_empty_pivot_cell(program, id, keys),
     }
 }
 
 /// Returns, for each definition, whether its value is the same in all columns of a row. `rows` contains the keys
 /// that identify the rows.
-pub fn constant_along_row(program: &Program, rows: &[String]) -> Arena<bool> {
+pub fn definitions_constant_across_pivot(program: &Program, rows: &[String]) -> Arena<bool> {
     let mut constants = Arena::filled(false, program.definitions.len());
     for index in &program.order {
         let definition = &program.definitions[*index as usize];

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_lookups::{LookupOperands, LookupSelect, NumberedRows};
+use super::key_lookups::{LookupOperands, LookupSelect, NumberedRowsCte};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName};
 use super::names::unused_name;
 use super::planner::Planner;
@@ -59,7 +59,7 @@ impl Planner<'_> {
                     .emit_qualified_column(name, column.name(), column.is_quoted()),
                 None => self.emitter.emit_column_by_name(column.name(), column.is_quoted()),
             };
-            order.push(self.emitter.emit_order_key(key, descending, column.is_nullable()));
+            order.push(self.emitter.emit_order_by_key(key, descending, column.is_nullable()));
         }
         if order.is_empty() && parts.find.matching == LookupMatchMode::Exact {
             order.extend(searched.map(|(name, is_quoted)| self.emitter.emit_column_by_name(&name, is_quoted)));
@@ -122,7 +122,7 @@ impl Planner<'_> {
         lookup: LookupSelect<'_>,
         sharing_lookups: &[LookupOperands],
         ctes: &mut Vec<Cte>,
-    ) -> NumberedRows {
+    ) -> NumberedRowsCte {
         let LookupSelect { parts, stratum, from } = lookup;
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == LookupMatchMode::Exact;
@@ -142,8 +142,8 @@ impl Planner<'_> {
             return numbered_rows.clone();
         }
         let among = self.searched_rows(parts.find.tab, stratum, from);
-        let columns = self.lookup_columns(sharing_lookups, true, stratum);
-        let unique = by_number || !exact || self.is_unique(parts, stratum);
+        let columns = self.columns_read_by_lookups(sharing_lookups, true, stratum);
+        let unique = by_number || !exact || self.is_lookup_key_unique(parts, stratum);
         let counts = by_number || sharing_lookups.iter().any(|other| other.returned.is_none());
         let key_name = self
             .searched_column(parts.by, stratum)
@@ -153,7 +153,7 @@ impl Planner<'_> {
         let row_number =
             (!unique).then(|| self.unused_column_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.unused_column_name("position", &columns, parts.find.tab);
-        let alone = self.set_single_qualifier(parts.find.tab, stratum, from);
+        let alone = self.set_select_qualifier(parts.find.tab, stratum, from);
         let order = self.emit_search_sort_keys(parts, stratum, alone.as_deref(), false);
         let mut items = Vec::new();
         let parted = self.emit_search_partition_keys(parts.find.tab, stratum);
@@ -188,15 +188,15 @@ impl Planner<'_> {
             let first = self
                 .cte_names
                 .choose_short_name(&format!("{}_by_{shown_key}", among.name));
-            let items = self.lookup_result_items(&columns, counts.then_some(position.as_str()));
-            let body = self.first_rows_select(&name, row_number, items);
+            let items = self.build_lookup_result_items(&columns, counts.then_some(position.as_str()));
+            let body = self.build_first_rows_select(&name, row_number, items);
             ctes.push(Cte::new(self.quoted_name(&first), body));
             first
         });
         if row_number.is_some() {
             self.warn_of_multiple_matches(parts, &key_name);
         }
-        let new_rows = NumberedRows {
+        let new_rows = NumberedRowsCte {
             name,
             first,
             row_number,
@@ -210,7 +210,7 @@ impl Planner<'_> {
 
     /// Returns a select list with the columns that lookups read from a CTE. Includes the column of row numbers, if
     /// there is one.
-    pub(super) fn lookup_result_items(
+    pub(super) fn build_lookup_result_items(
         &mut self,
         columns: &[(QuotableColumnName, IrId)],
         position: Option<&str>,
@@ -223,7 +223,7 @@ impl Planner<'_> {
     }
 
     /// Returns a select that reads a CTE with numbered rows and keeps the first row of each key.
-    pub(super) fn first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
+    pub(super) fn build_first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
         let filter = Some(self.emit_first_row_test(row_number));
         Select::scan_cte(self.quoted_name(numbered))
             .filter(filter)
@@ -277,9 +277,9 @@ impl Planner<'_> {
         let LookupSelect { parts, stratum, from } = lookup;
         let sharing_lookups = self.lookups_sharing_cte(parts, true);
         let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
-        let direct = !parts.find.by_number && !counts && self.is_unique(parts, stratum);
+        let direct = !parts.find.by_number && !counts && self.is_lookup_key_unique(parts, stratum);
         let (source, row_number) = if direct {
-            self.set_single_qualifier(parts.find.tab, stratum, from);
+            self.set_select_qualifier(parts.find.tab, stratum, from);
             (self.searched_rows(parts.find.tab, stratum, from).source, None)
         } else {
             let lookups = self.lookups_sharing_cte(parts, false);
@@ -290,7 +290,7 @@ impl Planner<'_> {
                 numbered.row_number,
             )
         };
-        let test = self.emit_key_condition(parts, stratum, &lookup_join.position);
+        let test = self.emit_lookup_key_condition(parts, stratum, &lookup_join.position);
         let filter = match row_number {
             Some(row_number) => {
                 let first = self.emit_first_row_test(&row_number);
@@ -298,11 +298,11 @@ impl Planner<'_> {
             }
             None => test,
         };
-        self.add_single_row_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
+        self.add_single_match_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
     }
 
     /// Emits the condition that tests the key, for a select that reads only the searched rows.
-    pub(super) fn emit_key_condition(&mut self, parts: LookupOperands, stratum: u32, position: &str) -> SqlId {
+    pub(super) fn emit_lookup_key_condition(&mut self, parts: LookupOperands, stratum: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
             false => self.searched_column(parts.by, stratum).unwrap_or_default(),
@@ -315,7 +315,7 @@ impl Planner<'_> {
     /// Adds a CTE with a single row: the values that lookups read from the row that meets the condition, or NULLs if no
     /// row meets it. If the sheet has partition keys, the CTE contains one row for each partition in which a row meets
     /// the condition.
-    pub(super) fn add_single_row_cte(
+    pub(super) fn add_single_match_cte(
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
@@ -336,7 +336,7 @@ impl Planner<'_> {
             .filter_map(|other| self.searched_column(other.returned?, stratum));
         let read_names: FxHashSet<String> = read_columns.map(|(name, _)| name.to_ascii_lowercase()).collect();
         let parted = self.partition_columns(parts.find.tab, stratum);
-        for (column, id) in self.lookup_columns(sharing_lookups, false, stratum) {
+        for (column, id) in self.columns_read_by_lookups(sharing_lookups, false, stratum) {
             let column_sql = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read_names.contains(&column.0.to_ascii_lowercase())) {
@@ -361,7 +361,7 @@ impl Planner<'_> {
         let name = self.cte_names.choose_short_name(&format!(
             "{}_for_{}",
             among.name,
-            self.lookup_value_name(parts.lookup_value)
+            self.lookup_value_identifier(parts.lookup_value)
         ));
         let cte_name = self.quoted_name(&name);
         let body = Select::scan(source).filter(filter).project(items);

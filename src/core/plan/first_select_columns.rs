@@ -1,6 +1,6 @@
 //! Columns that the first select of a grouped step lists in place of `*`, because the relation that it reads has a
-//! column with the name of a value that the select computes. Later selects would read that column in place of the value.
-//! In other steps, no value has the name of a column of the input.
+//! column with the name of a value that the select computes. Later selects would read that column in place of the
+//! value. In other steps, no value has the name of a column of the input.
 
 use rustc_hash::FxHashSet;
 
@@ -9,8 +9,9 @@ use crate::sql::{Item, SqlId, implicit_name};
 
 impl Planner<'_> {
     /// Returns whether the input has a column with the name of a value that is computed before grouping. Columns that
-    /// no schema lists do not count: otherwise, the SQL of most steps would change as soon as dbt's artifacts list them.
-    pub(super) fn hides_value_in_star(&self) -> bool {
+    /// no schema lists do not count: otherwise, the SQL of most steps would change as soon as dbt's artifacts list
+    /// them.
+    pub(super) fn input_shadows_computed_value(&self) -> bool {
         let Some(relation) = self.input.relation.filter(|_| self.step.grouped) else {
             return false;
         };

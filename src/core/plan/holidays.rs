@@ -1,7 +1,7 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
 use super::key_lookups::{LookupOperands, LookupSelect};
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_identifier_part};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_identifier_fragment};
 use super::names::unused_name;
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 /// Returns the holiday columns of a step as tabs.
-pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
+pub(super) fn list_holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
     let tab = |holidays: &Holidays| {
         let tab_source = input.tabs.get(holidays.tab as usize);
         let column = tab_source.and_then(|tab| tab.columns.get(holidays.column as usize));
@@ -59,7 +59,7 @@ impl Planner<'_> {
         }
         let saved = self.take_qualifier();
         let among = self.searched_rows(Some(holidays.tab), stratum, from);
-        self.set_single_qualifier(Some(holidays.tab), stratum, from);
+        self.set_select_qualifier(Some(holidays.tab), stratum, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stratum).unwrap_or_default();
         let column_sql = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set_sql(holidays.column_node, column_sql);
@@ -121,7 +121,7 @@ impl Planner<'_> {
                 values.push(sought_column);
             }
         }
-        let names: Vec<String> = values.iter().map(|(name, _)| to_identifier_part(name)).collect();
+        let names: Vec<String> = values.iter().map(|(name, _)| to_identifier_fragment(name)).collect();
         let name_part = names.join("_and_");
         // Count the holidays only once per date, because many rows contain the same dates.
         let dates = self.cte_names.choose_short_name(&format!("distinct_{name_part}"));
@@ -152,7 +152,7 @@ impl Planner<'_> {
         let count = Item::named(count, self.quoted_name(&lookup_join.position));
         let rows_name = self
             .searched_rows(
-                tab.map(|tab| self.step.program.find_column_origin(tab, 0).0),
+                tab.map(|tab| self.step.program.resolve_source_column(tab, 0).0),
                 stratum,
                 from,
             )
@@ -164,7 +164,7 @@ impl Planner<'_> {
                 Select::scan(among.source).filter(condition),
             )
         } else {
-            let body = self.distinct_select(&values, stratum, from);
+            let body = self.build_distinct_select(&values, stratum, from);
             ctes.push(Cte::new(self.quoted_name(&dates), body));
             let join = Join::new(JoinKind::Inner, among.source, Some(condition));
             lookup_join.how =
@@ -183,8 +183,8 @@ impl Planner<'_> {
     }
 
     /// Returns a select with the distinct values of some of the sheet's columns.
-    pub(super) fn distinct_select(&mut self, columns: &[QuotableColumnName], stratum: u32, from: &str) -> Select {
-        self.set_single_qualifier(None, stratum, from);
+    pub(super) fn build_distinct_select(&mut self, columns: &[QuotableColumnName], stratum: u32, from: &str) -> Select {
+        self.set_select_qualifier(None, stratum, from);
         let items = columns
             .iter()
             .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));

@@ -230,7 +230,7 @@ impl<'p> Planner<'p> {
 
     /// Returns the name of the output column that contains the given column of the joined input without changes. `None`
     /// if there is no such output.
-    pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
+    pub(super) fn output_name_of_input_column(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
             Ir::Column(column_index) => self.input_column(joined, column_index).is_same_column(column),
@@ -255,12 +255,14 @@ impl<'p> Planner<'p> {
     pub(super) fn sort_key_output_name(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
-            (Ir::Column(column), Some(joined)) => self.input_output_name(joined, &self.input_column(joined, column)),
+            (Ir::Column(column), Some(joined)) => {
+                self.output_name_of_input_column(joined, &self.input_column(joined, column))
+            }
             // Only a grouped step returns fields of STRUCT columns.
             (Ir::Column(column), None) if !self.step.grouped && program.columns[column as usize].name.contains('.') => {
                 None
             }
-            _ => Some(self.order_key_name(key)).filter(|name| !name.is_empty()),
+            _ => Some(self.sort_key_column_name(key)).filter(|name| !name.is_empty()),
         }
     }
 
@@ -273,7 +275,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the columns that the joining select passes on to later strata.
-    pub(super) fn passthrough_items(&mut self) -> Vec<Item> {
+    pub(super) fn passthrough_select_items(&mut self) -> Vec<Item> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
         for (column, _) in columns {

@@ -10,7 +10,7 @@ impl Planner<'_> {
     /// Returns the columns, other than keys, that these values read outside of aggregates. Such columns have one value
     /// per group, because they are computed from the keys. Engines accept the columns only if they are in GROUP BY,
     /// where they do not change the groups.
-    pub(super) fn find_key_dependent_columns(&self, roots: &[IrId], keys: &[IrId], stratum: u32) -> Vec<IrId> {
+    pub(super) fn find_functionally_dependent_columns(&self, roots: &[IrId], keys: &[IrId], stratum: u32) -> Vec<IrId> {
         let program = self.step.program;
         let canonical = |id: IrId| self.canonical_node(id);
         let keys: FxHashSet<IrId> = keys.iter().copied().map(canonical).collect();

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::liveness::needed_nodes;
+use super::liveness::dependency_nodes;
 use crate::arena::Arena;
 use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, Program};
 
@@ -11,8 +11,8 @@ use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, Program};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     pub tab: Option<u32>,
-    /// Value number of the compared key. `lookup_value` contains the value numbers of the lookup values. If `lookup_value` is
-    /// `None`, the key covers lookups of any value.
+    /// Value number of the compared key. `lookup_value` contains the value numbers of the lookup values. If
+    /// `lookup_value` is `None`, the key covers lookups of any value.
     by: u32,
     matching: LookupMatchMode,
     lookup_value: Option<(u32, Option<u32>)>,
@@ -27,15 +27,15 @@ pub(super) struct KeyLookups {
     numbers: Arena<u32>,
     /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
     /// partitions them, and the CTE.
-    pub numbered_row_ctes: Vec<(String, Option<u32>, NumberedRows)>,
+    pub numbered_row_ctes: Vec<(String, Option<u32>, NumberedRowsCte)>,
     /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their entries also
     /// contain the name of the stratum.
-    pub next_key_ctes: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
+    pub next_key_ctes: FxHashMap<(LookupJoinKey, Option<String>), NextKeyCte>,
 }
 
 /// CTE with the numbered rows of a sheet.
 #[derive(Clone, Debug)]
-pub(super) struct NumberedRows {
+pub(super) struct NumberedRowsCte {
     pub name: String,
     /// Name of the CTE that contains only the first row of each key.
     pub first: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct NumberedRows {
 
 /// CTE in which each row has the key of the next row.
 #[derive(Clone, Debug)]
-pub(super) struct RowsWithNextKey {
+pub(super) struct NextKeyCte {
     pub name: String,
     /// Column with the key of the next row.
     pub next: String,
@@ -77,7 +77,7 @@ impl KeyLookups {
         for index in program.order.iter().map(|index| *index as usize) {
             let definition = &program.definitions[index];
             if live[index] && !definition.failed {
-                let nodes = needed_nodes(program, definition.first, definition.root);
+                let nodes = dependency_nodes(program, definition.first, definition.root);
                 for (id, parts) in nodes
                     .into_iter()
                     .filter_map(|id| Some((id, LookupOperands::new(program, id)?)))

@@ -26,12 +26,12 @@ impl Liveness {
 
 /// Returns `true` if a value is simple, or is a reference to a definition that is computed elsewhere, so that repeating
 /// the value costs nothing.
-pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
-    program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
+pub(super) fn is_trivial_value(program: &Program, id: IrId) -> bool {
+    program.is_cheap_to_repeat(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
 
 /// Returns the nodes on which a definition's value depends, in node order.
-pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
+pub fn dependency_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     computed_nodes(program, first, root, |_| false)
 }
 
@@ -72,7 +72,7 @@ pub(super) fn live_nodes<'s>(step: &StepPlan<'s>, live: &'s Arena<bool>) -> impl
         .filter(|index| live[*index] && !program.definitions[*index].failed)
         .flat_map(|index| {
             let definition = &program.definitions[index];
-            let nodes = needed_nodes(program, definition.first, definition.root);
+            let nodes = dependency_nodes(program, definition.first, definition.root);
             nodes.into_iter().map(move |id| (id, index))
         })
 }
@@ -133,7 +133,7 @@ fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> boo
         if !live[*index as usize] || definition.failed {
             continue;
         }
-        for node in needed_nodes(program, definition.first, definition.root) {
+        for node in dependency_nodes(program, definition.first, definition.root) {
             if let Ir::Definition(definition_index) = program.node(node) {
                 live[definition_index as usize] = true;
             }

@@ -10,7 +10,12 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be repeated in both the select list and GROUP BY.
-pub(super) fn is_long_key(program: &Program, dialect: Dialect, materialized: &MaterializedValues, key: IrId) -> bool {
+pub(super) fn is_key_too_long_to_repeat(
+    program: &Program,
+    dialect: Dialect,
+    materialized: &MaterializedValues,
+    key: IrId,
+) -> bool {
     let mut open = vec![split_truncation(program, key).0];
     let mut count = 0;
     while let Some(id) = open.pop() {

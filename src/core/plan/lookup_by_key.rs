@@ -93,7 +93,7 @@ impl Planner<'_> {
     }
 
     /// Emits a value from the row that a lookup finds.
-    pub(super) fn emit_found_value(&mut self, id: IrId, lookup_join: &LookupJoin, stratum: u32) -> Option<SqlId> {
+    pub(super) fn emit_lookup_result(&mut self, id: IrId, lookup_join: &LookupJoin, stratum: u32) -> Option<SqlId> {
         let parts = self.lookup_operands(id)?;
         let (name, quoted) = match parts.returned {
             Some(gives) if parts.find.matching != LookupMatchMode::Count => self.searched_column(gives, stratum)?,
@@ -142,7 +142,11 @@ impl Planner<'_> {
         if lookup_join.alias.eq_ignore_ascii_case(from)
             || used_aliases.contains(&lookup_join.alias.to_ascii_lowercase())
         {
-            let preferred_name = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(lookup_value));
+            let preferred_name = format!(
+                "{}_for_{}",
+                lookup_join.alias,
+                self.lookup_value_identifier(lookup_value)
+            );
             lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
         }
@@ -173,7 +177,7 @@ impl Planner<'_> {
                 let reached = self.emit_condition(find.test, &[lookup_value, searched_key]);
                 match join_kind {
                     LookupJoinKind::BetweenKeys(next) => {
-                        Some(self.emit_between_keys(reached, next, lookup_join, parts))
+                        Some(self.emit_key_interval_condition(reached, next, lookup_join, parts))
                     }
                     _ => Some(reached),
                 }
@@ -227,7 +231,7 @@ impl Planner<'_> {
     }
 
     /// Returns the lookup value in a form that can be part of a CTE name.
-    pub(super) fn lookup_value_name(&self, lookup_value: IrId) -> String {
+    pub(super) fn lookup_value_identifier(&self, lookup_value: IrId) -> String {
         let program = self.step.program;
         let id = program.resolve_references(lookup_value);
         let name = match (program.node(lookup_value), program.node(id)) {
@@ -235,7 +239,7 @@ impl Planner<'_> {
             (_, Ir::Column(column)) => program.columns[column as usize].output_name().to_owned(),
             _ => program.meta(lookup_value).span.text(self.spec.source).to_owned(),
         };
-        let name = to_identifier_part(&name);
+        let name = to_identifier_fragment(&name);
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
@@ -246,13 +250,13 @@ impl Planner<'_> {
             .iter()
             .find(|d| d.first <= lookup_value && lookup_value <= d.root);
         asks.and_then(|d| d.name.as_deref())
-            .map_or_else(|| "key".to_owned(), to_identifier_part)
+            .map_or_else(|| "key".to_owned(), to_identifier_fragment)
     }
 
     /// Returns the key's name in a form that can be part of a CTE name.
     pub(super) fn key_name(&self, parts: LookupOperands, stratum: u32) -> String {
         self.searched_column(parts.by, stratum)
-            .map_or_else(String::new, |(name, _)| to_identifier_part(&name))
+            .map_or_else(String::new, |(name, _)| to_identifier_fragment(&name))
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
@@ -280,7 +284,7 @@ impl Planner<'_> {
 
     /// Sets the qualifier for the columns of a select that reads a single relation, and returns the qualifier. `None`
     /// unless the name of the relation could be mistaken for a column.
-    pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stratum: u32, from: &str) -> Option<String> {
+    pub(super) fn set_select_qualifier(&mut self, tab: Option<u32>, stratum: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
             Some(tab) => {
@@ -321,7 +325,7 @@ impl Planner<'_> {
     }
 
     /// Returns whether the compared key is a column that is known to be unique.
-    pub(super) fn is_unique(&self, parts: LookupOperands, stratum: u32) -> bool {
+    pub(super) fn is_lookup_key_unique(&self, parts: LookupOperands, stratum: u32) -> bool {
         let program = self.step.program;
         match (parts.find.tab, program.node(parts.by)) {
             (Some(_), Ir::TabColumn { .. }) => {
@@ -382,7 +386,7 @@ impl Planner<'_> {
 
     /// Returns the distinct columns that lookups read: the key first if `with_key` is set, then the sheet's partition
     /// keys, then the returned columns.
-    pub(super) fn lookup_columns(
+    pub(super) fn columns_read_by_lookups(
         &self,
         sharing_lookups: &[LookupOperands],
         with_key: bool,
@@ -420,7 +424,7 @@ impl Planner<'_> {
         let LookupSelect { parts, stratum, from } = lookup;
         let sharing_lookups = self.lookups_sharing_cte(parts, false);
         let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
-        if !parts.find.by_number && self.is_unique(parts, stratum) && !counts {
+        if !parts.find.by_number && self.is_lookup_key_unique(parts, stratum) && !counts {
             let among = self.searched_rows(parts.find.tab, stratum, from);
             lookup_join.source = Some(among.source);
             (lookup_join.alias, lookup_join.renamed) = match parts.find.tab {
@@ -441,7 +445,7 @@ impl Planner<'_> {
 }
 
 /// Converts a value or a name to a form that can be part of a CTE name.
-pub(super) fn to_identifier_part(text: &str) -> String {
+pub(super) fn to_identifier_fragment(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
     if name.is_empty() {
         "key".to_owned()
@@ -452,7 +456,7 @@ pub(super) fn to_identifier_part(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::to_identifier_part;
+    use super::to_identifier_fragment;
 
     #[test]
     fn sought_values_become_name_parts() {
@@ -462,7 +466,7 @@ mod tests {
             ("Net Revenue", "net_revenue"),
             ("\"*\"", "key"),
         ] {
-            assert_eq!(to_identifier_part(text), name);
+            assert_eq!(to_identifier_fragment(text), name);
         }
     }
 }

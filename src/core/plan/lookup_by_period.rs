@@ -16,7 +16,7 @@ use crate::catalog::{self, ParamType, internal};
 use crate::check::find_sort_key_to_shift;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::emit::{PeriodLookupKeys, has_period_frames};
+use crate::emit::{PeriodLookupKeys, supports_calendar_frames};
 use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -25,9 +25,9 @@ impl Planner<'_> {
     /// Returns the shifted sort key and the compared columns if lookups compile to a window frame instead of a join.
     /// This is the case if the dialect cannot use a hash join to compare one of these columns. `None` if a join is
     /// needed.
-    pub(super) fn find_frame_keys(&self, stratum: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
+    pub(super) fn find_period_frame_keys(&self, stratum: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
-        if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
+        if dialect.facts().hashes_nullable_keys || !supports_calendar_frames(dialect) {
             return None;
         }
         let order = self.roles.order.iter().map(|(id, _)| *id);
@@ -37,7 +37,7 @@ impl Planner<'_> {
     }
 
     /// Emits the keys of the window frames to which the lookups in this stratum compile.
-    pub(super) fn emit_frame_keys(&mut self, stratum: u32) -> Option<PeriodLookupKeys> {
+    pub(super) fn emit_period_frame_keys(&mut self, stratum: u32) -> Option<PeriodLookupKeys> {
         let (key, compared) = self.lookups.frame_keys.take()?;
         let mut partition = Vec::with_capacity(compared.len());
         for column in compared {
@@ -53,7 +53,7 @@ impl Planner<'_> {
         })
     }
 
-    pub(super) fn period_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn build_period_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = find_sort_key_to_shift(program, order.iter().map(|(id, _)| *id)) else {
@@ -81,7 +81,7 @@ impl Planner<'_> {
                             .emit_qualified_column(from, &identifying_column.name, identifying_column.quoted)
                     }
                 };
-                let right = self.emit_other_row_value(identifying_column, &alias, unique, stratum);
+                let right = self.emit_shifted_row_value(identifying_column, &alias, unique, stratum);
                 conditions.push(
                     self.emitter
                         .emit_key_comparison(sql, right, identifying_column.nullable),
@@ -89,7 +89,7 @@ impl Planner<'_> {
             }
             self.emit_current_row_value(id, stratum);
             let moved = self.emit_shifted_key(id, period);
-            let other_value = self.emit_other_row_value(&key, &alias, unique, stratum);
+            let other_value = self.emit_shifted_row_value(&key, &alias, unique, stratum);
             conditions.push(
                 self.emitter
                     .tree()
@@ -103,7 +103,7 @@ impl Planner<'_> {
     }
 
     /// Emits the value of an identifying column in the other row.
-    fn emit_other_row_value(
+    fn emit_shifted_row_value(
         &mut self,
         identifying_column: &IdentifyingColumn,
         alias: &str,
@@ -165,9 +165,9 @@ impl Planner<'_> {
             .as_slice()
             .first()
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
-        self.warn_of_several_rows(first, &key.name, compared);
+        self.warn_of_multiple_period_rows(first, &key.name, compared);
         let saved = self.take_qualifier();
-        let shadows = self.set_single_qualifier(None, stratum, from).is_some();
+        let shadows = self.set_select_qualifier(None, stratum, from).is_some();
         let (mut items, mut group_by) = (Vec::new(), Vec::new());
         let mut used_names = FxHashSet::default();
         for identifying_column in compared.iter().chain([key]) {
@@ -233,7 +233,7 @@ impl Planner<'_> {
         SelectSource::Name(cte_name)
     }
 
-    fn warn_of_several_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
+    fn warn_of_multiple_period_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
         let names = quote_names(std::iter::once(key).chain(compared.iter().map(|column| column.name.as_str())));
         let message = format!(
             "several rows may have the same {}, and `PERIODOFFSET` returns NULL for these rows",

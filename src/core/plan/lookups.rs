@@ -87,7 +87,7 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
-        let frame_keys = self.find_frame_keys(stratum);
+        let frame_keys = self.find_period_frame_keys(stratum);
         let mut is_framed = false;
         let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
         for id in self.nodes_in_order(roots, stratum) {
@@ -137,7 +137,7 @@ impl Planner<'_> {
         let sql = match self.lookups.shared_join(id) {
             Some(SharedJoin::Key(lookup_join)) => {
                 let join = lookup_join.clone();
-                self.emit_found_value(id, &join, stratum)
+                self.emit_lookup_result(id, &join, stratum)
             }
             Some(SharedJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
@@ -193,10 +193,10 @@ impl Planner<'_> {
     }
 
     /// Returns the joins for the lookups of this stratum.
-    pub(super) fn lookup_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn build_lookup_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let is_period = |joined: &SharedJoin| matches!(joined, SharedJoin::Period { .. });
         let mut joins = match self.lookups.joined.iter().any(is_period) {
-            true => self.period_joins(stratum, from, source),
+            true => self.build_period_joins(stratum, from, source),
             false => Vec::new(),
         };
         for index in 0..self.lookups.joined.len() {

@@ -7,13 +7,13 @@ use super::common_subexpressions::SharedArguments;
 use super::definition_materializer::{DefinitionMaterializer, MaterializationTarget};
 use super::formula_names::value_name;
 use super::key_lookups::{KeyLookups, LookupJoinKey};
-use super::liveness::{Liveness, is_trivial, needed_nodes};
-use super::long_keys::is_long_key;
+use super::liveness::{Liveness, dependency_nodes, is_trivial_value};
+use super::long_keys::is_key_too_long_to_repeat;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::outputs::key_name;
 use super::repeated_values::repeated_values;
-use super::value_numbering::equal_values;
+use super::value_numbering::find_equal_values;
 use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -22,7 +22,7 @@ use crate::ir::{Ir, IrDefinition, IrId};
 
 /// Number of expressions that read a definition's value.
 #[derive(Clone, Copy, Default)]
-struct ReadCounts {
+struct DefinitionReadCounts {
     /// Expressions at row level: filters, keys and arguments of aggregates.
     rows: u32,
     /// Expressions at group level.
@@ -41,7 +41,7 @@ fn share_lookup_joins(
     let lookups = KeyLookups::new(step, live);
     let nodes = |index: usize| {
         let definition = &program.definitions[index];
-        needed_nodes(program, definition.first, definition.root).into_iter()
+        dependency_nodes(program, definition.first, definition.root).into_iter()
     };
     let joins = |index: usize| nodes(index).filter_map(|id| lookups.join_key(program, id));
     let is_value = |index: &usize| {
@@ -59,7 +59,10 @@ fn share_lookup_joins(
         let root = step.definition_root(index);
         let reads_materialized =
             |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_materialized(materialized, used as usize));
-        if is_materialized(materialized, index) || is_trivial(program, root) || nodes(index).any(reads_materialized) {
+        if is_materialized(materialized, index)
+            || is_trivial_value(program, root)
+            || nodes(index).any(reads_materialized)
+        {
             continue;
         }
         if joins(index).any(|join| join_keys.contains(&join)) {
@@ -109,7 +112,7 @@ pub(super) fn materialize_values(
     let Liveness { rows: in_rows, live } = liveness;
     let reads = count_reads(step, liveness);
     let mut materialized = MaterializedValues::default();
-    share_equal_values(step, live, source, used_names, &mut materialized);
+    share_repeated_values(step, live, source, used_names, &mut materialized);
     materialize_definitions(
         step,
         live,
@@ -171,26 +174,26 @@ pub(super) fn materialize_values(
 }
 
 /// Counts, for each definition, the expressions that read it before and after grouping.
-fn count_reads(step: &StepPlan<'_>, liveness: &Liveness) -> Arena<ReadCounts> {
+fn count_reads(step: &StepPlan<'_>, liveness: &Liveness) -> Arena<DefinitionReadCounts> {
     let program = step.program;
     let Liveness { rows: in_rows, live } = liveness;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
-    let mut reads = Arena::filled(ReadCounts::default(), program.definitions.len());
+    let mut reads = Arena::filled(DefinitionReadCounts::default(), program.definitions.len());
     // Visit each definition before the definitions that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
         // The `order by` clause of a query refers to its keys by column name. Only windows use the expressions of the
         // keys.
-        let only_names =
-            step.has_role(index, DefinitionRole::GroupBy) || step.is_unused_window_key(index, windows, ordered);
+        let only_names = step.has_role(index, DefinitionRole::GroupBy)
+            || step.is_unused_sort_or_partition_key(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
         let own_reads = reads[index];
-        for node in needed_nodes(program, definition.first, definition.root) {
+        for node in dependency_nodes(program, definition.first, definition.root) {
             if let Ir::Definition(definition_index) = program.node(node) {
                 let reads = &mut reads[definition_index as usize];
-                if step.is_helper(index) {
+                if step.is_intermediate_definition(index) {
                     // A helper is inlined into the expressions that read it.
                     reads.rows += own_reads.rows.min(1);
                     reads.groups += own_reads.groups.min(1);
@@ -210,7 +213,7 @@ fn materialize_definitions(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
     dialect: Dialect,
-    reads: &Arena<ReadCounts>,
+    reads: &Arena<DefinitionReadCounts>,
     found_are_columns: bool,
     used_names: &mut UsedNames,
     materialized: &mut MaterializedValues,
@@ -219,11 +222,11 @@ fn materialize_definitions(
     for index in 0..program.definitions.len() {
         let root = step.definition_root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
-        let simple = is_column || is_trivial(program, root);
+        let simple = is_column || is_trivial_value(program, root);
         if !step.has_role(index, DefinitionRole::Definitions) || !live[index] || simple || materialized.contains(root) {
             continue;
         }
-        let ReadCounts { rows, groups } = reads[index];
+        let DefinitionReadCounts { rows, groups } = reads[index];
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
         let cut = if step.grouped && constant && rows > 0 {
@@ -233,7 +236,7 @@ fn materialize_definitions(
         } else if row_value && step.keys[index] {
             // GROUP BY repeats a short key and refers to a long key by name. If an expression reads the key before
             // grouping, the key must be computed earlier.
-            rows > 0 || is_long_key(program, dialect, materialized, root)
+            rows > 0 || is_key_too_long_to_repeat(program, dialect, materialized, root)
         } else if row_value && !step.outputs[index] {
             // Expressions at group level can read this value only through grouping keys, because no other row-level
             // values remain after grouping.
@@ -246,7 +249,7 @@ fn materialize_definitions(
             let column = if step.outputs[index] {
                 used_names.output_name(&name)
             } else {
-                used_names.helper_name(&name)
+                used_names.intermediate_column_name(&name)
             };
             materialized.insert(root, column);
         }
@@ -264,7 +267,7 @@ fn role_name(role: DefinitionRole) -> &'static str {
 /// Materializes repeated aggregates and windows, so that they are computed only once. If one of the equal nodes is the
 /// root of a definition, the column has the definition's name. Otherwise, the name of the column is derived from the
 /// formula.
-fn share_equal_values(
+fn share_repeated_values(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
     source: &str,
@@ -272,7 +275,7 @@ fn share_equal_values(
     materialized: &mut MaterializedValues,
 ) {
     let program = step.program;
-    let groups = equal_values(step, live);
+    let groups = find_equal_values(step, live);
     if groups.is_empty() {
         return;
     }
@@ -305,7 +308,7 @@ fn share_equal_values(
         };
         // If the first node occurs several times in the SQL, `others` also contains it.
         for id in others.iter().filter(|id| *id != first) {
-            materialized.reuse_value(*id, *first);
+            materialized.record_equal_value(*id, *first);
         }
         materialized.insert(*first, name);
     }
@@ -359,7 +362,7 @@ pub(super) fn materialize_late_aggregates(
         // column there.
         let mut strata = Arena::filled(0u32, definition.root.index() - base + 1);
         strata[definition.root.index() - base] = inlined[index];
-        let nodes = needed_nodes(program, definition.first, definition.root);
+        let nodes = dependency_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
             let node_stratum = strata[id.index() - base].max(stratum_of_node(*id));
             strata[id.index() - base] = node_stratum;
@@ -390,7 +393,7 @@ pub(super) fn materialize_late_aggregates(
                     row_count = Some(root);
                 }
                 if let (Some(count_node), true) = (row_count.filter(|c| *c != id), is_count) {
-                    materialized.reuse_value(id, materialized.representative(count_node));
+                    materialized.record_equal_value(id, materialized.representative(count_node));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);

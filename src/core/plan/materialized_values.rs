@@ -34,16 +34,16 @@ impl MaterializedValues {
     }
 
     /// Records that `id` uses the value of `representative`, which is an equal node.
-    pub fn reuse_value(&mut self, id: IrId, representative: IrId) {
+    pub fn record_equal_value(&mut self, id: IrId, representative: IrId) {
         self.same.insert(id, representative);
     }
 
-    pub fn has_helpers(&self) -> bool {
+    pub fn has_intermediate_definitions(&self) -> bool {
         !self.helpers.is_empty()
     }
 
     /// Returns the node that computes a definition from grouping keys, if the definition is a column of the groups.
-    pub fn helper_node(&self, definition: usize) -> Option<IrId> {
+    pub fn intermediate_definition_node(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 

@@ -39,8 +39,8 @@ mod time_columns;
 mod value_numbering;
 mod walk;
 
-pub use empty_cells::{constant_along_row, needs_every_cell};
-pub use liveness::{needed_nodes, used_definitions};
+pub use empty_cells::{definitions_constant_across_pivot, needs_all_pivot_cells};
+pub use liveness::{dependency_nodes, used_definitions};
 pub use names::snake_case;
 pub use names::{CteNames, grouped_rows_name, shorten_name, truncate_name, truncate_with_hash, unused_name};
 pub use outputs::{key_name, split_timeframe};
@@ -107,7 +107,9 @@ impl StepPlan<'_> {
 
     /// Returns whether at least one value reads other rows.
     fn has_windows(&self) -> bool {
-        self.has_lookups() || self.has_own_row_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.has_lookups()
+            || self.has_lookups_in_own_sheet()
+            || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
     /// Returns whether at least one value is looked up in another period.
@@ -117,19 +119,19 @@ impl StepPlan<'_> {
 
     /// Returns whether at least one lookup by key or row number searches the sheet itself. If several rows match, such
     /// a lookup returns the first row in the sheet's order.
-    fn has_own_row_lookups(&self) -> bool {
+    fn has_lookups_in_own_sheet(&self) -> bool {
         self.program.lookups.iter().any(|find| find.tab.is_none())
     }
 
     /// Returns whether at least one value reads other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
         let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.window_frame(over).is_ordered());
-        self.has_lookups() || self.has_own_row_lookups() || self.program.nodes().any(ordered)
+        self.has_lookups() || self.has_lookups_in_own_sheet() || self.program.nodes().any(ordered)
     }
 
     /// Returns `true` if the definition is a sort or partition key whose expression no window uses. The SQL refers to
     /// such a key only by name.
-    fn is_unused_window_key(&self, definition: usize, windows: bool, ordered: bool) -> bool {
+    fn is_unused_sort_or_partition_key(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
             DefinitionRole::OrderBy => !ordered,
             DefinitionRole::PartitionBy => !windows,
@@ -143,7 +145,7 @@ impl StepPlan<'_> {
 
     /// Returns whether a definition is a helper: a row-level definition of a grouped step that is neither a key nor an
     /// output.
-    fn is_helper(&self, definition: usize) -> bool {
+    fn is_intermediate_definition(&self, definition: usize) -> bool {
         let column = self.keys[definition] || self.outputs[definition];
         self.grouped
             && !column

@@ -96,7 +96,7 @@ impl UsedNames {
         !self.outputs.contains(&name) && !self.columns.contains(&name)
     }
 
-    fn reserve_if_free(&mut self, name: &str) -> bool {
+    fn reserve_if_unused(&mut self, name: &str) -> bool {
         self.is_free(name) && self.columns.insert(name.to_lowercase())
     }
 
@@ -112,7 +112,7 @@ impl UsedNames {
     }
 
     /// Returns the column name for a definition that is not an output: its own name, unless the name is in use.
-    pub fn helper_name(&mut self, name: &str) -> String {
+    pub fn intermediate_column_name(&mut self, name: &str) -> String {
         match self.is_free(name) {
             true => self.value_column_name(name, name),
             false => self.value_column_name(&format!("{name}_defined"), name),
@@ -124,7 +124,7 @@ impl UsedNames {
     pub fn value_column_name(&mut self, preferred_name: &str, formula: &str) -> String {
         for name in [preferred_name.to_owned(), format!("{preferred_name}_value")] {
             let fits = self.most == 0 || name.len() <= self.most;
-            if fits && self.reserve_if_free(&name) {
+            if fits && self.reserve_if_unused(&name) {
                 return name;
             }
         }
@@ -137,7 +137,7 @@ impl UsedNames {
                 self.most.saturating_sub(mark.len() + 1).max(1)
             };
             let name = format!("{}_{mark}", truncate_name(preferred_name, room));
-            if self.reserve_if_free(&name) {
+            if self.reserve_if_unused(&name) {
                 return name;
             }
             text.push(' ');

@@ -43,7 +43,7 @@ impl Planner<'_> {
         order.retain(|(id, _)| self.program().meta(*id).level != Level::Window);
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
-        let key_names: Vec<String> = roots().map(|id| self.order_key_name(id)).collect();
+        let key_names: Vec<String> = roots().map(|id| self.sort_key_column_name(id)).collect();
         let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_input_column(id)).collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
@@ -108,7 +108,7 @@ impl Planner<'_> {
             keys.push(self.emit_sort_key(id, descending, stratum));
         }
         for column in plain {
-            keys.push(self.emit_sort_column(&column, stratum).1);
+            keys.push(self.emit_column_and_sort_key(&column, stratum).1);
         }
         let mut windows = crate::emit::SelectWindowKeys {
             partition,
@@ -130,7 +130,7 @@ impl Planner<'_> {
     fn sort_keys_in_partition(&self, order: &[(IrId, bool)]) -> Vec<(IrId, bool)> {
         let value = |id: IrId| {
             let node = self.canonical_node(id);
-            match (self.program().node(node), self.order_key_name(id)) {
+            match (self.program().node(node), self.sort_key_column_name(id)) {
                 (Ir::Column(column), _) => SortKeyValue::Column(column),
                 (_, name) if name.is_empty() => SortKeyValue::Expression(node),
                 (_, name) => SortKeyValue::Named(name.to_ascii_lowercase()),
@@ -152,14 +152,14 @@ impl Planner<'_> {
             let Ir::Window { over, .. } = program.node(**id) else {
                 return false;
             };
-            let plain = program.window_frame(over).is_over_rows() && program.partition_keys(over).is_empty();
+            let plain = program.window_frame(over).is_row_window() && program.partition_keys(over).is_empty();
             plain && self.stratum_column(**id, stratum).is_none()
         };
         if ir_ids.iter().filter(through).take(2).count() < 2 {
             return;
         }
         let names = |ids: &mut dyn Iterator<Item = IrId>| -> Vec<String> {
-            ids.map(|id| self.order_key_name(id))
+            ids.map(|id| self.sort_key_column_name(id))
                 .filter(|name| !name.is_empty())
                 .collect()
         };
@@ -187,14 +187,14 @@ impl Planner<'_> {
     pub(super) fn emit_sort_key(&mut self, id: IrId, descending: bool, stratum: u32) -> SqlId {
         let key = self.emit_column_or_value(id, stratum);
         let nullable = self.program().meta(id).nullable;
-        self.emitter.emit_order_key(key, descending, nullable)
+        self.emitter.emit_order_by_key(key, descending, nullable)
     }
 
     /// Emits an input column twice: unchanged and as a sort key.
-    pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stratum: u32) -> (SqlId, SqlId) {
+    pub(super) fn emit_column_and_sort_key(&mut self, column: &InputColumn, stratum: u32) -> (SqlId, SqlId) {
         let column_sql = self.emit_input_column(column, stratum);
         let nullable = self.is_input_nullable(column);
-        (column_sql, self.emitter.emit_order_key(column_sql, false, nullable))
+        (column_sql, self.emitter.emit_order_by_key(column_sql, false, nullable))
     }
 
     /// Emits a partition key of windows.
@@ -205,7 +205,7 @@ impl Planner<'_> {
 
     /// Returns the column name of a key. Empty if the SQL contains the key's expression instead of a name, for example
     /// because the key is not a column of the step.
-    pub(super) fn order_key_name(&self, root: IrId) -> String {
+    pub(super) fn sort_key_column_name(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
             Ir::Definition(definition_index) if !self.step.outputs[definition_index as usize] => String::new(),
@@ -216,7 +216,7 @@ impl Planner<'_> {
     }
 
     /// Resolves a helper whose formula is only the name of another column.
-    fn resolve_helpers(&self, root: IrId) -> IrId {
+    fn resolve_intermediate_definitions(&self, root: IrId) -> IrId {
         self.program()
             .resolve_references_until(root, |_, definition| self.step.outputs[definition])
     }
@@ -247,7 +247,7 @@ impl Planner<'_> {
     pub(super) fn emit_order_by(&mut self, from: &str) -> Vec<SqlId> {
         let specified_keys = self.roles.order.iter();
         let order: Vec<(IrId, bool)> = specified_keys
-            .map(|(id, down)| (self.resolve_helpers(*id), *down))
+            .map(|(id, down)| (self.resolve_intermediate_definitions(*id), *down))
             .collect();
         if order.is_empty() {
             return Vec::new();
@@ -272,7 +272,7 @@ impl Planner<'_> {
                     }
                     None => self.emit_input_column(&key.column, last),
                 };
-                self.emitter.emit_order_key(sql, key.descending, key.nullable)
+                self.emitter.emit_order_by_key(sql, key.descending, key.nullable)
             })
             .collect();
         self.emitter.tree().add_missing_asc_keywords(&mut keys);
@@ -339,7 +339,7 @@ impl Planner<'_> {
             let output_name = self
                 .input
                 .joined
-                .and_then(|joined| self.input_output_name(joined, &column));
+                .and_then(|joined| self.output_name_of_input_column(joined, &column));
             let column = match output_name {
                 Some(name) => InputColumn {
                     relations: Vec::new(),

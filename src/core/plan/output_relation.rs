@@ -9,7 +9,7 @@ use crate::schema::{Column, Relation};
 
 impl Planner<'_> {
     /// Returns the columns that the next step can read, whether other columns may exist, and the grain.
-    pub(super) fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
+    pub(super) fn build_output_relation(&mut self) -> (Relation, bool, Vec<String>) {
         let outputs = self.output_names();
         let (mut relation, open) = self.passthrough_output_columns(&outputs);
         for index in 0..self.outputs.len() {
@@ -94,7 +94,7 @@ impl Planner<'_> {
         }
         if let Some(joined) = self.input.joined {
             let grain = self.input.joined_grain.iter();
-            let names: Option<Vec<String>> = grain.map(|g| self.input_output_name(joined, g)).collect();
+            let names: Option<Vec<String>> = grain.map(|g| self.output_name_of_input_column(joined, g)).collect();
             return names.unwrap_or_default();
         }
         let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());

@@ -19,7 +19,7 @@ pub(super) struct OutputColumn {
 }
 
 /// Returns the output columns of a step, in source order with the keys first.
-pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<OutputColumn> {
+pub(super) fn list_step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<OutputColumn> {
     let program = step.program;
     let mut outputs: Vec<OutputColumn> = Vec::new();
     let mut names = rustc_hash::FxHashSet::default();
@@ -104,7 +104,7 @@ pub fn key_name(text: &str) -> String {
 }
 
 /// Returns the other nodes that repeat the timeframe of a key, each with the key's name.
-pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[OutputColumn]) -> FxHashMap<IrId, String> {
+pub(super) fn find_timeframe_aliases(step: &StepPlan<'_>, outputs: &[OutputColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
     // A timeframe applies to a column or definition, or to the wall-clock time of an instant.
     let applied = |id: IrId| match program.node(id) {

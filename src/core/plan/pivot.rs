@@ -13,10 +13,10 @@ impl Planner<'_> {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys
             .iter()
-            .map(|id| self.order_key_name(*id).to_ascii_lowercase())
+            .map(|id| self.sort_key_column_name(*id).to_ascii_lowercase())
             .collect();
         let is_key = |planner: &Self, id: IrId| {
-            let name = planner.order_key_name(id).to_ascii_lowercase();
+            let name = planner.sort_key_column_name(id).to_ascii_lowercase();
             names.iter().position(|key| !name.is_empty() && *key == name)
         };
         let mut order: Vec<(IrId, bool)> = Vec::new();
@@ -33,7 +33,7 @@ impl Planner<'_> {
         }
         let key_names: Vec<String> = order
             .iter()
-            .map(|(id, _)| self.order_key_name(*id).to_ascii_lowercase())
+            .map(|(id, _)| self.sort_key_column_name(*id).to_ascii_lowercase())
             .collect();
         let is_used = |column: &InputColumn| {
             let name = column.name.to_ascii_lowercase();
@@ -52,7 +52,7 @@ impl Planner<'_> {
             windows.order.push(self.emit_sort_key(id, descending, stratum));
         }
         for column in rest {
-            let (column_sql, key) = self.emit_sort_column(&column, stratum);
+            let (column_sql, key) = self.emit_column_and_sort_key(&column, stratum);
             windows.pivot_rows.push(column_sql);
             windows.order.push(key);
         }

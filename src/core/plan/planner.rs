@@ -11,7 +11,7 @@ use super::lookups::StratumLookups;
 use super::materialization;
 use super::materialized_values::MaterializedValues;
 use super::names::{CteNames, UsedNames};
-use super::outputs::{OutputColumn, step_outputs, timeframe_aliases};
+use super::outputs::{OutputColumn, find_timeframe_aliases, list_step_outputs};
 use super::step::{InputProjection, StepInput, StepOutput, StepSpec, TabSource};
 use super::strata::{self, Strata};
 use super::time_columns::TimeColumn;
@@ -80,9 +80,9 @@ pub fn plan_step<'p>(
     buffers: &'p mut emit::EmitBuffers,
     cte_names: &'p mut CteNames,
 ) -> StepOutput {
-    let outputs = step_outputs(step, spec);
+    let outputs = list_step_outputs(step, spec);
     let mut used_names = collect_used_names(step, spec, input, &outputs, dialect);
-    let aliases = timeframe_aliases(step, &outputs);
+    let aliases = find_timeframe_aliases(step, &outputs);
     let liveness = Liveness::from_step(step);
     let (materialized, assigned_strata) =
         materialize_and_assign_strata(step, spec, input, dialect, &liveness, &aliases, &mut used_names);
@@ -94,7 +94,7 @@ pub fn plan_step<'p>(
         spec,
         input,
         emitter,
-        materialized: materialized,
+        materialized,
         strata: assigned_strata,
         outputs,
         aliases,
@@ -107,7 +107,7 @@ pub fn plan_step<'p>(
         named_window: None,
         lookups: StratumLookups::default(),
         finds: KeyLookups::new(step, &liveness.live),
-        holidays: holidays::holiday_tabs(step.program, input),
+        holidays: holidays::list_holiday_tabs(step.program, input),
         times: Vec::new(),
         cte_names,
         star_conflict: None,
@@ -269,7 +269,7 @@ impl Planner<'_> {
         // Reserve the name of the select that returns the step's rows.
         self.cte_names.reserve(self.spec.name);
         let (ctes, body, first_select) = self.build_selects();
-        let (relation, open, grain) = self.output_relation();
+        let (relation, open, grain) = self.build_output_relation();
         let program = self.program();
         let volatile = program
             .definitions
@@ -335,13 +335,13 @@ impl Planner<'_> {
     }
 
     /// Returns the helper that a node refers to, if a column of the groups contains the helper.
-    fn key_helper_node(&self, id: IrId) -> Option<IrId> {
-        if !self.materialized.has_helpers() {
+    fn grouped_intermediate_node(&self, id: IrId) -> Option<IrId> {
+        if !self.materialized.has_intermediate_definitions() {
             return None;
         }
         let mut helper = None;
         self.program().resolve_references_until(id, |_, definition| {
-            helper = self.materialized.helper_node(definition);
+            helper = self.materialized.intermediate_definition_node(definition);
             helper.is_some()
         });
         helper
@@ -350,7 +350,11 @@ impl Planner<'_> {
     /// Returns the name of the column from which this stratum reads a node. `None` if this stratum computes the node.
     pub(super) fn stratum_column(&self, id: IrId, stratum: u32) -> Option<&str> {
         let is_earlier = |(column_stratum, _): &&(u32, String)| *column_stratum < stratum;
-        let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(is_earlier);
+        let of_helper = || {
+            self.columns
+                .get(&self.grouped_intermediate_node(id)?)
+                .filter(is_earlier)
+        };
         let id = self.canonical_node(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stratum <= self.strata.main);
         let column = self

@@ -40,7 +40,7 @@ pub(super) fn repeated_values(
 ) -> Arena<bool> {
     let step = shared.step;
     let program = step.program;
-    let lengths = operation_counts(step, dialect, materialized);
+    let lengths = count_operations_per_node(step, dialect, materialized);
     let needs_column = |id: IrId, length: usize| {
         let limit = match program.node(id) {
             Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
@@ -71,7 +71,7 @@ pub(super) fn repeated_values(
     let is_written = |definition: usize| match step.roles[definition] {
         DefinitionRole::Definitions => step.outputs[definition],
         DefinitionRole::GroupBy => !matches!(program.node(step.definition_root(definition)), Ir::Definition(_)),
-        _ => !step.is_unused_window_key(definition, windows, ordered),
+        _ => !step.is_unused_sort_or_partition_key(definition, windows, ordered),
     };
     for (id, index) in &nodes {
         if let Some(class) = classes.get_mut(class_of(*id, *index)) {
@@ -90,7 +90,7 @@ pub(super) fn repeated_values(
         class.is_repeated = class.occurrences > 1 && is_candidate(id);
         let is_column = class.is_repeated || materialized.contains(id);
         let occurrences = if is_column { 1 } else { class.occurrences };
-        for operand in written_operands(program, id) {
+        for operand in column_candidate_operands(program, id) {
             if let Some(class) = classes.get_mut(class_of(operand, index)) {
                 class.occurrences = class.occurrences.saturating_add(occurrences);
             }
@@ -103,7 +103,7 @@ pub(super) fn repeated_values(
             continue;
         };
         let Some((id, index)) = class.first else { continue };
-        let operands = written_operands(program, id);
+        let operands = column_candidate_operands(program, id);
         let of_operands = operands
             .iter()
             .map(|id| final_lengths.get(class_of(*id, index)).copied().unwrap_or(0));
@@ -124,7 +124,7 @@ pub(super) fn repeated_values(
 
 /// Returns the operands that can be columns of the select that computes a value. A window's call is part of the window,
 /// and a lookup's operands belong to other rows.
-fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
+fn column_candidate_operands(program: &Program, id: IrId) -> Vec<IrId> {
     match program.node(id) {
         Ir::Window { call, over } => {
             let keys = program.partition_keys(over).iter().copied();
@@ -136,7 +136,7 @@ fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
 }
 
 /// Returns the number of calls, operators and branches in the SQL of each node.
-fn operation_counts(step: &StepPlan<'_>, dialect: Dialect, materialized: &MaterializedValues) -> Arena<usize> {
+fn count_operations_per_node(step: &StepPlan<'_>, dialect: Dialect, materialized: &MaterializedValues) -> Arena<usize> {
     let program = step.program;
     let mut lengths = Arena::filled(0_usize, program.len());
     let definitions = program.order.iter().map(|index| &program.definitions[*index as usize]);

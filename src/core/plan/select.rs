@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::joins::PassthroughColumns;
-use super::lookup_by_key::to_identifier_part;
+use super::lookup_by_key::to_identifier_fragment;
 use super::outputs::OutputColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, InputProjection};
@@ -50,7 +50,7 @@ impl Planner<'_> {
             // If several steps add a column with the same name, the name of the input distinguishes their CTEs.
             Some(name) => match format!("with_{name}") {
                 name if self.cte_names.is_free(&name) => name,
-                name => format!("{}_{name}", to_identifier_part(self.input.name)),
+                name => format!("{}_{name}", to_identifier_fragment(self.input.name)),
             },
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),
@@ -119,11 +119,11 @@ impl Planner<'_> {
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
         if self.joined_input(stratum).is_some() && !grouping {
-            let mut items = self.passthrough_items();
+            let mut items = self.passthrough_select_items();
             items.append(&mut select.items);
             select.items = items;
             select.star = matches!(self.spec.keep, InputProjection::All);
-        } else if stratum == 0 && !grouping && self.hides_value_in_star() {
+        } else if stratum == 0 && !grouping && self.input_shadows_computed_value() {
             let mut items = self.expand_star_items();
             items.append(&mut select.items);
             (select.items, select.star) = (items, false);
@@ -257,7 +257,7 @@ impl Planner<'_> {
                 .map(|(_, id)| *id)
                 .chain(tested.iter().copied())
                 .collect();
-            keys.extend(self.find_key_dependent_columns(&groups, &keys, stratum));
+            keys.extend(self.find_functionally_dependent_columns(&groups, &keys, stratum));
         }
         let joined = self.joined_input(stratum);
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
@@ -286,14 +286,14 @@ impl Planner<'_> {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         self.named_window = None;
-        self.emitter.windows.period_lookup_keys = self.emit_frame_keys(stratum);
+        self.emitter.windows.period_lookup_keys = self.emit_period_frame_keys(stratum);
         self.emit_nodes(&roots, stratum);
         let source = self.select_source(stratum, from);
         let mut select = Select::scan(source.clone());
         select.window = self.named_window.take();
         if !self.lookups.is_empty() {
             select.star_of = Some(self.quoted_name(from));
-            select = select.join(self.lookup_joins(stratum, from, &source));
+            select = select.join(self.build_lookup_joins(stratum, from, &source));
         }
         if let Some(joined) = joined {
             select = select.join(self.emit_joins(joined));
@@ -340,7 +340,7 @@ impl Planner<'_> {
         if !self.computed_sql_nodes(roots, stratum).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
         {
-            item.expr = self.emitter.emit_group_constant(item.expr);
+            item.expr = self.emitter.emit_constant_as_aggregate(item.expr);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId, Program};
 
 /// Returns the nodes of each aggregate and window that occurs more than once in live definitions. The node that is
 /// computed first comes first.
-pub(super) fn equal_values(step: &StepPlan<'_>, live: &Arena<bool>) -> Vec<Vec<IrId>> {
+pub(super) fn find_equal_values(step: &StepPlan<'_>, live: &Arena<bool>) -> Vec<Vec<IrId>> {
     let program = step.program;
     let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::PeriodLookup { .. });
     if !program.shares_nodes && program.nodes().filter(counts).count() < 2 {

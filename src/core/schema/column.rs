@@ -103,7 +103,7 @@ impl Column {
         let digits = DecimalDigits::from_type_text(text);
         self.is_array = structs::is_array_type(text);
         self.is_uuid = self.ty == Type::Text && text.trim().eq_ignore_ascii_case("uuid");
-        self.is_user_defined = self.ty == Type::Other && !self.is_array && !structs::is_built_in(text);
+        self.is_user_defined = self.ty == Type::Other && !self.is_array && !structs::is_built_in_type(text);
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {

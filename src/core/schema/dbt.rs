@@ -61,7 +61,7 @@ impl RelationMetadata {
         let listed_names: FxHashSet<String> = self.columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
         for facts in self.columns {
             let type_name = facts.data_type.unwrap_or_default();
-            let ty = warehouse_type(&type_name, dialect);
+            let ty = parse_warehouse_type(&type_name, dialect);
             let values = if facts.values.is_empty() {
                 enum_values(&type_name)
             } else {
@@ -79,7 +79,8 @@ impl RelationMetadata {
             });
             for (path, field_type) in fields {
                 let is_listed = listed_names.contains(&path.to_ascii_lowercase());
-                let column = Column::new(path, warehouse_type(&field_type, dialect)).with_declared_type(&field_type);
+                let column =
+                    Column::new(path, parse_warehouse_type(&field_type, dialect)).with_declared_type(&field_type);
                 relation = if is_listed { relation } else { relation.with(column) };
             }
         }
@@ -113,7 +114,7 @@ impl RelationMetadata {
 
 /// Parses the name of a type in the warehouse. For example, `timestamp` is an instant in BigQuery and wall-clock time
 /// elsewhere.
-fn warehouse_type(text: &str, dialect: Dialect) -> Type {
+fn parse_warehouse_type(text: &str, dialect: Dialect) -> Type {
     let timestamp_types = [Type::Timestamp, Type::Timestamptz];
     let dialect_type = timestamp_types
         .into_iter()
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn types_depend_on_dialect() {
-        let parsed_type = |text: &str, dialect: &str| warehouse_type(text, dialect.parse().unwrap());
+        let parsed_type = |text: &str, dialect: &str| parse_warehouse_type(text, dialect.parse().unwrap());
         assert_eq!(parsed_type("TIMESTAMP", "bigquery"), Type::Timestamptz);
         assert_eq!(parsed_type("DATETIME", "bigquery"), Type::Timestamp);
         assert_eq!(parsed_type("TIMESTAMP", "duckdb"), Type::Timestamp);

@@ -10,7 +10,7 @@
 //!     primary_key: [id]
 //! ```
 
-use super::read::{string_keyed_pairs, wrong_shape_error};
+use super::read::{string_keyed_pairs, unexpected_node_error};
 use super::{Access, Column, Relation, Schema};
 use crate::Type;
 use crate::diag::suggest::{nearest_name, similar_name_help};
@@ -69,29 +69,29 @@ pub fn read_relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> R
             "primary_key" => primary_key = Some(value),
             "access" => match value.text().and_then(Access::from_name) {
                 Some(word) => access = Some(word),
-                None => faults.push(wrong_shape_error(
+                None => faults.push(unexpected_node_error(
                     value,
                     "`access`",
                     "`private`, `protected` or `public`",
                 )),
             },
             "name" if value.text().is_some() => {}
-            "name" => faults.push(wrong_shape_error(value, "`name`", "the name of the relation")),
+            "name" => faults.push(unexpected_node_error(value, "`name`", "the name of the relation")),
             "group" => match value.text() {
                 Some(name) => group = Some(name),
-                None => faults.push(wrong_shape_error(value, "`group`", "the name of a group")),
+                None => faults.push(unexpected_node_error(value, "`group`", "the name of a group")),
             },
             "complete" => match value.boolean() {
                 Some(true) => {}
                 Some(false) => relation = relation.mark_incomplete(),
-                None => faults.push(wrong_shape_error(value, "`complete`", "true or false")),
+                None => faults.push(unexpected_node_error(value, "`complete`", "true or false")),
             },
-            _ if is_type(value) && !std::mem::replace(&mut misplaced, true) => {
+            _ if is_type_name(value) && !std::mem::replace(&mut misplaced, true) => {
                 let message = format!("the column `{word}` of `{name}` is not under `columns`");
                 let help = "write `columns:` before the columns, and indent the columns below this key";
                 faults.push(Diagnostic::new(Code::UnknownKey, key.span, message).with_help(help));
             }
-            _ if is_type(value) => {}
+            _ if is_type_name(value) => {}
             _ => faults.push(unknown_key_error(key, word, RELATION_KEYS)),
         }
     }
@@ -127,24 +127,24 @@ fn read_column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>
             }
             "nullable" => match value.boolean() {
                 Some(nullable) => column = column.nullable(nullable),
-                None => faults.push(wrong_shape_error(value, "`nullable`", "true or false")),
+                None => faults.push(unexpected_node_error(value, "`nullable`", "true or false")),
             },
             "description" => match value.text() {
                 Some(text) => column = column.description(text),
                 None if value.is_null() => {}
-                None => faults.push(wrong_shape_error(value, "`description`", "a string")),
+                None => faults.push(unexpected_node_error(value, "`description`", "a string")),
             },
             "values" => match column_values(value) {
                 Some(values) => column = column.values(values),
-                None => faults.push(wrong_shape_error(value, "`values`", "a list of strings")),
+                None => faults.push(unexpected_node_error(value, "`values`", "a list of strings")),
             },
             "tags" => match column_values(value) {
                 Some(tags) => column = column.with_tags(tags),
-                None => faults.push(wrong_shape_error(value, "`tags`", "a list of strings")),
+                None => faults.push(unexpected_node_error(value, "`tags`", "a list of strings")),
             },
             "quoted" => match value.boolean() {
                 Some(quoted) => column = column.with_quoted_name(quoted),
-                None => faults.push(wrong_shape_error(value, "`quoted`", "true or false")),
+                None => faults.push(unexpected_node_error(value, "`quoted`", "true or false")),
             },
             _ => faults.push(unknown_key_error(key, word, COLUMN_KEYS)),
         }
@@ -179,7 +179,7 @@ fn column_values(node: &Node) -> Option<Vec<String>> {
 }
 
 /// Returns whether a value is the name of a type in the formula language.
-fn is_type(node: &Node) -> bool {
+fn is_type_name(node: &Node) -> bool {
     let ty = node.text().and_then(|text| text.parse::<Type>().ok());
     ty.is_some_and(|ty| ty != Type::Other)
 }
@@ -225,7 +225,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     let mut names = Vec::new();
     for item in items {
         let Some(name) = item.text() else {
-            faults.push(wrong_shape_error(item, "`primary_key`", "column names"));
+            faults.push(unexpected_node_error(item, "`primary_key`", "column names"));
             continue;
         };
         if relation.column(name).is_none() {

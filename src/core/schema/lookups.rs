@@ -29,7 +29,7 @@ pub fn record_lookups<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<RecordedLooku
 }
 
 /// Adds a lookup, if lookups are recorded.
-pub fn add_lookup(lookup: impl FnOnce() -> RecordedLookup) {
+pub fn record_lookup(lookup: impl FnOnce() -> RecordedLookup) {
     RECORDED_LOOKUPS.with_borrow_mut(|recorded| {
         if let Some(recorded) = recorded {
             recorded.insert(lookup());

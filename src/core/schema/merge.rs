@@ -8,7 +8,7 @@ use crate::Type;
 impl Schema {
     /// Marks the schema as incomplete, which means that other relations may exist.
     #[must_use]
-    pub fn as_partial_list(mut self) -> Self {
+    pub fn mark_as_incomplete(mut self) -> Self {
         self.partial = true;
         self
     }
@@ -60,28 +60,28 @@ impl Schema {
     /// Merges two schemas. The properties in `self` take precedence, and `other` provides missing properties.
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
-        self.merged_by(other, Relation::merged_with)
+        self.merge_relations_with(other, Relation::merged_with)
     }
 
     /// Like [`merged_with`](Self::merged_with), but also keeps the type details that only `other` specifies for a
     /// relation that is in no catalog and therefore may have unlisted columns.
     #[must_use]
     pub fn merged_with_type_details(self, other: &Self) -> Self {
-        self.merged_by(other, Relation::merged_with_type_details)
+        self.merge_relations_with(other, Relation::merged_with_type_details)
     }
 
     /// Like [`merged_with`](Self::merged_with), but a relation from a file also receives the columns, the key and the
     /// column properties that only `other` specifies, because the file may be incomplete.
     #[must_use]
-    pub fn completed_with(self, other: &Self) -> Self {
-        self.merged_by(other, |relation, other| match relation.origin {
+    pub fn merged_with_missing_columns(self, other: &Self) -> Self {
+        self.merge_relations_with(other, |relation, other| match relation.origin {
             // The relation comes from dbt's artifacts, which are complete.
             Some(_) => relation.merged_with(other),
-            None => relation.completed_with(other),
+            None => relation.merged_with_missing_columns(other),
         })
     }
 
-    fn merged_by(self, other: &Self, merge: impl Fn(&Relation, &Relation) -> Relation) -> Self {
+    fn merge_relations_with(self, other: &Self, merge: impl Fn(&Relation, &Relation) -> Relation) -> Self {
         let mut schema = Self {
             partial: self.partial && other.partial,
             ..Self::default()
@@ -161,9 +161,9 @@ impl Relation {
     }
 
     /// Returns the relation, completed with the properties that only `other` has.
-    fn completed_with(&self, other: &Self) -> Self {
+    fn merged_with_missing_columns(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
-            Some(other_column) => column.completed_with(other_column),
+            Some(other_column) => column.merged_with_missing_columns(other_column),
             None => column.clone(),
         });
         let mut own_relation = columns.fold(self.without_columns(), Self::with);
@@ -236,7 +236,7 @@ impl Column {
     }
 
     /// Returns the column, completed with the properties that only `other` has.
-    fn completed_with(&self, other: &Self) -> Self {
+    fn merged_with_missing_columns(&self, other: &Self) -> Self {
         let column = self.merged_with(other);
         Self {
             nullable: self.nullable && other.nullable,
@@ -273,7 +273,7 @@ mod tests {
             .with(Column::new("tier", Type::Integer))
             .with(Column::new("id", Type::Unknown));
         let schema = |relation: &Relation| Schema::new().with(relation.clone());
-        let merged = schema(&file_relation).completed_with(&schema(&known_relation));
+        let merged = schema(&file_relation).merged_with_missing_columns(&schema(&known_relation));
         let merged = merged.relation("customers").unwrap();
         let columns: Vec<_> = merged
             .columns()
@@ -295,7 +295,7 @@ mod tests {
         assert!(merged.column("tier").is_some_and(|tier| tier.known_values().is_some()));
         // A relation from dbt's artifacts is complete.
         let origin = super::super::RelationOrigin::Source("raw".into());
-        let merged = schema(&file_relation.with_origin(origin)).completed_with(&schema(&known_relation));
+        let merged = schema(&file_relation.with_origin(origin)).merged_with_missing_columns(&schema(&known_relation));
         assert_eq!(merged.relation("customers").unwrap().columns().len(), 2);
     }
 }

@@ -21,7 +21,7 @@ use crate::symbol_table::NameIndex;
 pub use column::{Column, ColumnProvenance};
 pub use decimal::DecimalDigits;
 use lookups::RecordedLookup;
-pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
+pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_FROM_DBT_TAG, to_omni_name, view_name as omni_view_name};
 pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRowSource, omni_references, replace_omni_references};
 pub use relation::{Access, Relation, RelationOrigin};
 pub use structs::field_name;
@@ -91,14 +91,14 @@ impl Schema {
     /// Returns the relations, in order.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
-        lookups::add_lookup(|| RecordedLookup::Everything);
+        lookups::record_lookup(|| RecordedLookup::Everything);
         self.relations.as_slice()
     }
 
     /// Returns the relation with this name, ignoring case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        lookups::add_lookup(|| RecordedLookup::Relation(name.to_ascii_lowercase()));
+        lookups::record_lookup(|| RecordedLookup::Relation(name.to_ascii_lowercase()));
         self.by_name
             .find(name.into(), |i| self.relations[i].schema_name().as_bytes())
             .map(|i| &self.relations[i])

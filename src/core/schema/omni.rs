@@ -2,14 +2,14 @@
 
 use rustc_hash::FxHashMap;
 
-use super::read::{string_keyed_pairs, wrong_shape_error};
+use super::read::{string_keyed_pairs, unexpected_node_error};
 use super::{Column, Relation, Schema};
 use crate::Type;
 use crate::diag::Diagnostic;
 use crate::yaml::Node;
 
 /// Tag that `pull` adds to objects that no longer exist in dbt.
-pub const REMOVED_TAG: &str = "dbt_removed";
+pub const REMOVED_FROM_DBT_TAG: &str = "dbt_removed";
 
 /// Adds a view under the name of its file. All other keys in the file are relevant only to Omni.
 pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
@@ -19,7 +19,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
     if let Some(dimensions) = root.get("dimensions") {
         for (node, name, dimension) in string_keyed_pairs(dimensions, "`dimensions`", faults) {
             if dimension.pairs().is_none() && !dimension.is_null() {
-                faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
+                faults.push(unexpected_node_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;
             }
             let is = |flag: &str| dimension.is_true_at(flag);
@@ -27,7 +27,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
                 continue;
             }
             let tags = dimension.texts_at("tags");
-            if tags.iter().any(|tag| tag == REMOVED_TAG) {
+            if tags.iter().any(|tag| tag == REMOVED_FROM_DBT_TAG) {
                 gone.push(name.to_owned());
                 continue;
             }
@@ -145,7 +145,7 @@ impl OmniViewIndex {
 
     /// Returns the names of the view with this index.
     #[must_use]
-    pub fn names_of(&self, index: usize) -> Option<&OmniViewNames> {
+    pub fn names_of_view(&self, index: usize) -> Option<&OmniViewNames> {
         self.names.get(index)
     }
 

@@ -3,7 +3,7 @@
 use super::Access;
 use super::Schema;
 use super::dbt::{ColumnMetadata, RelationMetadata};
-use super::read::wrong_shape_error;
+use super::read::unexpected_node_error;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
@@ -62,7 +62,7 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
             .concat(),
             ..ColumnMetadata::default()
         };
-        for test in read_tests(column).filter(DbtTest::is_unconditional) {
+        for test in read_data_tests(column).filter(DbtTest::is_unconditional) {
             column_metadata.not_null |= test.name == "not_null";
             column_metadata.unique |= test.name == "unique";
             if let Some(values) = test.test_argument("values").filter(|_| test.name == "accepted_values") {
@@ -82,7 +82,9 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
         }
         facts.columns.push(column_metadata);
     }
-    for test in read_tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.is_unconditional()) {
+    for test in
+        read_data_tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.is_unconditional())
+    {
         let columns = test
             .test_argument("combination_of_columns")
             .and_then(Node::items)
@@ -97,7 +99,7 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
 fn node_name<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
     let name = node.text_at("name");
     if name.is_none() {
-        faults.push(wrong_shape_error(node, "a dbt entry", "a mapping with a `name`"));
+        faults.push(unexpected_node_error(node, "a dbt entry", "a mapping with a `name`"));
     }
     name
 }
@@ -108,7 +110,7 @@ fn read_list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n
         Some(items) => items,
         None if value.is_null() => &[],
         None => {
-            faults.push(wrong_shape_error(value, &format!("`{key}`"), "a list"));
+            faults.push(unexpected_node_error(value, &format!("`{key}`"), "a list"));
             &[]
         }
     }
@@ -128,7 +130,7 @@ struct DbtTest<'n> {
     settings: Option<&'n Node>,
 }
 
-fn read_tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
+fn read_data_tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
         .filter_map(|key| node.get(key)?.items());

@@ -87,7 +87,7 @@ impl Schema {
 fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let root = match yaml::read(text, faults) {
         Ok(Some(root)) => root,
-        Ok(None) => return faults.push(not_a_schema_error(Span::default(), "the file is empty", None)),
+        Ok(None) => return faults.push(unsupported_schema_error(Span::default(), "the file is empty", None)),
         Err(fault) => return faults.push(fault),
     };
     let has = |key: &str| root.get(key).is_some();
@@ -104,7 +104,7 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
 
 fn unknown_format_error(root: &Node) -> Diagnostic {
     let Some(pairs) = root.pairs() else {
-        return not_a_schema_error(
+        return unsupported_schema_error(
             root.span,
             &format!("expected `relations:`, found {}", root.kind_name()),
             None,
@@ -114,8 +114,8 @@ fn unknown_format_error(root: &Node) -> Diagnostic {
         .iter()
         .find_map(|(key, _)| Some((key.span, nearest_name(key.text()?, KEYS.iter().copied())?)));
     match near {
-        Some((span, key)) => not_a_schema_error(span, "the file contains no schema key", Some(key)),
-        None => not_a_schema_error(
+        Some((span, key)) => unsupported_schema_error(span, "the file contains no schema key", Some(key)),
+        None => unsupported_schema_error(
             pairs.first().map_or(root.span, |(key, _)| key.span),
             "the file contains no schema key",
             None,
@@ -124,7 +124,7 @@ fn unknown_format_error(root: &Node) -> Diagnostic {
 }
 
 /// Returns the error for a file in an unsupported format.
-pub fn not_a_schema_error(span: Span, description: &str, near: Option<&str>) -> Diagnostic {
+pub fn unsupported_schema_error(span: Span, description: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar_name_help(key),
         None => "write `relations:` with tables and their columns, or use dbt's manifest.json".to_owned(),
@@ -133,7 +133,7 @@ pub fn not_a_schema_error(span: Span, description: &str, near: Option<&str>) -> 
 }
 
 /// Returns the error for a node that does not have the expected shape.
-pub fn wrong_shape_error(node: &Node, description: &str, expected: &str) -> Diagnostic {
+pub fn unexpected_node_error(node: &Node, description: &str, expected: &str) -> Diagnostic {
     let found = match node.text() {
         Some(word) if expected == "true or false" => format!("`{word}`"),
         _ => node.kind_name().to_owned(),
@@ -159,7 +159,7 @@ pub fn string_keyed_pairs<'n>(
 ) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {
-            faults.push(wrong_shape_error(node, description, "a mapping"));
+            faults.push(unexpected_node_error(node, description, "a mapping"));
         }
         return Vec::new();
     };
@@ -167,7 +167,7 @@ pub fn string_keyed_pairs<'n>(
     for (key, value) in pairs {
         match key.text() {
             Some(name) => named_nodes.push((key, name, value)),
-            None => faults.push(wrong_shape_error(key, description, "a name")),
+            None => faults.push(unexpected_node_error(key, description, "a name")),
         }
     }
     named_nodes

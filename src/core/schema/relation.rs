@@ -158,7 +158,7 @@ impl Relation {
 
     /// Returns a relation with another name and the same columns, but without keys.
     #[must_use]
-    pub fn columns_as(&self, name: &str) -> Self {
+    pub fn copy_columns_under_name(&self, name: &str) -> Self {
         self.columns().iter().cloned().fold(Self::new(name), Self::with)
     }
 

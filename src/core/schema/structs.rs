@@ -4,7 +4,7 @@
 const MAX_DEPTH: usize = 15;
 
 /// Warehouse types that are not numbers, text, booleans or dates. All other names are user-defined types.
-const BUILT_IN: &[&str] = &[
+const BUILT_IN_TYPES: &[&str] = &[
     "array",
     "binary",
     "bit",
@@ -51,9 +51,9 @@ const BUILT_IN: &[&str] = &[
 ];
 
 /// Returns whether a type name, other than that of a number, text, boolean or date, is a built-in type of a warehouse.
-pub fn is_built_in(text: &str) -> bool {
+pub fn is_built_in_type(text: &str) -> bool {
     let word = text.trim().split(['(', '<', ' ']).next().unwrap_or_default();
-    BUILT_IN.iter().any(|name| name.eq_ignore_ascii_case(word))
+    BUILT_IN_TYPES.iter().any(|name| name.eq_ignore_ascii_case(word))
 }
 
 /// Returns the last name in a path: `category` for `device.category`.

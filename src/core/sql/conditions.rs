@@ -111,8 +111,8 @@ impl SqlTree {
         for part in &mut parts {
             if let Sql::Binary { op, left, right } = *self.node(*part)
                 && let Some(op) = op.swapped()
-                && self.is_column_of(left, joined) == Some(true)
-                && self.is_column_of(right, joined) == Some(false)
+                && self.is_column_of_relation(left, joined) == Some(true)
+                && self.is_column_of_relation(right, joined) == Some(false)
             {
                 *part = self.add_binary(op, right, left, Span::default());
                 turned = true;
@@ -126,7 +126,7 @@ impl SqlTree {
     }
 
     /// Returns whether a qualified column belongs to this relation.
-    fn is_column_of(&self, field: SqlId, relation: &str) -> Option<bool> {
+    fn is_column_of_relation(&self, field: SqlId, relation: &str) -> Option<bool> {
         let Sql::Field { qualifier, .. } = *self.node(field) else {
             return None;
         };

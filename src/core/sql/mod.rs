@@ -26,7 +26,7 @@ pub use query::{
     write_query,
 };
 pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
-pub use repeated_reads::has_repeated_call;
-pub use single_line::{FlatStep, SpanMapping, write_flat, write_flat_mapped};
+pub use repeated_reads::has_reevaluated_call;
+pub use single_line::{SingleLineStep, SpanMapping, write_single_line, write_single_line_mapped};
 pub use text::SqlText;
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

@@ -6,7 +6,7 @@ use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 
 /// Prints one item per line, at `indent`.
-fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_list_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
     for (i, id) in tree.args(slice).iter().enumerate().rev() {
         let last = i + 1 == slice.count as usize;
         if !last {
@@ -29,7 +29,7 @@ fn write_spaced_parts(tree: &SqlTree, slice: SqlSlice, indent: usize, after: usi
 }
 
 /// Prints one item per line without brackets. The first item is on the current line.
-fn write_separated_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_unbracketed_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
     for (i, id) in tree.args(slice).iter().enumerate().rev() {
         stack.push(LayoutStep::node(*id, indent, 1));
         if i > 0 {
@@ -39,7 +39,7 @@ fn write_separated_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: 
 }
 
 /// Prints a node that does not fit on one line. The pieces are pushed in reverse order.
-pub(super) fn write_multiline(
+pub(super) fn write_multiline_node(
     tree: &SqlTree,
     id: SqlId,
     indent: usize,
@@ -69,9 +69,9 @@ pub(super) fn write_multiline(
             out.text.push_str(name);
             out.text.push('(');
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
+            write_list_lines(tree, args, inner, stack);
         }
-        Sql::Binary { op, .. } => write_chain(tree, id, op, indent, after, stack),
+        Sql::Binary { op, .. } => write_operator_chain(tree, id, op, indent, after, stack),
         Sql::Not(x) => {
             out.text.push_str("not ");
             stack.push(broken_step(x, first, indent, after));
@@ -90,7 +90,7 @@ pub(super) fn write_multiline(
         }
         Sql::In { x, negated, args } => {
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
+            write_list_lines(tree, args, inner, stack);
             let word = if negated { " not in (" } else { " in (" };
             stack.extend([LayoutStep::Str(word), broken_step(x, first, indent, word.len())]);
         }
@@ -118,7 +118,7 @@ pub(super) fn write_multiline(
             ]);
         }
         Sql::Spaced(args) => write_spaced_parts(tree, args, indent, after, stack),
-        Sql::List(args) => write_separated_lines(tree, args, indent, stack),
+        Sql::List(args) => write_unbracketed_lines(tree, args, indent, stack),
         Sql::Paren(x) => {
             out.text.push('(');
             stack.extend([
@@ -131,7 +131,7 @@ pub(super) fn write_multiline(
         Sql::Bracket(args) => {
             out.text.push('[');
             stack.extend([LayoutStep::Str("]"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
+            write_list_lines(tree, args, inner, stack);
         }
         Sql::Subscript { x, index } => {
             stack.extend([
@@ -166,7 +166,7 @@ fn write_subquery(value: SqlId, name: &'static str, from: SqlId, indent: usize, 
 
 /// Prints a chain of operators with the same precedence, broken at each operator. A subquery begins on the line of its
 /// operator.
-fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
+fn write_operator_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
     if let (Sql::Binary { left, right, .. }, meta) = *tree.entry(id)
         && matches!(tree.node(right), Sql::Subquery { .. })
     {
@@ -229,9 +229,9 @@ fn write_case(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, indent: us
         let last = index + 1 == chain.len();
         for pair in tree.args(*arms).chunks(2).rev() {
             match pair {
-                [test, value] => write_arm(tree, *test, *value, inner, stack),
+                [test, value] => write_case_arm(tree, *test, *value, inner, stack),
                 [value] if last => {
-                    write_branch(tree, "else", *value, inner, stack);
+                    write_case_branch(tree, "else", *value, inner, stack);
                     stack.push(LayoutStep::Line(inner));
                 }
                 _ => {}
@@ -288,13 +288,15 @@ pub(super) fn write_over_clause(tree: &SqlTree, id: SqlId, indent: usize, stack:
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
         Sql::OverNamed { name, rows, .. } => {
-            rows.into_iter().for_each(|rows| write_frame(tree, rows, inner, stack));
+            rows.into_iter()
+                .for_each(|rows| write_window_frame(tree, rows, inner, stack));
             stack.extend([LayoutStep::Flat(name), LayoutStep::Line(inner)]);
         }
         Sql::Over {
             partition, order, rows, ..
         } => {
-            rows.into_iter().for_each(|rows| write_frame(tree, rows, inner, stack));
+            rows.into_iter()
+                .for_each(|rows| write_window_frame(tree, rows, inner, stack));
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
                     continue;
@@ -306,7 +308,7 @@ pub(super) fn write_over_clause(tree: &SqlTree, id: SqlId, indent: usize, stack:
                         stack.push(LayoutStep::Str(if i > 0 { ", " } else { " " }));
                     }
                 } else {
-                    write_lines(tree, slice, inner_indent(inner), stack);
+                    write_list_lines(tree, slice, inner_indent(inner), stack);
                 }
                 stack.extend([LayoutStep::Str(word), LayoutStep::Line(inner)]);
             }
@@ -318,7 +320,7 @@ pub(super) fn write_over_clause(tree: &SqlTree, id: SqlId, indent: usize, stack:
 
 /// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that its operators
 /// are aligned.
-fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_case_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let is_below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > LINE_WIDTH;
     if is_below {
@@ -331,7 +333,7 @@ fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize,
 }
 
 /// Prints `when test then value` on one line, on two lines, or with the test below `when`.
-fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_case_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
     let inner = inner_indent(indent);
     let node = |id: SqlId, indent: usize| LayoutStep::Broken {
@@ -349,7 +351,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
             LayoutStep::Line(indent),
         ]);
     } else if indent + 5 + test_width <= LINE_WIDTH {
-        write_branch(tree, "then", value, inner, stack);
+        write_case_branch(tree, "then", value, inner, stack);
         stack.extend([
             LayoutStep::Line(inner),
             node(test, indent),
@@ -357,7 +359,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
             LayoutStep::Line(indent),
         ]);
     } else {
-        write_branch(tree, "then", value, inner, stack);
+        write_case_branch(tree, "then", value, inner, stack);
         stack.extend([
             LayoutStep::Line(inner),
             node(test, inner),
@@ -369,7 +371,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
 }
 
 /// Prints the frame of a window on its own line. A long frame continues on the next line with its second bound.
-fn write_frame(tree: &SqlTree, frame: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_window_frame(tree: &SqlTree, frame: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     match *tree.node(frame) {
         Sql::Spaced(parts) if indent + tree.width(frame) as usize > LINE_WIDTH => {
             for (index, part) in tree.args(parts).iter().enumerate().rev() {

@@ -52,7 +52,8 @@ impl Join {
 }
 
 impl Select {
-    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::select_star`] adds them.
+    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::select_star`] adds
+    /// them.
     #[must_use]
     pub fn scan(source: SelectSource) -> Self {
         Self {
@@ -142,7 +143,7 @@ impl Select {
     /// Keeps all columns of one of the relations that the select reads. `relation` is the relation's name as written in
     /// SQL.
     #[must_use]
-    pub fn select_star_of(mut self, relation: impl Into<String>) -> Self {
+    pub fn select_star_of_relation(mut self, relation: impl Into<String>) -> Self {
         self.star_of = Some(relation.into());
         self.select_star()
     }

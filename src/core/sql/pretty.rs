@@ -1,8 +1,8 @@
 //! Multi-line printer of expressions that breaks long lines. The printer uses a loop with an explicit stack instead of
 //! recursion.
 
-use super::multiline::{inline_window_call, write_multiline, write_over_clause};
-use super::single_line::write_flat;
+use super::multiline::{inline_window_call, write_multiline_node, write_over_clause};
+use super::single_line::write_single_line;
 use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
@@ -70,7 +70,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 line_start = out.text.len();
                 out.push_spaces(indent);
             }
-            LayoutStep::Flat(id) => write_flat(tree, id, &mut flat_stack, out),
+            LayoutStep::Flat(id) => write_single_line(tree, id, &mut flat_stack, out),
             LayoutStep::Leading { id, bracketed, indent } => {
                 let fits = out.text.len() - line_start + tree.width(id) as usize <= LINE_WIDTH;
                 match inline_window_call(tree, id).filter(|_| !bracketed && !fits) {
@@ -107,7 +107,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     stack.push(LayoutStep::Str(")"));
                 }
                 if fits {
-                    write_flat(tree, id, &mut flat_stack, out);
+                    write_single_line(tree, id, &mut flat_stack, out);
                 } else if bracketed {
                     stack.push(LayoutStep::Line(indent));
                     stack.push(LayoutStep::Broken {
@@ -118,7 +118,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     });
                     stack.push(LayoutStep::Line(inner_indent(indent)));
                 } else {
-                    write_multiline(tree, id, indent, after, &mut stack, out);
+                    write_multiline_node(tree, id, indent, after, &mut stack, out);
                 }
             }
         }

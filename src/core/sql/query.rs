@@ -208,8 +208,8 @@ impl Select {
     }
 }
 
-/// Appends the SQL of a query, with a final line break. `shadows_relations` specifies whether output columns hide relations
-/// with the same name in GROUP BY, HAVING and ORDER BY.
+/// Appends the SQL of a query, with a final line break. `shadows_relations` specifies whether output columns hide
+/// relations with the same name in GROUP BY, HAVING and ORDER BY.
 pub fn write_query(
     tree: &SqlTree,
     query: &Query,

@@ -212,7 +212,7 @@ impl PlanPartBuilder<'_> {
     /// Adds the operators of a select and of the further selects of its union.
     fn add_select(&mut self, select: &Select) {
         if select.branches().all(|branch| branch.from.is_none()) {
-            self.add_values(select);
+            self.add_values_operator(select);
             return;
         }
         let branches: Vec<usize> = select.branches().map(|branch| self.add_union_branch(branch)).collect();
@@ -221,7 +221,7 @@ impl PlanPartBuilder<'_> {
         }
     }
 
-    fn add_values(&mut self, select: &Select) -> usize {
+    fn add_values_operator(&mut self, select: &Select) -> usize {
         let argument = match select.unions.len() {
             0 => self.column_names(select),
             more => format!("{} ({} rows)", self.column_names(select), more + 1),
@@ -232,7 +232,7 @@ impl PlanPartBuilder<'_> {
     fn add_union_branch(&mut self, select: &Select) -> usize {
         use OperatorKind::{Aggregate, Distinct, Filter, Limit, Macro, Project, Sort, Window};
         let Some(from) = &select.from else {
-            return self.add_values(select);
+            return self.add_values_operator(select);
         };
         let mut rows = self.add_scan(from, select.from_alias.as_deref());
         for join in &select.joins {
@@ -263,7 +263,7 @@ impl PlanPartBuilder<'_> {
             let items = select.items.iter().zip(&windows);
             let items = items.filter(|(_, window)| window.is_some() == is_window);
             items
-                .filter_map(|(item, _)| builder.definition_of(item.expr, item.alias.as_deref()))
+                .filter_map(|(item, _)| builder.column_definition(item.expr, item.alias.as_deref()))
                 .collect()
         };
         if is_grouped {
@@ -356,7 +356,7 @@ impl PlanPartBuilder<'_> {
     }
 
     /// Returns the definition that an item computes. `None` if the item only passes on or casts a column of this name.
-    fn definition_of(&self, expr: SqlId, alias: Option<&str>) -> Option<String> {
+    fn column_definition(&self, expr: SqlId, alias: Option<&str>) -> Option<String> {
         let alias = alias?;
         let value = match *self.tree.node(expr) {
             Sql::Cast { x, .. } => x,

@@ -9,7 +9,7 @@ use super::query::{Cte, Select, SelectSource};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns whether a CTE that is evaluated several times contains one of these calls.
-pub fn has_repeated_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
+pub fn has_reevaluated_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
     let mut repeated = ctes
         .iter()
         .zip(count_evaluations(ctes, body))
@@ -20,7 +20,7 @@ pub fn has_repeated_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&
 impl SqlTree {
     /// Returns how many bytes of an expression's SQL are repetitions. A subexpression is repeated if several parents
     /// share its node. Names and literals are not counted.
-    pub fn repeated_bytes(&self, root: SqlId) -> u64 {
+    pub fn count_repeated_bytes(&self, root: SqlId) -> u64 {
         let mut open = vec![root];
         let mut seen = FxHashSet::default();
         let mut bytes = 0u64;

@@ -2,7 +2,7 @@
 
 use super::pretty::{LINE_WIDTH, write_pretty};
 use super::query::{NamedWindow, OptionalCondition, QueryInput, Select, SelectSource};
-use super::single_line::write_flat;
+use super::single_line::write_single_line;
 use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
@@ -40,9 +40,9 @@ fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>]
         // Print `select * from x` on one line.
         if let (Some(from), true) = (&select.from, has_no_clauses(select)) {
             out.text.push_str(" from ");
-            write_source(from, select.from_alias.as_deref(), inputs, out);
+            write_select_source(from, select.from_alias.as_deref(), inputs, out);
             out.text.push('\n');
-            write_conditions(tree, select, indent, out);
+            write_where_clause(tree, select, indent, out);
             return;
         }
     }
@@ -54,16 +54,16 @@ fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>]
     }
     write_items(tree, select, indent, out);
     out.text.push('\n');
-    write_from(tree, select, inputs, indent, out);
-    write_conditions(tree, select, indent, out);
-    write_key_list(tree, "group by", &select.group_by, indent, out);
+    write_from_clause(tree, select, inputs, indent, out);
+    write_where_clause(tree, select, indent, out);
+    write_key_clause(tree, "group by", &select.group_by, indent, out);
     if let Some(having) = select.having {
-        write_clause(tree, "having", having, indent, out);
+        write_condition_clause(tree, "having", having, indent, out);
     }
     if let Some(window) = &select.window {
         write_named_window(tree, window, indent, out);
     }
-    write_key_list(tree, "order by", &select.order_by, indent, out);
+    write_key_clause(tree, "order by", &select.order_by, indent, out);
     if let Some(limit) = select.limit {
         out.push_spaces(indent);
         out.text.push_str(&format!("limit {limit}\n"));
@@ -72,7 +72,7 @@ fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>]
 
 /// Prints the select list with one item per line. A single item is printed on the line of `select` if it fits there.
 fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
-    let is_one_line = is_single_line_list(tree, select, indent);
+    let is_one_line = is_single_line_select_list(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
         if is_one_line {
             out.text.push(' ');
@@ -99,21 +99,21 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
     }
 }
 
-fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+fn write_from_clause(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
     if let Some(from) = &select.from {
         out.push_spaces(indent);
         out.text.push_str("from ");
-        write_source(from, select.from_alias.as_deref(), inputs, out);
+        write_select_source(from, select.from_alias.as_deref(), inputs, out);
         out.text.push('\n');
     }
     for join in &select.joins {
         out.push_spaces(indent);
         out.text.push_str(join.kind.keyword());
         out.text.push_str(" join ");
-        write_source(&join.source, join.alias.as_deref(), inputs, out);
+        write_select_source(&join.source, join.alias.as_deref(), inputs, out);
         out.text.push('\n');
         if let Some(condition) = join.on {
-            write_clause(tree, "on", condition, indent + 4, out);
+            write_condition_clause(tree, "on", condition, indent + 4, out);
         }
     }
 }
@@ -132,20 +132,20 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
             out.text.push_str(word);
             for (i, key) in keys.iter().enumerate() {
                 out.text.push_str(if i > 0 { ", " } else { "" });
-                write_flat(tree, *key, &mut Vec::new(), out);
+                write_single_line(tree, *key, &mut Vec::new(), out);
             }
         }
     } else {
         out.text.push('\n');
-        write_key_list(tree, "partition by", &window.partition, indent + 4, out);
-        write_key_list(tree, "order by", &window.order, indent + 4, out);
+        write_key_clause(tree, "partition by", &window.partition, indent + 4, out);
+        write_key_clause(tree, "order by", &window.order, indent + 4, out);
         out.push_spaces(indent);
     }
     out.text.push_str(")\n");
 }
 
 /// Returns whether the select has a single item that fits on the same line as `select`.
-fn is_single_line_list(tree: &SqlTree, select: &Select, indent: usize) -> bool {
+fn is_single_line_select_list(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     let [item] = select.items.as_slice() else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
     let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
@@ -153,10 +153,10 @@ fn is_single_line_list(tree: &SqlTree, select: &Select, indent: usize) -> bool {
 }
 
 /// Prints `where`. An optional condition is printed between its macros, together with the keyword before it.
-fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
+fn write_where_clause(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
     let Some(OptionalCondition { begin, condition, end }) = select.optional_filter else {
         if let Some(filter) = select.filter {
-            write_clause(tree, "where", filter, indent, out);
+            write_condition_clause(tree, "where", filter, indent, out);
         }
         return;
     };
@@ -199,7 +199,7 @@ fn has_no_clauses(select: &Select) -> bool {
         && select.window.is_none()
 }
 
-fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
+fn write_select_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
     let (name, own_alias) = match source {
         SelectSource::Input(index) => inputs
             .get(*index as usize)
@@ -224,7 +224,7 @@ fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
     let line = out.current_line();
     let is_long = line.len() + name.len() + bytes_after > LINE_WIDTH;
     let indent = line.len() - line.trim_start().len();
-    let Some((function, arguments)) = split_call(name).filter(|_| is_long) else {
+    let Some((function, arguments)) = split_table_function_call(name).filter(|_| is_long) else {
         out.text.push_str(name);
         return;
     };
@@ -241,7 +241,7 @@ fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
 }
 
 /// Splits a call of a table function into the function and its arguments. `None` for other relations.
-fn split_call(relation: &str) -> Option<(&str, Vec<&str>)> {
+fn split_table_function_call(relation: &str) -> Option<(&str, Vec<&str>)> {
     let (function, rest) = relation.split_once('(')?;
     let arguments = rest.strip_suffix(')')?;
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ');
@@ -267,7 +267,7 @@ fn split_call(relation: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// Prints a condition after its keyword, or below the keyword if the condition is too long.
-fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut SqlText) {
+fn write_condition_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut SqlText) {
     out.push_spaces(indent);
     out.text.push_str(word);
     if indent + word.len() + 1 + tree.width(expr) as usize <= LINE_WIDTH {
@@ -282,7 +282,7 @@ fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mu
 }
 
 /// Prints keys after their keyword on the same line, or below the keyword with one key per line.
-fn write_key_list(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut SqlText) {
+fn write_key_clause(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut SqlText) {
     if keys.is_empty() {
         return;
     }

@@ -14,7 +14,7 @@ pub struct SpanMapping {
 
 /// Pending output.
 #[derive(Clone, Copy, Debug)]
-pub enum FlatStep {
+pub enum SingleLineStep {
     Str(&'static str),
     /// A node, in parentheses if `bracketed`.
     Node {
@@ -29,7 +29,7 @@ pub enum FlatStep {
 }
 
 /// Appends an expression on one line. The stack must be empty, and is empty again afterwards.
-pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut SqlText) {
+pub fn write_single_line(tree: &SqlTree, root: SqlId, stack: &mut Vec<SingleLineStep>, out: &mut SqlText) {
     RecursivePrinter {
         tree,
         stack,
@@ -40,7 +40,7 @@ pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &
 }
 
 /// Appends an expression on one line, and returns the position of every node.
-pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<SpanMapping> {
+pub fn write_single_line_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<SpanMapping> {
     let mut mappings = Vec::new();
     StackPrinter {
         tree,
@@ -56,7 +56,7 @@ pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<
 }
 
 /// Receives the pieces of a node from left to right.
-trait PieceSink {
+trait FragmentSink {
     fn write_str(&mut self, text: &str);
     fn write_macro(&mut self, text: &str, default: Option<SqlId>);
     fn write_word(&mut self, word: &'static str);
@@ -66,14 +66,14 @@ trait PieceSink {
 /// Printer that recurses up to a limited depth. [`StackPrinter`] prints the nodes below that depth.
 struct RecursivePrinter<'t> {
     tree: &'t SqlTree,
-    stack: &'t mut Vec<FlatStep>,
+    stack: &'t mut Vec<SingleLineStep>,
     out: &'t mut SqlText,
     depth: u32,
 }
 
-const MAX_FLAT_DEPTH: u32 = 40;
+const MAX_PRINT_RECURSION_DEPTH: u32 = 40;
 
-impl PieceSink for RecursivePrinter<'_> {
+impl FragmentSink for RecursivePrinter<'_> {
     fn write_str(&mut self, text: &str) {
         self.out.text.push_str(text);
     }
@@ -107,9 +107,9 @@ impl RecursivePrinter<'_> {
 
     #[inline(never)]
     fn write_unbracketed(&mut self, id: SqlId) {
-        if self.depth < MAX_FLAT_DEPTH {
+        if self.depth < MAX_PRINT_RECURSION_DEPTH {
             self.depth += 1;
-            write_pieces(self.tree, id, self);
+            write_fragments(self.tree, id, self);
             self.depth -= 1;
         } else {
             StackPrinter {
@@ -127,7 +127,7 @@ impl RecursivePrinter<'_> {
 /// Printer that uses a loop and an explicit stack, and optionally records the position of each node.
 struct StackPrinter<'t> {
     tree: &'t SqlTree,
-    stack: &'t mut Vec<FlatStep>,
+    stack: &'t mut Vec<SingleLineStep>,
     out: &'t mut SqlText,
     /// First child of the current node that has not been printed yet. The stack contains the pieces after this child.
     next: Option<(SqlId, bool)>,
@@ -142,17 +142,17 @@ impl StackPrinter<'_> {
             if let Some((id, bracketed)) = now {
                 if bracketed {
                     self.out.text.push('(');
-                    self.stack.push(FlatStep::Str(")"));
+                    self.stack.push(SingleLineStep::Str(")"));
                 }
                 if self.mappings.is_some() {
-                    self.stack.push(FlatStep::End {
+                    self.stack.push(SingleLineStep::End {
                         id,
                         start: self.out.text.len() as u32,
                     });
                 }
                 let base = self.stack.len();
                 self.next = None;
-                write_pieces(self.tree, id, self);
+                write_fragments(self.tree, id, self);
                 if let Some(pieces) = self.stack.get_mut(base..) {
                     pieces.reverse();
                 }
@@ -166,9 +166,9 @@ impl StackPrinter<'_> {
             }
             match self.stack.pop() {
                 None => return,
-                Some(FlatStep::Str(text)) => self.out.text.push_str(text),
-                Some(FlatStep::Node { id, bracketed }) => now = Some((id, bracketed)),
-                Some(FlatStep::End { id, start }) => {
+                Some(SingleLineStep::Str(text)) => self.out.text.push_str(text),
+                Some(SingleLineStep::Node { id, bracketed }) => now = Some((id, bracketed)),
+                Some(SingleLineStep::End { id, start }) => {
                     let sql = Span::new(start, self.out.text.len() as u32);
                     let formula = self.tree.meta(id).span;
                     self.mappings
@@ -180,7 +180,7 @@ impl StackPrinter<'_> {
     }
 }
 
-impl PieceSink for StackPrinter<'_> {
+impl FragmentSink for StackPrinter<'_> {
     /// Prints a string directly. No earlier piece is on the stack, because this method is called only for nodes that
     /// consist of a single text.
     fn write_str(&mut self, text: &str) {
@@ -195,7 +195,7 @@ impl PieceSink for StackPrinter<'_> {
         if self.next.is_none() {
             self.out.text.push_str(word);
         } else {
-            self.stack.push(FlatStep::Str(word));
+            self.stack.push(SingleLineStep::Str(word));
         }
     }
 
@@ -203,12 +203,12 @@ impl PieceSink for StackPrinter<'_> {
         if self.next.is_none() {
             self.next = Some((id, bracketed));
         } else {
-            self.stack.push(FlatStep::Node { id, bracketed });
+            self.stack.push(SingleLineStep::Node { id, bracketed });
         }
     }
 }
 
-fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl PieceSink) {
+fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl FragmentSink) {
     for (i, id) in tree.args(slice).iter().enumerate() {
         if i > 0 {
             sink.write_word(gap);
@@ -219,7 +219,7 @@ fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut imp
 
 /// Passes the pieces of a node to a sink, from left to right.
 #[inline]
-fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
+fn write_fragments<S: FragmentSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
     let bracketed = |position: u8| meta.brackets.is_set(position);
     let plain = |sink: &mut S, id: SqlId| sink.write_node(id, false);
@@ -321,7 +321,7 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     }
 }
 
-fn write_subquery(value: SqlId, name: &'static str, from: SqlId, sink: &mut impl PieceSink) {
+fn write_subquery(value: SqlId, name: &'static str, from: SqlId, sink: &mut impl FragmentSink) {
     sink.write_word("(select ");
     sink.write_node(value, false);
     sink.write_word(" as ");
@@ -331,7 +331,7 @@ fn write_subquery(value: SqlId, name: &'static str, from: SqlId, sink: &mut impl
     sink.write_word(")");
 }
 
-fn write_case<S: PieceSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, sink: &mut S) {
+fn write_case<S: FragmentSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, sink: &mut S) {
     sink.write_word("case");
     if let Some(subject) = subject {
         sink.write_word(" ");
@@ -359,7 +359,13 @@ fn write_case<S: PieceSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSli
     sink.write_word(" end");
 }
 
-fn write_window<S: PieceSink>(tree: &SqlTree, partition: SqlSlice, order: SqlSlice, rows: Option<SqlId>, sink: &mut S) {
+fn write_window<S: FragmentSink>(
+    tree: &SqlTree,
+    partition: SqlSlice,
+    order: SqlSlice,
+    rows: Option<SqlId>,
+    sink: &mut S,
+) {
     sink.write_word(" over (");
     if partition.count > 0 {
         sink.write_word("partition by ");

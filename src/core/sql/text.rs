@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::single_line::write_flat;
+use super::single_line::write_single_line;
 use super::tree::{SqlId, SqlTree};
 
 /// Printed SQL, with the positions of its macros. A macro is text that another tool renders before the SQL runs.
@@ -40,7 +40,7 @@ impl SqlText {
     /// Prints an expression on one line.
     pub fn from_expr(tree: &SqlTree, expr: SqlId) -> Self {
         let mut text = Self::default();
-        write_flat(tree, expr, &mut Vec::new(), &mut text);
+        write_single_line(tree, expr, &mut Vec::new(), &mut text);
         text
     }
 
@@ -75,7 +75,7 @@ impl SqlText {
             }
             out.text.push_str(self.part(end..printed.optional.start));
             if let Some(default) = printed.default {
-                write_flat(tree, default, &mut Vec::new(), &mut out);
+                write_single_line(tree, default, &mut Vec::new(), &mut out);
             }
             end = printed.optional.end;
         }

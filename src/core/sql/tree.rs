@@ -113,9 +113,9 @@ const NEVER_FITS_WIDTH: u32 = 1 << 16;
 
 /// Bit set of the operands that need parentheses, in the order of printing. The set is computed when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Brackets(u8);
+pub struct OperandBrackets(u8);
 
-impl Brackets {
+impl OperandBrackets {
     #[inline]
     pub fn is_set(self, index: u8) -> bool {
         self.0 >> index & 1 != 0
@@ -127,7 +127,7 @@ pub struct SqlMeta {
     /// Width of the text on one line, in bytes.
     pub width: u32,
     pub strength: u8,
-    pub brackets: Brackets,
+    pub brackets: OperandBrackets,
     /// Part of the formula from which the node was generated.
     pub span: Span,
 }

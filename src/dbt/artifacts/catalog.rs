@@ -9,7 +9,7 @@ use serde::de::MapAccess;
 use super::error::ArtifactError;
 use super::intern::Interner;
 use super::lenient::{Json, LenientEntries, LenientMapping, LenientText};
-use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::metadata::{self, ArtifactKind, ArtifactSections, Metadata};
 use super::node::find_by_name;
 use super::value::MetaValue;
 
@@ -46,7 +46,7 @@ pub struct CatalogTable {
     /// Columns in table order.
     pub columns: Vec<CatalogColumn>,
     /// Statistics of the table, if the warehouse provides them.
-    pub stats: Vec<Stat>,
+    pub stats: Vec<TableStatistic>,
 }
 
 /// Column of a warehouse table.
@@ -64,7 +64,7 @@ pub struct CatalogColumn {
 /// Statistic of a table: `num_rows`, `bytes`, `last_modified`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Stat {
+pub struct TableStatistic {
     /// Id of the statistic.
     pub id: Arc<str>,
     /// Display name of the statistic.
@@ -150,7 +150,7 @@ struct RawStat<'a> {
     value: Json<'a>,
 }
 
-impl<'de> Sections<'de> for Catalog {
+impl<'de> ArtifactSections<'de> for Catalog {
     const IDENTIFYING_SECTION: &'static str = "nodes";
 
     fn section<A: MapAccess<'de>>(
@@ -192,7 +192,7 @@ impl RawTable<'_> {
             .0
             .into_iter()
             .filter(|(key, _)| key != "has_stats")
-            .map(|(key, LenientMapping(raw))| Stat {
+            .map(|(key, LenientMapping(raw))| TableStatistic {
                 id: interner.intern_str(raw.id.as_str().unwrap_or(&key)),
                 label: interner.intern_or_empty(&raw.label),
                 value: interner.intern_value(raw.value),

@@ -111,7 +111,7 @@ impl DataTest<'_> {
     /// Returns whether a passing test guarantees that the condition is true for all rows. The test must be enabled,
     /// have severity `error` and the default thresholds, and have no `where`.
     #[must_use]
-    pub fn is_conclusive(&self) -> bool {
+    pub fn proves_condition_for_all_rows(&self) -> bool {
         let config_text = |key: &str| self.node.config_text(key).map(str::trim);
         let is_usual = |key: &str, usual: &[&str]| config_text(key).is_none_or(|value| usual.contains(&value));
         config_text("where").is_none_or(str::is_empty)

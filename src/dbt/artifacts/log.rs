@@ -23,7 +23,7 @@ const LOG_STATUS_WORDS: [(&str, Status); 9] = [
 
 /// Log entries of one command.
 #[derive(Default)]
-struct LogSection {
+struct CommandLog {
     results: RunResults,
     is_here: bool,
     /// Last status that each thread reported.
@@ -36,14 +36,14 @@ impl RunResults {
     #[must_use]
     pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
         let mut last = None;
-        let mut section = LogSection::default();
+        let mut section = CommandLog::default();
         for line in log.lines() {
             let json: Option<Value> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
             let text = |key: &str| json.as_ref().and_then(|json| json.get("info")?.get(key)?.as_str());
             let fields = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
             let Some((thread, message)) = fields else { continue };
             if message.starts_with("Running with dbt=") {
-                section = LogSection::default();
+                section = CommandLog::default();
             } else if message.starts_with("running dbt with arguments") {
                 section.is_here = is_here(target_path(message));
             } else if let Some(command) = message.strip_prefix("Command `") {

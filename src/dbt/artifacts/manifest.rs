@@ -13,7 +13,7 @@ use super::error::ArtifactError;
 use super::intern::Interner;
 use super::lenient::{LenientEntries, LenientMapping, LenientText};
 use super::manifest_diff::ManifestChanges;
-use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::metadata::{self, ArtifactKind, ArtifactSections, Metadata};
 use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
@@ -387,7 +387,7 @@ struct ManifestReader {
     manifest: Manifest,
 }
 
-impl<'de> Sections<'de> for ManifestReader {
+impl<'de> ArtifactSections<'de> for ManifestReader {
     const IDENTIFYING_SECTION: &'static str = "nodes";
 
     fn section<A: MapAccess<'de>>(

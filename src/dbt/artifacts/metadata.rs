@@ -148,7 +148,7 @@ impl RawMetadata<'_> {
 }
 
 /// Visitor for the sections of an artifact. Sections can occur in any order, but each section occurs only once.
-pub(super) trait Sections<'de> {
+pub(super) trait ArtifactSections<'de> {
     /// Name of the section that identifies this kind of artifact if the artifact has no version.
     const IDENTIFYING_SECTION: &'static str;
 
@@ -162,7 +162,7 @@ pub(super) trait Sections<'de> {
 }
 
 /// Reads the metadata and the sections of an artifact. The metadata is checked as soon as it is parsed.
-pub(super) fn read<'de, S: Sections<'de>>(
+pub(super) fn read<'de, S: ArtifactSections<'de>>(
     text: &'de str,
     kind: ArtifactKind,
     sections: &mut S,
@@ -196,7 +196,7 @@ struct TopLevelVisitor<'s, S> {
     known: bool,
 }
 
-impl<'de, S: Sections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
+impl<'de, S: ArtifactSections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

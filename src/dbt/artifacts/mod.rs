@@ -35,7 +35,7 @@ mod sources;
 mod time;
 mod value;
 
-pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
+pub use catalog::{Catalog, CatalogColumn, CatalogTable, TableStatistic};
 pub use chunks::ManifestOutline;
 pub use data_tests::{DataTest, TestCheck};
 pub use error::{ArtifactError, ArtifactFault};
@@ -49,7 +49,7 @@ pub use node::{
     Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
 };
 pub use references::Ref;
-pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Status, TimeSpan, last_results};
+pub use run_results::{AdapterResponseNumber, LastResult, RunResult, RunResults, Status, TimeSpan, last_results};
 pub use semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
 pub use sources::{SourceResult, SourceResults};
 pub use time::format_instant;

@@ -162,7 +162,8 @@ pub struct ManifestNode {
     pub checksum: Option<Arc<str>>,
     /// Code of the node, if [`ManifestReadOptions`](super::ManifestReadOptions) includes it.
     pub raw_code: Option<Arc<str>>,
-    /// Compiled SQL of the node, if [`ManifestReadOptions`](super::ManifestReadOptions) includes it and dbt has compiled the node.
+    /// Compiled SQL of the node, if [`ManifestReadOptions`](super::ManifestReadOptions) includes it and dbt has
+    /// compiled the node.
     pub compiled_code: Option<Arc<str>>,
     /// Ids of the nodes that the node reads. Some nodes may be missing from the manifest.
     pub depends_on: Vec<Arc<str>>,

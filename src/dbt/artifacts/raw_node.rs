@@ -212,7 +212,7 @@ impl RawMacro<'_> {
 }
 
 /// Returns the code, if it is kept and not empty.
-fn kept_code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
+fn retained_code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
     let text: LenientText<'_> = raw
         .filter(|_| keep)
         .and_then(|raw| serde_json::from_str(raw.get()).ok())?;
@@ -252,8 +252,8 @@ impl<'a> RawNode<'a> {
         };
         let meta = meta(&mut self.config, std::mem::take(&mut self.meta), interner);
         let of_config = |key: &str, config: &mut Json<'a>| config.take_key(key).into_text();
-        let access = first_present(of_config("access", &mut self.config), &self.access);
-        let group = first_present(of_config("group", &mut self.config), &self.group);
+        let access = first_non_empty_text(of_config("access", &mut self.config), &self.access);
+        let group = first_non_empty_text(of_config("group", &mut self.config), &self.group);
         let tags = tags(&mut self.config, std::mem::take(&mut self.tags), interner);
         let contract = self.contract.0.enforced.0;
         let (patch_package, patch_path) = match self.patch_path.as_str().filter(|text| !text.is_empty()) {
@@ -318,11 +318,11 @@ impl<'a> RawNode<'a> {
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
             // Use the raw code if dbt has not compiled the model.
-            raw_code: kept_code(
+            raw_code: retained_code(
                 self.raw_code,
                 keep.raw_code || (keep.compiled_code && self.compiled_code.is_none()),
             ),
-            compiled_code: kept_code(self.compiled_code, keep.compiled_code),
+            compiled_code: retained_code(self.compiled_code, keep.compiled_code),
             depends_on: interner.intern_texts(&self.depends_on.0.nodes),
             macros: interner.intern_texts(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
@@ -486,7 +486,7 @@ fn tags<'a>(config: &mut Json<'a>, node_tags: LenientTexts<'a>, interner: &mut I
     distinct
 }
 
-fn first_present<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
+fn first_non_empty_text<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
     if first.as_str().is_some() {
         first
     } else {

@@ -10,7 +10,7 @@ use serde::de::MapAccess;
 use super::error::ArtifactError;
 use super::intern::Interner;
 use super::lenient::{Json, LenientList, LenientMapping, LenientText};
-use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::metadata::{self, ArtifactKind, ArtifactSections, Metadata};
 use super::time;
 
 /// Commands that run nodes. Other commands, such as `docs generate`, also write results but only compile nodes.
@@ -50,13 +50,13 @@ pub struct RunResult {
     /// Time span of the execution in the warehouse.
     pub execute: Option<TimeSpan>,
     /// Numbers in the adapter's response: `rows_affected`, `bytes_processed`, `slot_ms`.
-    pub adapter_response: Vec<AdapterNumber>,
+    pub adapter_response: Vec<AdapterResponseNumber>,
 }
 
 /// Number in the adapter's response.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct AdapterNumber {
+pub struct AdapterResponseNumber {
     /// Name of the value, such as `rows_affected`.
     pub name: Arc<str>,
     /// Numeric value.
@@ -247,7 +247,7 @@ struct RawTiming<'a> {
     completed_at: LenientText<'a>,
 }
 
-impl<'de> Sections<'de> for RunResults {
+impl<'de> ArtifactSections<'de> for RunResults {
     const IDENTIFYING_SECTION: &'static str = "results";
 
     fn section<A: MapAccess<'de>>(
@@ -300,7 +300,7 @@ impl RawResult<'_> {
             _ => Vec::new(),
         };
         let figures = figures.into_iter().filter_map(|(name, value)| match value {
-            Json::Number(text) => Some(AdapterNumber {
+            Json::Number(text) => Some(AdapterResponseNumber {
                 name: interner.intern_str(&name),
                 value: text.parse().ok()?,
             }),

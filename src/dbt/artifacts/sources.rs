@@ -11,7 +11,7 @@ use super::error::ArtifactError;
 use super::freshness::FreshnessCriteria;
 use super::intern::Interner;
 use super::lenient::{Json, LenientList, LenientMapping, LenientText};
-use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::metadata::{self, ArtifactKind, ArtifactSections, Metadata};
 use super::run_results::Status;
 use super::time;
 
@@ -98,7 +98,7 @@ struct RawFreshness<'a> {
     error: LenientText<'a>,
 }
 
-impl<'de> Sections<'de> for SourceResults {
+impl<'de> ArtifactSections<'de> for SourceResults {
     const IDENTIFYING_SECTION: &'static str = "results";
 
     fn section<A: MapAccess<'de>>(

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::methods::{METHODS, STATES, matches_method};
+use super::methods::{SELECTION_METHODS, SUPPORTED_STATES, matches_method};
 use super::{SelectableNode, SelectionError};
 
 /// One criterion of a selection: a method, a value and graph operators.
@@ -72,10 +72,10 @@ impl SelectionCriterion<'_> {
     /// Returns, for each node, whether the criterion selects it.
     pub fn nodes(&self, nodes: &[SelectableNode]) -> Result<Vec<bool>, SelectionError> {
         let (method, key) = self.method.split_once('.').unwrap_or((self.method, ""));
-        if !METHODS.contains(&method) {
+        if !SELECTION_METHODS.contains(&method) {
             return Err(SelectionError::UnknownMethod(self.method.to_owned()));
         }
-        if method == "state" && !STATES.contains(&self.value) {
+        if method == "state" && !SUPPORTED_STATES.contains(&self.value) {
             return Err(SelectionError::UnknownState(self.value.to_owned()));
         }
         if method == "state" && nodes.iter().all(|node| node.change.is_none()) {
@@ -89,7 +89,7 @@ impl SelectionCriterion<'_> {
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
         let parents: Vec<&[usize]> = nodes.iter().map(|node| node.parents.as_slice()).collect();
         if let Some(depth) = self.parents {
-            add(nodes_within(&matched, depth, &parents));
+            add(nodes_within_distance(&matched, depth, &parents));
         }
         if self.children.is_some() || self.childrens_parents {
             let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -101,11 +101,11 @@ impl SelectionCriterion<'_> {
                 }
             }
             if let Some(depth) = self.children {
-                add(nodes_within(&matched, depth, &children));
+                add(nodes_within_distance(&matched, depth, &children));
             }
             if self.childrens_parents {
-                let below = nodes_within(&matched, usize::MAX, &children);
-                add(nodes_within(&below, usize::MAX, &parents));
+                let below = nodes_within_distance(&matched, usize::MAX, &children);
+                add(nodes_within_distance(&below, usize::MAX, &parents));
             }
         }
         Ok(chosen)
@@ -113,7 +113,7 @@ impl SelectionCriterion<'_> {
 }
 
 /// Returns which nodes are at most `depth` edges away from the start nodes. The start nodes are included.
-fn nodes_within(from: &[bool], depth: usize, edges: &[impl AsRef<[usize]>]) -> Vec<bool> {
+fn nodes_within_distance(from: &[bool], depth: usize, edges: &[impl AsRef<[usize]>]) -> Vec<bool> {
     let mut seen = from.to_vec();
     let starts = from.iter().enumerate().filter(|(_, is_start)| **is_start);
     let mut queue: VecDeque<(usize, usize)> = starts.map(|(at, _)| (at, 0)).collect();

@@ -4,7 +4,7 @@ use super::pattern::matches_pattern;
 use super::{SelectableNode, StateChange};
 
 /// Supported selection methods.
-pub const METHODS: &[&str] = &[
+pub const SELECTION_METHODS: &[&str] = &[
     "access",
     "config",
     "exposure",
@@ -25,7 +25,7 @@ pub const METHODS: &[&str] = &[
 ];
 
 /// Supported values of the method `state`.
-pub const STATES: &[&str] = &[
+pub const SUPPORTED_STATES: &[&str] = &[
     "modified",
     "modified.body",
     "modified.configs",
@@ -55,7 +55,7 @@ pub(super) fn matches_method(node: &SelectableNode, method: &str, key: &str, val
     match method {
         "fqn" => matches_node_name(node, value),
         "tag" => node.tags.iter().any(|tag| matches_pattern(tag, value)),
-        "path" => node.paths.iter().any(|path| is_below(path, value)),
+        "path" => node.paths.iter().any(|path| is_in_file_or_folder(path, value)),
         "file" => node.paths.iter().any(|path| {
             let file = path.rsplit('/').next().unwrap_or(path);
             let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
@@ -67,7 +67,7 @@ pub(super) fn matches_method(node: &SelectableNode, method: &str, key: &str, val
         // The tags in the configuration are the tags of the node.
         "config" if key == "tags" => node.tags.iter().any(|tag| matches_pattern(tag, value)),
         "config" => has_config(key),
-        "state" => node.change.is_some_and(|change| change.is_in_state(value)),
+        "state" => node.change.is_some_and(|change| change.matches_state(value)),
         "group" | "access" => has_config(method),
         // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
@@ -84,7 +84,7 @@ pub(super) fn matches_method(node: &SelectableNode, method: &str, key: &str, val
 impl StateChange {
     /// Returns whether the change matches a value of `state:`. As in dbt, a new node counts as modified in every
     /// respect.
-    fn is_in_state(self, state: &str) -> bool {
+    fn matches_state(self, state: &str) -> bool {
         match state {
             "new" => self.is_new,
             "old" => !self.is_new,
@@ -92,7 +92,7 @@ impl StateChange {
             "modified.configs" => self.is_new || self.has_new_config,
             "modified.relation" => self.is_new || self.has_new_relation,
             "modified" => self.is_new || self.has_new_body || self.has_new_config || self.has_new_relation,
-            _ => !self.is_in_state("modified"),
+            _ => !self.matches_state("modified"),
         }
     }
 }
@@ -129,7 +129,7 @@ fn matches_node_name(node: &SelectableNode, value: &str) -> bool {
 }
 
 /// Returns whether a value matches a file's path or one of its folders.
-fn is_below(path: &str, value: &str) -> bool {
+fn is_in_file_or_folder(path: &str, value: &str) -> bool {
     let value = value.replace('\\', "/");
     let value = value.trim_start_matches("./").trim_end_matches('/');
     let folders = path.match_indices('/').map(|(end, _)| &path[..end]);

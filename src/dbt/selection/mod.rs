@@ -13,7 +13,7 @@ use std::fmt;
 
 use criterion::parse_criterion;
 
-pub use methods::{METHODS, STATES, UNSUPPORTED_STATES};
+pub use methods::{SELECTION_METHODS, SUPPORTED_STATES, UNSUPPORTED_STATES};
 
 /// Properties of a node that node selection uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,8 +99,8 @@ impl std::error::Error for SelectionError {}
 ///
 /// # Errors
 ///
-/// Returns an error if a method is not in [`METHODS`], if a state is not in [`STATES`], or if the selection uses
-/// `state:` but a node has no [`SelectableNode::change`].
+/// Returns an error if a method is not in [`SELECTION_METHODS`], if a state is not in [`SUPPORTED_STATES`], or if the
+/// selection uses `state:` but a node has no [`SelectableNode::change`].
 pub fn select<S: AsRef<str>>(
     nodes: &[SelectableNode],
     select: &[S],

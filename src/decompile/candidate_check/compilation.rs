@@ -5,19 +5,19 @@ use crate::alternatives::ValueType;
 use crate::file::SqlFile;
 use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
-use crate::probes::ProbeArg;
+use crate::probes::ProbeArgument;
 use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
-/// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
-const MIN_COUNTED_BYTES: usize = 1_500;
+/// Minimum number of bytes that each compilation subtracts from `MAX_COMPILED_BYTES`, even if its SQL is shorter.
+const MIN_BYTES_PER_COMPILATION: usize = 1_500;
 
 impl CandidateCheck<'_, '_> {
     /// Compiles the spec with a different formula for the definition, and returns the SQL to learn from.
     pub fn compile_formula(&self, formula: &str) -> Option<String> {
-        self.compile_formula_at(self.definition, formula)
+        self.compile_with_formula_of(self.definition, formula)
     }
 
-    fn compile_formula_at(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
+    fn compile_with_formula_of(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
         self.compile_spec_sql(&self.editable_spec.with_formula_unchecked(definition, formula)?)
     }
 
@@ -45,20 +45,23 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the definition's expression after replacing its formula.
     pub fn expression_tree(&self, formula: &str, trees: &mut SqlTrees) -> Option<SqlNodeId> {
-        self.expression_tree_at(self.definition, formula, trees)
+        self.expression_tree_with_formula_of(self.definition, formula, trees)
     }
 
     /// Replaces the formula of any definition in the step, and returns the definition's new expression.
-    fn expression_tree_at(
+    fn expression_tree_with_formula_of(
         &self,
         definition: &DefinitionWithPosition,
         formula: &str,
         trees: &mut SqlTrees,
     ) -> Option<SqlNodeId> {
-        let remaining = self.remaining_learned_bytes.get().checked_sub(MIN_COUNTED_BYTES)?;
+        let remaining = self
+            .remaining_learned_bytes
+            .get()
+            .checked_sub(MIN_BYTES_PER_COMPILATION)?;
         self.remaining_learned_bytes.set(remaining);
-        let sql = self.compile_formula_at(definition, formula)?;
-        let more = sql.len().saturating_sub(MIN_COUNTED_BYTES);
+        let sql = self.compile_with_formula_of(definition, formula)?;
+        let more = sql.len().saturating_sub(MIN_BYTES_PER_COMPILATION);
         self.remaining_learned_bytes.set(remaining.saturating_sub(more));
         let file = SqlFile::read(&sql, self.edited_file.dialect);
         self.editable_spec
@@ -75,18 +78,19 @@ impl CandidateCheck<'_, '_> {
         formula: &str,
         trees: &mut SqlTrees,
     ) -> Option<SqlNodeId> {
-        self.expression_tree_at(definition, formula, trees).or_else(|| {
-            let aggregate = self.expression_tree_at(definition, &format!("MAX({formula})"), trees)?;
-            match (trees.label(aggregate), trees.children(aggregate)) {
-                (SqlLabel::Call, [_, inner]) => Some(*inner),
-                _ => None,
-            }
-        })
+        self.expression_tree_with_formula_of(definition, formula, trees)
+            .or_else(|| {
+                let aggregate = self.expression_tree_with_formula_of(definition, &format!("MAX({formula})"), trees)?;
+                match (trees.label(aggregate), trees.children(aggregate)) {
+                    (SqlLabel::Call, [_, inner]) => Some(*inner),
+                    _ => None,
+                }
+            })
     }
 
     /// Converts a formula to a probe argument that stands for any expression.
-    pub fn argument_from_formula(&self, formula: &str, trees: &mut SqlTrees) -> Option<ProbeArg> {
-        Some(ProbeArg::Named(
+    pub fn probe_argument_from_formula(&self, formula: &str, trees: &mut SqlTrees) -> Option<ProbeArgument> {
+        Some(ProbeArgument::Named(
             formula.to_owned(),
             self.expression_tree(formula, trees)?,
         ))

@@ -6,11 +6,11 @@ use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
 use crate::columns::EXPRESSION_KEYWORDS;
-use crate::expression_text::{ExpressionShape, ExpressionText};
+use crate::expression_text::{FormulaTemplate, FormulaText};
 use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
-use crate::patterns::{Binding, build_pattern};
-use crate::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_TEXTS, ProbeArg, ProbeFormula};
+use crate::patterns::{ArgumentBinding, build_pattern};
+use crate::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_STRINGS, ProbeArgument, ProbeFormula};
 use crate::refusals::is_conversion;
 use crate::search::FormulaSearch;
 use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
@@ -20,7 +20,7 @@ const MAX_UNRELATED_DEFINITIONS: usize = 8;
 
 /// Column or clause of a file that contains the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DefinitionSqlPart<'a> {
+pub(crate) enum ColumnOrClause<'a> {
     /// The column of this definition, or of a definition that depends on it.
     Column(&'a str),
     /// A clause of a CTE or of the last select.
@@ -32,21 +32,21 @@ impl<'a> CandidateCheck<'a, '_> {
     pub fn expression_in_file(
         &self,
         file: &SqlFile<'_>,
-        sql_part: DefinitionSqlPart<'_>,
+        sql_part: ColumnOrClause<'_>,
         trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         match sql_part {
-            DefinitionSqlPart::Column(name) => {
+            ColumnOrClause::Column(name) => {
                 self.editable_spec
                     .definition_expression(file, self.cte, self.step_index, name, trees)
             }
-            DefinitionSqlPart::Clause(cte, clause) => self.column_resolver(file).resolve_clause(cte, clause, trees),
+            ColumnOrClause::Clause(cte, clause) => self.column_resolver(file).resolve_clause(cte, clause, trees),
         }
     }
 
     /// Returns the value that a contract converts to the type of the definition's column. The conversion is not part of
     /// the formula. `None` if no contract converts the expression.
-    pub fn without_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
+    pub fn inside_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
         // Only the columns of the last select are converted.
         let is_converted =
             self.cte.is_none() && !self.is_exact && self.editable_spec.outline.enforces_contract(self.compiler);
@@ -61,10 +61,7 @@ impl<'a> CandidateCheck<'a, '_> {
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
     /// and the clauses that use the definition. For each column or clause that was found, returns its position, its
     /// whole expression and the definition's subexpression.
-    pub fn find_enclosing_expressions(
-        &self,
-        trees: &mut SqlTrees,
-    ) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
+    pub fn find_enclosing_expressions(&self, trees: &mut SqlTrees) -> Vec<(ColumnOrClause<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.step() else {
             return Vec::new();
         };
@@ -81,41 +78,41 @@ impl<'a> CandidateCheck<'a, '_> {
         let columns = users
             .into_iter()
             .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
-        let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));
+        let columns = columns.map(|other| ColumnOrClause::Column(&other.name));
         let clauses = self
             .edited_file
             .clauses(&["where", "having"])
-            .map(|(cte, clause)| DefinitionSqlPart::Clause(cte, clause));
+            .map(|(cte, clause)| ColumnOrClause::Clause(cte, clause));
         columns
             .chain(clauses)
-            .filter_map(|sql_part| self.find_definition_part(sql_part, trees))
+            .filter_map(|sql_part| self.find_definition_subexpression(sql_part, trees))
             .collect()
     }
 
     /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
-    fn find_definition_part(
+    fn find_definition_subexpression(
         &self,
-        sql_part: DefinitionSqlPart<'a>,
+        sql_part: ColumnOrClause<'a>,
         trees: &mut SqlTrees,
-    ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
+    ) -> Option<(ColumnOrClause<'a>, SqlNodeId, SqlNodeId)> {
         let whole = self.expression_in_file(self.edited_file, sql_part, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()
             .take(3)
             .map(|(column, _)| column)
             .collect();
-        let names: Vec<ExpressionText> = columns
+        let names: Vec<FormulaText> = columns
             .iter()
             .flat_map(|column| FormulaSearch::new(&[], trees).candidate_formulas(*column))
             .collect();
-        let column_markers = names.iter().flat_map(|ExpressionText { text, .. }| {
+        let column_markers = names.iter().flat_map(|FormulaText { text, .. }| {
             [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
         });
         let literals = [
             format!("{} = {}", NUMBERS[0], NUMBERS[1]),
             NUMBERS[0].to_owned(),
             DECIMAL_NUMBERS[0].to_owned(),
-            format!("\"{}\"", PLACEHOLDER_TEXTS[0]),
+            format!("\"{}\"", PLACEHOLDER_STRINGS[0]),
         ];
         for marker in column_markers.chain(literals) {
             let Some(sql) = self.compile_formula(&marker) else {
@@ -135,12 +132,12 @@ impl<'a> CandidateCheck<'a, '_> {
                 continue;
             };
             let probe = ProbeFormula {
-                shape: ExpressionShape::named(""),
-                args: vec![ProbeArg::Named(marker, tree)],
+                shape: FormulaTemplate::named(""),
+                args: vec![ProbeArgument::Named(marker, tree)],
             };
             let bound =
                 build_pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
-            if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
+            if let Some([Some(ArgumentBinding::Node(part))]) = bound.as_deref() {
                 return Some((sql_part, whole, *part));
             }
         }

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 
 use super::alternatives::ValueType;
 use super::columns::ColumnResolver;
-use super::edits::{ColumnEdit, Edits};
+use super::edits::{ColumnEdit, SqlEdits};
 use super::equivalent_files::are_equivalent_files;
-use super::expression_text::{ExpressionText, RangeUse};
+use super::expression_text::{FormulaText, RangeUse};
 use super::file::SqlFile;
 use super::formula_names::has_division_by_zero;
 use super::joint_search::{CandidateFile, SharedCandidates};
@@ -23,18 +23,18 @@ use crate::Type;
 use crate::compiler::Compiler;
 use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
 
-pub(super) use definition_part::{DefinitionSqlPart, expression_columns};
+pub(super) use definition_part::{ColumnOrClause, expression_columns};
 
 /// Maximum number of formulas to compile before the search stops.
 const MAX_COMPILED_FORMULAS: usize = 150;
 /// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
 /// reproduces the edited SQL exactly.
-const MAX_FURTHER_COMPILED: usize = 12;
+const MAX_COMPILED_AFTER_MATCH: usize = 12;
 /// Maximum number of formulas to compile in search of equivalent SQL.
-const MAX_EQUIVALENT_COMPILED: usize = 24;
+const MAX_COMPILED_FOR_EQUIVALENCE: usize = 24;
 /// Maximum number of bytes of SQL to compile in order to learn the SQL that formulas produce at a definition's
 /// position.
-const MAX_LEARNED_BYTES: usize = 4_000_000;
+const MAX_COMPILED_BYTES: usize = 4_000_000;
 /// Cost of each function that a candidate calls but the formula in the spec does not.
 const NEW_FUNCTION_COST: u32 = 3;
 
@@ -48,10 +48,10 @@ pub(super) struct CandidateCheck<'a, 's> {
     /// Generated version of the file. `edited_file` is the version that users edited.
     pub generated_file: &'a SqlFile<'s>,
     pub edited_file: &'a SqlFile<'s>,
-    pub edits: &'a Edits,
+    pub edits: &'a SqlEdits,
     pub cte: Option<&'a str>,
     /// Column or clause of the file that contains the definition's SQL.
-    pub definition_part: DefinitionSqlPart<'a>,
+    pub definition_part: ColumnOrClause<'a>,
     /// `true` if a candidate must leave no differences at all, because this definition could have caused any of them.
     pub is_exact: bool,
     /// `true` if the rest of the file must match the edited file, except for other edits.
@@ -75,7 +75,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         position: &'a EditableSpec<'s>,
         (step_index, definition): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
-        (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
+        (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a SqlEdits),
     ) -> Self {
         Self {
             compiler,
@@ -87,10 +87,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             edited_file,
             edits,
             cte: position.step_cte(step_index),
-            definition_part: DefinitionSqlPart::Column(&definition.name),
+            definition_part: ColumnOrClause::Column(&definition.name),
             is_exact: false,
             compares_file: true,
-            remaining_learned_bytes: Cell::new(MAX_LEARNED_BYTES),
+            remaining_learned_bytes: Cell::new(MAX_COMPILED_BYTES),
             rejected_formulas: RefCell::default(),
             windows: OnceCell::new(),
             cte_of_definition: OnceCell::new(),
@@ -99,7 +99,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns a new check for the same definition, with its own limits and without the rejected formulas.
-    pub fn with_fresh_limits(&self) -> Self {
+    pub fn with_new_limits(&self) -> Self {
         let definition = (self.step_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
         Self {
@@ -111,36 +111,36 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns the candidates that are compiled together with candidates of other definitions. `None` if the
     /// definition's SQL is in another column or in a clause.
     pub fn shared_candidates(&self) -> Option<&'a SharedCandidates<'a>> {
-        let is_own = self.definition_part == DefinitionSqlPart::Column(&self.definition.name);
+        let is_own = self.definition_part == ColumnOrClause::Column(&self.definition.name);
         self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
     }
 
     /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
     /// `false`, the search needs these candidates only if the awaited candidate is wrong.
-    pub fn request_candidates(&self, forms: &[ExpressionText], are_needed: bool) {
+    pub fn request_candidates(&self, forms: &[FormulaText], are_needed: bool) {
         if let Some(shared) = self.shared {
             shared.request_candidates(forms.iter().map(|form| form.text.as_str()), are_needed);
         }
     }
 
     /// Returns whether the search must stop until a candidate has been compiled.
-    pub fn is_waiting(&self) -> bool {
-        self.shared.is_some_and(SharedCandidates::is_waiting)
+    pub fn is_blocked_on_compilation(&self) -> bool {
+        self.shared.is_some_and(SharedCandidates::is_blocked_on_compilation)
     }
 
     /// Returns a proven formula: a formula that compiles to the expected expression in the part of the file that
     /// contains the definition's SQL.
     pub fn first_matching_formula(
         &self,
-        mut forms: Vec<ExpressionText>,
+        mut forms: Vec<FormulaText>,
         trees: &SqlTrees,
         expected: SqlNodeId,
     ) -> Option<String> {
-        self.sort_by_similarity(&mut forms);
+        self.sort_by_formula_similarity(&mut forms);
         let mut trees = trees.clone();
         let mut rejected = self.rejected_formulas.borrow_mut();
         forms.retain(|form| !rejected.contains(&form.text));
-        let least_count = self.edits_of_other_definitions().unwrap_or_default();
+        let least_count = self.count_edits_of_other_definitions().unwrap_or_default();
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
         let mut more = MAX_COMPILED_FORMULAS.saturating_sub(rejected.len());
@@ -149,7 +149,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
             let count = self.count_differences(&form.text, &mut trees, expected);
-            if self.is_waiting() {
+            if self.is_blocked_on_compilation() {
                 self.request_candidates(forms.as_slice(), false);
                 return Some(form.text);
             }
@@ -157,7 +157,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 Some(count) if count <= least_count => return Some(form.text),
                 Some(count) => {
                     more = if best.is_none() {
-                        more.min(MAX_FURTHER_COMPILED)
+                        more.min(MAX_COMPILED_AFTER_MATCH)
                     } else {
                         more
                     };
@@ -173,9 +173,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_matching_formula`] would
-    /// return it.
-    pub fn leaves_no_differences(&self, formula: &str) -> bool {
+    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_matching_formula`]
+    /// would return it.
+    pub fn has_no_remaining_differences(&self, formula: &str) -> bool {
         let (name, mut trees) = (&self.definition.name, SqlTrees::default());
         let step = self.step_index;
         let expected = self
@@ -184,15 +184,15 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let count = expected
             .ok()
             .and_then(|expected| self.count_differences(formula, &mut trees, expected));
-        count.is_some_and(|count| count <= self.edits_of_other_definitions().unwrap_or_default())
+        count.is_some_and(|count| count <= self.count_edits_of_other_definitions().unwrap_or_default())
     }
 
     /// Returns a formula that makes the spec equivalent to the edited file: both return the same columns of the same
     /// rows, even if the columns are computed in other selects.
-    pub fn first_equivalent_formula(&self, mut forms: Vec<ExpressionText>, trees: &SqlTrees) -> Option<String> {
-        self.sort_by_similarity(&mut forms);
+    pub fn first_equivalent_formula(&self, mut forms: Vec<FormulaText>, trees: &SqlTrees) -> Option<String> {
+        self.sort_by_formula_similarity(&mut forms);
         let mut trees = trees.clone();
-        let mut is_equivalent = |form: &ExpressionText| {
+        let mut is_equivalent = |form: &FormulaText| {
             let spec = self.editable_spec.replace_formula(self.definition, &form.text).ok();
             let sql = spec.and_then(|spec| self.compile_spec_sql(&spec));
             sql.is_some_and(|sql| {
@@ -203,7 +203,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 )
             })
         };
-        let mut forms = forms.into_iter().take(MAX_EQUIVALENT_COMPILED);
+        let mut forms = forms.into_iter().take(MAX_COMPILED_FOR_EQUIVALENCE);
         forms.find(|form| is_equivalent(form)).map(|form| form.text)
     }
 
@@ -219,18 +219,19 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns whether an edit belongs to the column that contains the definition's SQL.
-    pub fn is_own_column(&self, item: &ColumnEdit) -> bool {
+    pub fn is_column_of_definition(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_column =
-            matches!(self.definition_part, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
+            matches!(self.definition_part, ColumnOrClause::Column(name) if item.column.eq_ignore_ascii_case(name));
         is_column && same(item.cte.as_deref(), self.cte_of_definition())
     }
 
     /// Returns an edit to the definition's column that concerns only the periods that a step with `fill` adds.
-    pub fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
+    pub fn difference_in_added_periods<'i>(&self, edits: &'i SqlEdits) -> Option<&'i ColumnEdit> {
         let step = self.step()?;
-        let is_other_column =
-            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_own_column(item);
+        let is_other_column = |item: &&ColumnEdit| {
+            item.column.eq_ignore_ascii_case(&self.definition.name) && !self.is_column_of_definition(item)
+        };
         edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
     }
 
@@ -247,7 +248,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
-    pub fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
+    pub fn sort_by_formula_similarity(&self, forms: &mut Vec<FormulaText>) {
         let known = called_functions(&self.definition.formula);
         let may_write_errors = has_division_by_zero(&self.definition.formula);
         forms.retain(|form| form.range != RangeUse::Whole && (may_write_errors || !has_division_by_zero(&form.text)));
@@ -262,7 +263,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the number of edits to columns of other definitions. No formula of this definition can undo these edits.
     /// `None` if the file has edits to other parts.
-    fn edits_of_other_definitions(&self) -> Option<usize> {
+    fn count_edits_of_other_definitions(&self) -> Option<usize> {
         let names = &self.step()?.definitions;
         let names: HashSet<String> = names.iter().map(|other| other.name.to_ascii_lowercase()).collect();
         let is_of_definition = |item: &ColumnEdit| names.contains(&item.column.to_ascii_lowercase());
@@ -302,18 +303,19 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             return Some(0);
         }
         let edits = candidate.edits(self.edited_file);
-        if edits.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(edits).is_some()
+        if edits.items.iter().any(|item| self.is_column_of_definition(item))
+            || self.difference_in_added_periods(edits).is_some()
         {
             return None;
         }
         // The edits to other definitions with candidates remain, because this formula does not change their columns.
-        let belongs_to_other_definition =
-            |item: &&ColumnEdit| candidate.belongs_to_other_definition(item, &self.definition.name);
-        let of_others = self.edits.items.iter().filter(belongs_to_other_definition).count();
+        let is_edit_of_other_definition =
+            |item: &&ColumnEdit| candidate.is_edit_of_other_definition(item, &self.definition.name);
+        let of_others = self.edits.items.iter().filter(is_edit_of_other_definition).count();
         let own: Vec<&ColumnEdit> = edits
             .items
             .iter()
-            .filter(|item| !belongs_to_other_definition(item))
+            .filter(|item| !is_edit_of_other_definition(item))
             .collect();
         let count = own.len() + of_others + edits.other_edits.len();
         let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
@@ -334,7 +336,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the columns of the relation that the step reads, if they are known.
-    pub fn base_columns(&self) -> Vec<(String, Type)> {
+    pub fn columns_of_base_relation(&self) -> Vec<(String, Type)> {
         let base = self.compiler.options.schema.relation(&self.base_relation());
         let columns = base.into_iter().flat_map(formulac_core::Relation::columns);
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()

@@ -2,96 +2,95 @@
 
 use std::ops::Range;
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::{CandidateCheck, expression_columns};
-use crate::column_readers::{column_readers, has_name};
-use crate::edits::{ColumnEdit, Edits, compare_files};
-use crate::expression_text::ExpressionText;
+use crate::column_readers::{column_readers, uses_name};
+use crate::edits::{ColumnEdit, SqlEdits, compare_files};
+use crate::expression_text::FormulaText;
 use crate::file::{FilePartPosition, SqlFile, is_same_name};
-use crate::formula::NotAFormula;
+use crate::formula::DecompileError;
 use crate::parse::parse;
 use crate::refusals;
 use crate::search::FormulaSearch;
 use crate::tree::{SqlNodeId, SqlTrees};
 
 /// Maximum number of formulas to compile in order to explain why an edit cannot be expressed as a formula.
-const MAX_NEAREST_COMPILED: usize = 3;
+const MAX_COMPILED_FOR_EXPLANATION: usize = 3;
 
 impl CandidateCheck<'_, '_> {
     /// Returns the reason why even the best of these formulas does not produce the edited expression: the SQL of the
     /// formula, or its error. `None` if no formula is similar.
-    pub fn explain_nearest_formula(
+    pub fn explain_rejected_formula(
         &self,
-        mut forms: Vec<ExpressionText>,
+        mut forms: Vec<FormulaText>,
         trees: &mut SqlTrees,
         edited: SqlNodeId,
-    ) -> Option<NotAFormula> {
-        self.sort_by_similarity(&mut forms);
+    ) -> Option<DecompileError> {
+        self.sort_by_formula_similarity(&mut forms);
         let parts = trees.descendants(edited);
         let mut error = None;
-        for form in forms.into_iter().take(MAX_NEAREST_COMPILED) {
+        for form in forms.into_iter().take(MAX_COMPILED_FOR_EXPLANATION) {
             let spec = self.editable_spec.with_formula_unchecked(self.definition, &form.text)?;
             let compiled = self.editable_spec.compile(self.compiler, &spec, self.path);
             let Some(sql) = compiled.model_sql() else {
                 let diagnostic = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
-                error =
-                    error
-                        .or(diagnostic
-                            .map(|diagnostic| refusals::refuse_invalid_formula(&form.text, diagnostic.message())));
+                error = error
+                    .or(diagnostic.map(|diagnostic| refusals::invalid_formula_error(&form.text, diagnostic.message())));
                 continue;
             };
             let file = SqlFile::read(sql, self.edited_file.dialect);
             let edits = compare_files(&file, self.edited_file);
             if let Some(item) = self.difference_in_added_periods(&edits) {
-                let values = [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
+                let values =
+                    [&file, self.edited_file].map(|file| describe_value_in_added_periods(file, &item.position));
                 if !matches!(&values, [Some(value), Some(edited)] if value == edited) {
-                    return Some(refusals::refuse_added_periods(&form.text, values));
+                    return Some(refusals::added_periods_error(&form.text, values));
                 }
             }
             let columns = self.column_resolver(&file);
-            let Some(site) =
+            let Some(column_expression) =
                 self.editable_spec
                     .find_column_expression(&columns, &file, self.cte, &self.definition.name)
             else {
-                return Some(refusals::refuse_unaggregated_formula(&form.text));
+                return Some(refusals::unaggregated_formula_error(&form.text));
             };
             let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
             if generated == Some(edited)
-                && let Some(reader) = self.unnamed_reader()
+                && let Some(reader) = self.unnamed_dependent_definition()
             {
-                return Some(refusals::refuse_unnamed_reader(
+                return Some(refusals::unnamed_dependent_error(
                     &form.text,
                     &self.definition.name,
                     reader,
                 ));
             }
-            if !edits.items.iter().any(|item| self.is_own_column(item))
+            if !edits.items.iter().any(|item| self.is_column_of_definition(item))
                 && let Some((part, sql)) = self.first_unintended_difference(&edits)
             {
-                return Some(refusals::refuse_changed_part(&form.text, &part, sql.as_deref()));
+                return Some(refusals::changed_part_error(&form.text, &part, sql.as_deref()));
             }
             // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
             }
             if generated == Some(edited)
-                && let Some(cte) = &site.cte
+                && let Some(cte) = &column_expression.cte
             {
-                return Some(refusals::refuse_other_cte(&form.text, cte));
+                return Some(refusals::wrong_cte_error(&form.text, cte));
             }
-            let sql = one_line(file.text(&site.tokens));
-            return Some(refusals::refuse_nearest_formula(&form.text, &sql));
+            let sql = collapse_whitespace(file.text(&column_expression.tokens));
+            return Some(refusals::nearest_formula_error(&form.text, &sql));
         }
-        let listed = refusals::part_with_advice(trees, edited).filter(|_| error.is_some());
+        let listed = refusals::subexpression_with_advice(trees, edited).filter(|_| error.is_some());
         listed
-            .map(|listed| refusals::refuse_unknown_sql(trees, edited, listed))
+            .map(|listed| refusals::unknown_sql_error(trees, edited, listed))
             .or(error)
     }
 
     /// Returns a definition that the edited SQL computes from the definition's column, although its formula does not
     /// name the definition, directly or through other definitions. The two formulas contain the same aggregate.
-    fn unnamed_reader(&self) -> Option<&str> {
+    fn unnamed_dependent_definition(&self) -> Option<&str> {
         let definitions = &self.step()?.definitions;
         let own_name = self.definition.name.as_str();
         let is_own = |item: &&ColumnEdit| item.cte.is_some() && is_same_name(&item.column, own_name);
@@ -100,7 +99,7 @@ impl CandidateCheck<'_, '_> {
         let mut named = vec![own_name];
         let mut at = 0;
         while let Some(name) = named.get(at).copied() {
-            let names_it = |formula: &str| has_name(formula, name);
+            let names_it = |formula: &str| uses_name(formula, name);
             let users = definitions.iter().filter(|definition| names_it(&definition.formula));
             let users = users.map(|definition| definition.name.as_str());
             let new: Vec<&str> = users.filter(|user| !named.contains(user)).collect();
@@ -108,7 +107,7 @@ impl CandidateCheck<'_, '_> {
             at += 1;
         }
         let is_reader = |name: &&str| {
-            let mut columns = readers.iter().filter_map(|(part, _)| part.column_of_select());
+            let mut columns = readers.iter().filter_map(|(part, _)| part.column_name_if_column());
             columns.any(|column| is_same_name(column, name))
         };
         let names = definitions.iter().map(|definition| definition.name.as_str());
@@ -117,7 +116,7 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the first difference that is not one of the user's edits: a description of the part, and its generated
     /// SQL. The SQL is `None` if the difference concerns the whole file.
-    fn first_unintended_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
+    fn first_unintended_difference(&self, edits: &SqlEdits) -> Option<(String, Option<String>)> {
         let mut columns = edits.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
             .next()
@@ -139,7 +138,7 @@ impl CandidateCheck<'_, '_> {
 /// Returns the value that a column has in the periods that `fill` adds: the default in `coalesce(max(x), default)`, as
 /// a formula, and NULL in `max(x)`. A column that only passes on a name has the value of this name in an earlier CTE.
 /// `None` if the column has another form.
-fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> Option<String> {
+fn describe_value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> Option<String> {
     let value = |tokens: &Range<usize>| {
         let keys: Vec<String> = tokens.clone().map(|token| file.key(token)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

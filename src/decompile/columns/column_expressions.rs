@@ -19,16 +19,17 @@ impl ColumnResolver<'_, '_> {
     /// Finds the expression that computes a column of a CTE. If the CTE only passes the column on, the expression is in
     /// an earlier CTE.
     pub fn find_column_expression(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
-        let mut site = ColumnExpression {
+        let mut column_expression = ColumnExpression {
             cte: cte.map(str::to_owned),
             tokens: self.file.column(cte, column)?,
         };
         for _ in 0..MAX_CTE_CHAIN {
-            let input_site = self.follow_column_reference(&site, column);
-            let Some(source_site) = input_site.or_else(|| self.expression_before_fill(&site, column)) else {
-                return Some(site);
+            let input_site = self.resolve_column_reference(&column_expression, column);
+            let Some(source_site) = input_site.or_else(|| self.expression_before_fill(&column_expression, column))
+            else {
+                return Some(column_expression);
             };
-            site = source_site;
+            column_expression = source_site;
         }
         None
     }
@@ -36,8 +37,16 @@ impl ColumnResolver<'_, '_> {
     /// For a step with `fill`, returns the expression of a column before rows are added. After the `union` with the
     /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the expression has a different
     /// form.
-    pub(super) fn expression_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
-        let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
+    pub(super) fn expression_before_fill(
+        &self,
+        column_expression: &ColumnExpression,
+        column: &str,
+    ) -> Option<ColumnExpression> {
+        let tokens = self
+            .file
+            .tokens
+            .get(column_expression.tokens.clone())
+            .filter(|_| self.is_filled)?;
         let keys: Vec<_> = tokens
             .iter()
             .map(|token| token.comparison_key(self.file.source))
@@ -50,7 +59,7 @@ impl ColumnResolver<'_, '_> {
         };
         let [_, _, name, _] = tokens else { return None };
         let name = super::super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
-        let [source] = self.relations_of_select(site.cte.as_deref()) else {
+        let [source] = self.relations_of_select(column_expression.cte.as_deref()) else {
             return None;
         };
         let union = source.relation.as_str();
@@ -65,8 +74,8 @@ impl ColumnResolver<'_, '_> {
 
     /// If an expression only refers to a column of an earlier CTE, returns the expression of that column. `None` if the
     /// expression computes the column itself.
-    fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
-        let tokens = self.file.tokens.get(site.tokens.clone())?;
+    fn resolve_column_reference(&self, column_expression: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
+        let tokens = self.file.tokens.get(column_expression.tokens.clone())?;
         let qualifier = match tokens {
             [_] => None,
             [relation, _, _] => Some(relation.comparison_key(self.file.source).into_owned()),
@@ -77,9 +86,9 @@ impl ColumnResolver<'_, '_> {
             return None;
         }
         // A column of a joined relation is treated as if this CTE computed it.
-        self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
+        self.find_source_of_name(column_expression.cte.as_deref(), qualifier.as_deref(), &name)
             .filter(|(source_index, _)| *source_index == 0)
-            .map(|(_, site)| site)
+            .map(|(_, column_expression)| column_expression)
     }
 
     /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
@@ -103,7 +112,7 @@ impl ColumnResolver<'_, '_> {
 
     /// Finds the relation that supplies a name to a CTE, if this relation is a helper CTE. Returns the position of the
     /// relation in the CTE's `from` clause, and the expression that defines the name.
-    pub fn find_source(
+    pub fn find_source_of_name(
         &self,
         cte: Option<&str>,
         qualifier: Option<&str>,

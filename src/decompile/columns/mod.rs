@@ -104,7 +104,7 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// Tokens of the columns, joins and windows in the resolved expressions.
     pub visited: Vec<Range<usize>>,
     /// Tokens that determine which rows a CTE returns, each paired with its CTE.
-    visited_rows: Vec<(String, Range<usize>)>,
+    visited_row_tokens: Vec<(String, Range<usize>)>,
 }
 
 /// Context in which an expression is resolved.
@@ -116,7 +116,7 @@ struct ResolutionContext<'l> {
 }
 
 impl ResolutionContext<'_> {
-    fn with_more_depth(self) -> Self {
+    fn one_level_deeper(self) -> Self {
         Self {
             depth: self.depth + 1,
             ..self
@@ -158,7 +158,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             resolved_columns: HashMap::new(),
             rows: FxHashMap::default(),
             visited: Vec::new(),
-            visited_rows: Vec::new(),
+            visited_row_tokens: Vec::new(),
         };
         for part in file.parts.iter().filter(|part| part.position.branch == 0) {
             match (&part.position.kind, &part.position.cte) {
@@ -185,7 +185,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of the CTE itself
     /// and of earlier CTEs, because these rows are not looked up.
-    pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
+    pub fn visited_row_tokens(&self, cte: Option<&str>) -> Vec<Range<usize>> {
         let mut own_rows = Vec::new();
         let mut next = cte.map(str::to_owned);
         for _ in 0..MAX_CTE_CHAIN {
@@ -198,17 +198,28 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 break;
             }
         }
-        let of_others = self.visited_rows.iter().filter(|(cte, _)| !own_rows.contains(cte));
+        let of_others = self
+            .visited_row_tokens
+            .iter()
+            .filter(|(cte, _)| !own_rows.contains(cte));
         of_others.map(|(_, tokens)| tokens.clone()).collect()
     }
 
     /// Returns the expression of a column, with its names resolved.
-    pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut SqlTrees) -> Result<SqlNodeId, String> {
-        self.base_relation = self.base_relation_of(site.cte.as_deref());
-        let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
+    pub fn resolve_expression(
+        &mut self,
+        column_expression: &ColumnExpression,
+        trees: &mut SqlTrees,
+    ) -> Result<SqlNodeId, String> {
+        self.base_relation = self.base_relation_of(column_expression.cte.as_deref());
+        let id = self.parse_tokens(
+            column_expression.cte.as_deref(),
+            column_expression.tokens.clone(),
+            trees,
+        )?;
         self.inline_columns(
             ResolutionContext {
-                cte: site.cte.as_deref(),
+                cte: column_expression.cte.as_deref(),
                 row_relationship: RowRelationship::Step,
                 depth: 0,
             },
@@ -260,7 +271,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         if trees.height(id) + context.depth > MAX_RESOLUTION_DEPTH {
-            return Err(depth_error());
+            return Err(resolution_depth_error());
         }
         let key = (context.cte.map(str::to_owned), id, context.row_relationship);
         if let Some(resolved_id) = self.resolved_columns.get(&key) {
@@ -293,7 +304,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             new.push(if is_name {
                 *kid
             } else {
-                self.inline_columns(context.with_more_depth(), *kid, trees)?
+                self.inline_columns(context.one_level_deeper(), *kid, trees)?
             });
         }
         let label = trees.label(id).clone();
@@ -316,13 +327,15 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         let (relation, name) = (relation.map(str::to_owned), name.to_owned());
         let relation = relation.as_deref();
-        let Some((source_index, site)) = self.find_source(cte, relation, &name) else {
+        let Some((source_index, column_expression)) = self.find_source_of_name(cte, relation, &name) else {
             let looked_up = relation
                 .filter(|_| within == RowRelationship::Step)
                 .and_then(|alias| self.lookup_join(cte, alias));
             return Ok(match looked_up {
-                Some(join_index) => self.looked_up_value(context, join_index, id, trees).unwrap_or(id),
-                None => self.leaf_expression(context, id, relation, trees),
+                Some(join_index) => self
+                    .looked_up_column_expression(context, join_index, id, trees)
+                    .unwrap_or(id),
+                None => self.uncomputed_column_expression(context, id, relation, trees),
             });
         };
         let is_known = !is_same_name(&name, &self.definition_name)
@@ -336,17 +349,29 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         if is_joined {
             let known_name = is_known.then_some(name.as_str());
             return Ok(self
-                .joined_value(context.with_more_depth(), source_index, &site, known_name, trees)
+                .joined_column_expression(
+                    context.one_level_deeper(),
+                    source_index,
+                    &column_expression,
+                    known_name,
+                    trees,
+                )
                 .unwrap_or(id));
         }
-        let is_of_step =
-            within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base_relation;
+        let is_of_step = within == RowRelationship::Step
+            || self.base_relation_of(column_expression.cte.as_deref()) == self.base_relation;
         if is_known && is_of_step {
             // The columns of the select's own rows do not need a relation name.
             return Ok(trees.without_relation(id));
         }
-        let site = self.expression_before_fill(&site, &name).unwrap_or(site);
-        let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
+        let column_expression = self
+            .expression_before_fill(&column_expression, &name)
+            .unwrap_or(column_expression);
+        let inner = self.parse_tokens(
+            column_expression.cte.as_deref(),
+            column_expression.tokens.clone(),
+            trees,
+        )?;
         let within = if within == RowRelationship::Step {
             RowRelationship::Step
         } else {
@@ -354,7 +379,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         self.inline_columns(
             ResolutionContext {
-                cte: site.cte.as_deref(),
+                cte: column_expression.cte.as_deref(),
                 row_relationship: within,
                 depth: depth + 1,
             },
@@ -394,7 +419,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 
     /// Returns the expression for a column that is looked up in the step's relation or in a tab.
-    fn looked_up_value(
+    fn looked_up_column_expression(
         &mut self,
         context: ResolutionContext<'_>,
         join_index: usize,
@@ -407,7 +432,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         let (relation, join_kind) = (source.relation.clone(), source.join_type.clone());
         let rows = match self.is_resolvable_cte(&relation, context.cte) {
-            true => self.row_set_operations(&relation, context.depth + 1, trees)?,
+            true => self.operations_that_determine_rows(&relation, context.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
         };
         let name = trees.without_relation(id);
@@ -425,7 +450,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 
     /// Returns the expression for a column that is not computed anywhere in the file.
-    fn leaf_expression(
+    fn uncomputed_column_expression(
         &self,
         ResolutionContext {
             cte,
@@ -473,11 +498,11 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     /// Returns the expression for a value of a joined relation. The value is replaced with its name if formulas may use
     /// that name.
-    fn joined_value(
+    fn joined_column_expression(
         &mut self,
         context: ResolutionContext<'_>,
         join_index: usize,
-        site: &ColumnExpression,
+        column_expression: &ColumnExpression,
         known_name: Option<&str>,
         trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
@@ -488,9 +513,13 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let value = match known_name.filter(|_| self.base_relation_of(Some(&relation)) == self.base_relation) {
             Some(name) => trees.add_word(name),
             None => {
-                let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
+                let value = self.parse_tokens(
+                    column_expression.cte.as_deref(),
+                    column_expression.tokens.clone(),
+                    trees,
+                )?;
                 let inside = ResolutionContext {
-                    cte: site.cte.as_deref(),
+                    cte: column_expression.cte.as_deref(),
                     row_relationship: RowRelationship::Joined,
                     depth: context.depth + 1,
                 };
@@ -498,7 +527,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             }
         };
         let condition = self.join_condition(context, join_index, trees)?;
-        let rows = self.row_set_operations(&relation, context.depth + 1, trees)?;
+        let rows = self.operations_that_determine_rows(&relation, context.depth + 1, trees)?;
         Ok(trees.add(SqlLabel::Joined(join_kind), vec![value, condition, rows]))
     }
 
@@ -514,7 +543,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             .get(join_index)
             .map_or((0..0, 0..0), |source| (source.condition.clone(), source.tokens.clone()));
         match (context.row_relationship, context.cte) {
-            (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
+            (RowRelationship::Joined, Some(cte)) => self.visited_row_tokens.push((cte.to_owned(), join)),
             _ => self.visited.push(join),
         }
         if condition_tokens.is_empty() {
@@ -529,7 +558,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         self.inline_columns(
             ResolutionContext {
                 row_relationship: RowRelationship::Condition(join_index),
-                ..context.with_more_depth()
+                ..context.one_level_deeper()
             },
             condition,
             trees,
@@ -538,9 +567,14 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
     /// several rows into a single row.
-    fn row_set_operations(&mut self, relation: &str, depth: u32, trees: &mut SqlTrees) -> Result<SqlNodeId, String> {
+    fn operations_that_determine_rows(
+        &mut self,
+        relation: &str,
+        depth: u32,
+        trees: &mut SqlTrees,
+    ) -> Result<SqlNodeId, String> {
         if depth > MAX_RESOLUTION_DEPTH {
-            return Err(depth_error());
+            return Err(resolution_depth_error());
         }
         if let Some(cached_node) = self.rows.get(relation) {
             return Ok(*cached_node);
@@ -561,7 +595,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 continue;
             }
             let of_below = match self.is_resolvable_cte(&input_name, context.cte) {
-                true => Some(self.row_set_operations(&input_name, depth + 1, trees)?),
+                true => Some(self.operations_that_determine_rows(&input_name, depth + 1, trees)?),
                 false => None,
             };
             if source_index == 0 {
@@ -573,7 +607,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             parts.push(trees.add(SqlLabel::Joined(join_kind), kids));
         }
         for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
-            self.visited_rows.push((relation.to_owned(), tokens.clone()));
+            self.visited_row_tokens.push((relation.to_owned(), tokens.clone()));
             if clause == "distinct" {
                 parts.push(trees.add_leaf(SqlLabel::Clause(clause)));
                 continue;
@@ -581,7 +615,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
             let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
             for kid in &mut kids {
-                *kid = self.inline_columns(context.with_more_depth(), *kid, trees)?;
+                *kid = self.inline_columns(context.one_level_deeper(), *kid, trees)?;
             }
             parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }
@@ -591,6 +625,6 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 }
 
-fn depth_error() -> String {
+fn resolution_depth_error() -> String {
     format!("the SQL is nested more than {MAX_RESOLUTION_DEPTH} levels deep")
 }

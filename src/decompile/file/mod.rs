@@ -56,7 +56,7 @@ impl<'s> SqlFile<'s> {
             counts: HashMap::new(),
             file: &mut file,
         }
-        .split_file();
+        .split_file_into_parts();
         file
     }
 
@@ -109,7 +109,7 @@ impl<'s> SqlFile<'s> {
 
     /// Returns the end of the part that consists of these tokens. For a column, the part includes the name after the
     /// expression.
-    pub fn end_with_name(&self, tokens: &Range<usize>) -> usize {
+    pub fn end_including_name(&self, tokens: &Range<usize>) -> usize {
         let first = self.parts.partition_point(|part| part.tokens.start < tokens.start);
         let mut parts = self.parts.iter().skip(first);
         parts
@@ -118,7 +118,7 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the tokens between the parts.
-    pub fn tokens_between_parts(&self) -> Vec<String> {
+    pub fn tokens_outside_parts(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
 
@@ -202,7 +202,7 @@ pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
     let file = SqlFile::read(sql, dialect);
     let names = file
         .select_parts(output.as_deref())
-        .filter_map(|part| part.position.column_of_select());
+        .filter_map(|part| part.position.column_name_if_column());
     names
         .take_while(|other| !is_same_name(other, name))
         .map(str::to_owned)
@@ -233,7 +233,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
             let name = unquote_token(token.text(file.source), file.dialect)?;
             let bare = name.to_ascii_lowercase();
             let is_bare =
-                file.dialect.is_written_in_quotes(&bare, true) && file.dialect.escape_quoted_name(&bare, true) == name;
+                file.dialect.requires_quotes(&bare, true) && file.dialect.escape_quoted_name(&bare, true) == name;
             Some(if is_bare { bare } else { name })
         }
         _ => None,

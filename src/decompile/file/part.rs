@@ -34,19 +34,19 @@ impl FilePartPosition {
     /// several columns with this name.
     #[must_use]
     pub fn output_column_name(&self, output: Option<&str>) -> Option<&str> {
-        self.column_of_select()
+        self.column_name_if_column()
             .filter(|_| self.cte.is_none() || self.cte.as_deref() == output)
     }
 
     /// Returns whether the part is a column of the last select without a known name, such as `*`.
     #[must_use]
-    pub fn is_unnamed_in_last_select(&self) -> bool {
+    pub fn is_unnamed_output_column(&self) -> bool {
         self.cte.is_none() && self.kind == FilePartKind::Unnamed
     }
 
     /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
     #[must_use]
-    pub fn cte_of_from_clause(&self) -> Option<&str> {
+    pub fn cte_if_from_clause(&self) -> Option<&str> {
         self.cte.as_deref().filter(|_| self.is_from_clause())
     }
 
@@ -58,7 +58,7 @@ impl FilePartPosition {
 
     /// Returns the name of a column of any select. `None` if the part is something else.
     #[must_use]
-    pub fn column_of_select(&self) -> Option<&str> {
+    pub fn column_name_if_column(&self) -> Option<&str> {
         match &self.kind {
             FilePartKind::Column(name) if self.branch == 0 && self.nth == 0 => Some(name),
             _ => None,
@@ -68,7 +68,7 @@ impl FilePartPosition {
     /// Returns the CTE and the name of a column of any select. Names that differ only in case or in quotes are equal.
     #[must_use]
     pub fn case_insensitive_column(&self) -> Option<(Option<&str>, String)> {
-        let name = self.column_of_select()?.trim_matches('"');
+        let name = self.column_name_if_column()?.trim_matches('"');
         Some((self.cte.as_deref(), name.to_ascii_lowercase()))
     }
 
@@ -80,7 +80,7 @@ impl FilePartPosition {
 
     /// Returns `where` or `having` if the part is the condition of this clause. `None` if the part is something else.
     #[must_use]
-    pub fn condition_clause(&self) -> Option<&'static str> {
+    pub fn clause_name_if_condition(&self) -> Option<&'static str> {
         ["where", "having"]
             .into_iter()
             .find(|name| self.clause() == Some(*name) && self.branch == 0)

@@ -44,10 +44,10 @@ impl Splitter<'_, '_> {
 
     fn add_part(&mut self, cte: Option<&str>, branch: usize, kind: FilePartKind, tokens: Range<usize>) {
         let end = tokens.end;
-        self.add_named_part(cte, branch, kind, tokens, end);
+        self.add_part_with_alias(cte, branch, kind, tokens, end);
     }
 
-    fn add_named_part(
+    fn add_part_with_alias(
         &mut self,
         cte: Option<&str>,
         branch: usize,
@@ -74,7 +74,7 @@ impl Splitter<'_, '_> {
         self.file.parts.push(FilePart { position, tokens, end });
     }
 
-    pub fn split_file(mut self) {
+    pub fn split_file_into_parts(mut self) {
         let count = self.file.tokens.len();
         let mut at = 0;
         while at < count && !self.is_word(at, "with") && !self.is_word(at, "select") {
@@ -251,18 +251,18 @@ impl Splitter<'_, '_> {
             None => name,
         });
         if last >= tokens.start + 2 && self.is_word(last - 1, "as") {
-            self.add_named_part(cte, branch, column, tokens.start..last - 1, last + 1);
+            self.add_part_with_alias(cte, branch, column, tokens.start..last - 1, last + 1);
         } else if is_reference {
             self.add_part(cte, branch, column, tokens);
-        } else if self.ends_with_name(&tokens) {
-            self.add_named_part(cte, branch, column, tokens.start..last, last + 1);
+        } else if self.has_alias_without_as(&tokens) {
+            self.add_part_with_alias(cte, branch, column, tokens.start..last, last + 1);
         } else {
             self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         }
     }
 
     /// Returns whether a column consists of an expression and its name, without `as`: `count(*) n`.
-    fn ends_with_name(&self, tokens: &Range<usize>) -> bool {
+    fn has_alias_without_as(&self, tokens: &Range<usize>) -> bool {
         let Some(tokens) = self.file.tokens.get(tokens.clone()) else {
             return false;
         };

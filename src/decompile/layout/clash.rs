@@ -50,7 +50,7 @@ pub fn query_merge_conflicts(base: &str, ours: &str, actual: &str, dialect: Dial
     let same = |one: (&SqlFile<'_>, Option<&Range<usize>>), other: (&SqlFile<'_>, Option<&Range<usize>>)| match (
         one.1, other.1,
     ) {
-        (Some(tokens), Some(others)) => one.0.is_same_part(tokens, other.0, others),
+        (Some(tokens), Some(others)) => one.0.are_equivalent_ranges(tokens, other.0, others),
         (one, other) => one.is_none() && other.is_none(),
     };
     let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.position));

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::select::LayoutItem;
+use super::select::SelectElement;
 use crate::file::SqlFile;
 use crate::separated_list::{ListItem, SeparatedList};
 
 /// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum MergedItem {
+pub(super) enum MergedItemSource {
     /// The item in the file, unchanged.
     Theirs(usize),
     /// The item that the spec produces, which replaces an item in the file.
@@ -19,8 +19,8 @@ pub(super) enum MergedItem {
     New(usize),
 }
 
-impl MergedItem {
-    pub fn list_item(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &SeparatedList) -> ListItem {
+impl MergedItemSource {
+    pub fn list_item(self, file: &SqlFile<'_>, ours: &[SelectElement], list: &SeparatedList) -> ListItem {
         let text = |at: usize| {
             ours.get(at)
                 .map(|item| file.text(&item.tokens).to_owned())
@@ -48,95 +48,116 @@ impl MergedItem {
     }
 }
 
+/// Sorts items by rank. An item without a rank stays after the item that precedes it.
+fn sort_by_rank(
+    items: Vec<MergedItemSource>,
+    rank: impl Fn(&MergedItemSource) -> Option<usize>,
+) -> Vec<MergedItemSource> {
+    let mut last = 0;
+    let mut ranked: Vec<(usize, MergedItemSource)> = Vec::new();
+    for item in items {
+        last = rank(&item).unwrap_or(last);
+        ranked.push((last, item));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, item)| item).collect()
+}
+
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
 /// be merged. If the file contains SQL that is equivalent to the spec's new item, the file's SQL is kept.
 pub(super) fn merge_items(
-    (base, b): (&SqlFile<'_>, &[LayoutItem]),
-    (ours, o): (&SqlFile<'_>, &[LayoutItem]),
-    (file, f): (&SqlFile<'_>, &[LayoutItem]),
-    have_parts: bool,
-) -> Option<Vec<MergedItem>> {
-    fn index_by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
+    (base, base_items): (&SqlFile<'_>, &[SelectElement]),
+    (ours, spec_items): (&SqlFile<'_>, &[SelectElement]),
+    (file, edited_items): (&SqlFile<'_>, &[SelectElement]),
+    are_items_mergeable: bool,
+) -> Option<Vec<MergedItemSource>> {
+    fn index_by_key(items: &[SelectElement]) -> HashMap<&str, usize> {
         items
             .iter()
             .enumerate()
             .map(|(at, item)| (item.key.as_str(), at))
             .collect()
     }
-    let (in_b, in_o, in_f) = (index_by_key(b), index_by_key(o), index_by_key(f));
-    let base_item = |key: &str| in_b.get(key).and_then(|at| b.get(*at));
+    let (base_index_by_key, spec_index_by_key, edited_index_by_key) = (
+        index_by_key(base_items),
+        index_by_key(spec_items),
+        index_by_key(edited_items),
+    );
+    let base_item = |key: &str| base_index_by_key.get(key).and_then(|at| base_items.get(*at));
     let mut picked = Vec::new();
-    for (at, item) in f.iter().enumerate() {
+    for (at, item) in edited_items.iter().enumerate() {
         let before = base_item(&item.key);
-        let as_base = before.is_some_and(|before| base.is_same_part(&before.tokens, file, &item.tokens));
-        let Some(now) = in_o.get(item.key.as_str()).copied() else {
+        let as_base = before.is_some_and(|before| base.are_equivalent_ranges(&before.tokens, file, &item.tokens));
+        let Some(now) = spec_index_by_key.get(item.key.as_str()).copied() else {
             match before {
-                None => picked.push(MergedItem::Theirs(at)),
+                None => picked.push(MergedItemSource::Theirs(at)),
                 Some(_) if as_base => {}
                 Some(_) => return None,
             }
             continue;
         };
-        let new = &o.get(now)?.tokens;
-        let is_unchanged = before.is_some_and(|before| base.is_same_part(&before.tokens, ours, new));
-        picked.push(if file.is_same_part(&item.tokens, ours, new) || is_unchanged {
-            MergedItem::Theirs(at)
-        } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
-            MergedItem::Both {
+        let new = &spec_items.get(now)?.tokens;
+        let is_unchanged = before.is_some_and(|before| base.are_equivalent_ranges(&before.tokens, ours, new));
+        picked.push(if file.are_equivalent_ranges(&item.tokens, ours, new) || is_unchanged {
+            MergedItemSource::Theirs(at)
+        } else if let Some(base) = base_index_by_key
+            .get(item.key.as_str())
+            .copied()
+            .filter(|_| are_items_mergeable)
+        {
+            MergedItemSource::Both {
                 base,
                 ours: now,
                 theirs: at,
             }
         } else if as_base {
-            MergedItem::Ours { ours: now, theirs: at }
+            MergedItemSource::Ours { ours: now, theirs: at }
         } else {
             return None;
         });
     }
     // An item that the spec produces but the file lacks is new, or was removed by a user.
     let mut new: Vec<usize> = Vec::new();
-    for (at, item) in o
+    for (at, item) in spec_items
         .iter()
         .enumerate()
-        .filter(|(_, item)| !in_f.contains_key(item.key.as_str()))
+        .filter(|(_, item)| !edited_index_by_key.contains_key(item.key.as_str()))
     {
         match base_item(&item.key) {
             None => new.push(at),
-            Some(before) if base.is_same_part(&before.tokens, ours, &item.tokens) => {}
+            Some(before) if base.are_equivalent_ranges(&before.tokens, ours, &item.tokens) => {}
             Some(_) => return None,
         }
     }
-    let order = |items: &[LayoutItem]| -> Vec<String> {
-        let common = |item: &&LayoutItem| {
-            [&in_b, &in_o, &in_f]
+    let order = |items: &[SelectElement]| -> Vec<String> {
+        let common = |item: &&SelectElement| {
+            [&base_index_by_key, &spec_index_by_key, &edited_index_by_key]
                 .iter()
                 .all(|keys| keys.contains_key(item.key.as_str()))
         };
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
-    let key_of = |one: &MergedItem| one.file_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
+    let key_of = |one: &MergedItemSource| {
+        one.file_index()
+            .and_then(|at| edited_items.get(at))
+            .map(|item| item.key.as_str())
+    };
     // Only the spec changed the order of the items.
-    if order(b) == order(f) && order(b) != order(o) {
-        let rank = |one: &MergedItem| key_of(one).and_then(|key| in_o.get(key).copied());
-        let mut last = 0;
-        let mut ranked: Vec<(usize, MergedItem)> = Vec::new();
-        for one in picked {
-            last = rank(&one).unwrap_or(last);
-            ranked.push((last, one));
-        }
-        ranked.sort_by_key(|(rank, _)| *rank);
-        picked = ranked.into_iter().map(|(_, one)| one).collect();
+    if order(base_items) == order(edited_items) && order(base_items) != order(spec_items) {
+        picked = sort_by_rank(picked, |one| {
+            key_of(one).and_then(|key| spec_index_by_key.get(key).copied())
+        });
     }
     if new.is_empty() {
         return Some(picked);
     }
     // A new item is placed after the item that precedes it in the spec.
     let kept_keys: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
-    let mut new_items_after: HashMap<Option<&str>, Vec<MergedItem>> = HashMap::new();
+    let mut new_items_after: HashMap<Option<&str>, Vec<MergedItemSource>> = HashMap::new();
     let (mut last, mut new) = (None, new.into_iter().peekable());
-    for (at, item) in o.iter().enumerate() {
+    for (at, item) in spec_items.iter().enumerate() {
         if new.next_if_eq(&at).is_some() {
-            new_items_after.entry(last).or_default().push(MergedItem::New(at));
+            new_items_after.entry(last).or_default().push(MergedItemSource::New(at));
         } else if kept_keys.contains(&item.key) {
             last = Some(item.key.as_str());
         }

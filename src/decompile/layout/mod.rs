@@ -14,8 +14,8 @@ use super::separated_list::{ListItem, SeparatedList};
 use crate::dbt::copy_header;
 use crate::dialect::Dialect;
 
-use items::{MergedItem, merge_items};
-use select::LayoutItem;
+use items::{MergedItemSource, merge_items};
+use select::SelectElement;
 
 pub use clash::{MergeConflict, query_merge_conflicts};
 pub(super) use select::SelectLayout;
@@ -23,32 +23,35 @@ pub(super) use select::SelectLayout;
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
 /// spec now produces, and `actual` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
-    merge_texts(base, ours, actual, dialect).or_else(|| {
+    merge_sql_texts(base, ours, actual, dialect).or_else(|| {
         // A new column may move the columns to which `group by 1` refers.
         let text = SqlFile::read(actual, dialect).without_column_positions()?;
-        merge_texts(base, ours, &text, dialect)
+        merge_sql_texts(base, ours, &text, dialect)
     })
 }
 
-fn merge_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
-    let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
+fn merge_sql_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
+    let [base_sql, spec_sql, edited_sql] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all_tokens = |file: &SqlFile<'_>| 0..file.tokens.len();
-    let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
+    let merged = if edited_sql.is_same_query(&spec_sql) && !is_missing_comment(&spec_sql, &edited_sql) {
         actual.to_owned()
-    } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
-        one_sided_text(&ThreeWayTokens {
-            b: (&b, all_tokens(&b)),
-            o: (&o, all_tokens(&o)),
-            f: (&f, all_tokens(&f)),
+    } else if [&base_sql, &spec_sql, &edited_sql]
+        .iter()
+        .any(|file| file.last.is_empty())
+    {
+        text_changed_on_one_side(&ThreeVersionTokens {
+            base_sql: (&base_sql, all_tokens(&base_sql)),
+            spec_sql: (&spec_sql, all_tokens(&spec_sql)),
+            edited_sql: (&edited_sql, all_tokens(&edited_sql)),
         })?
         .to_owned()
     } else {
-        let mut out = merge_preamble(&b, &o, &f)?;
-        merge_query(&b, &o, &f, &mut out)?;
+        let mut out = merge_preamble(&base_sql, &spec_sql, &edited_sql)?;
+        merge_ctes_and_last_select(&base_sql, &spec_sql, &edited_sql, &mut out)?;
         out
     };
-    let merged = copy_header(&restore_lost_comments(merged, &f), ours);
-    has_only_input_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
+    let merged = copy_header(&restore_lost_comments(merged, &edited_sql), ours);
+    has_only_parts_of_inputs(&SqlFile::read(&merged, dialect), &base_sql, &spec_sql, &edited_sql).then_some(merged)
 }
 
 /// Restores the file's comments that are missing from a merged text.
@@ -57,11 +60,16 @@ pub fn restore_missing_comments(merged: String, text: &str, dialect: Dialect) ->
 }
 
 /// Returns whether each part of the merged SQL is equal to the part that the spec produces or to the part in the file.
-fn has_only_input_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
-    if f.is_same_query(b) {
-        return merged.is_same_query(o);
+fn has_only_parts_of_inputs(
+    merged: &SqlFile<'_>,
+    base_sql: &SqlFile<'_>,
+    spec_sql: &SqlFile<'_>,
+    edited_sql: &SqlFile<'_>,
+) -> bool {
+    if edited_sql.is_same_query(base_sql) {
+        return merged.is_same_query(spec_sql);
     }
-    let [ours, theirs] = [o, f].map(|file| {
+    let [ours, theirs] = [spec_sql, edited_sql].map(|file| {
         let parts = file.parts.iter().map(|part| (&part.position, &part.tokens));
         (file, parts.collect::<HashMap<_, _>>())
     });
@@ -69,7 +77,7 @@ fn has_only_input_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, 
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts
                 .get(&part.position)
-                .is_some_and(|tokens| merged.is_same_part(&part.tokens, file, tokens))
+                .is_some_and(|tokens| merged.are_equivalent_ranges(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
@@ -81,24 +89,33 @@ fn has_only_input_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, 
 }
 
 /// Corresponding tokens in the base, in the spec's SQL and in the file.
-struct ThreeWayTokens<'a, 's> {
-    b: (&'a SqlFile<'s>, Range<usize>),
-    o: (&'a SqlFile<'s>, Range<usize>),
-    f: (&'a SqlFile<'s>, Range<usize>),
+struct ThreeVersionTokens<'a, 's> {
+    base_sql: (&'a SqlFile<'s>, Range<usize>),
+    spec_sql: (&'a SqlFile<'s>, Range<usize>),
+    edited_sql: (&'a SqlFile<'s>, Range<usize>),
 }
 
 /// Returns the file's text if only users changed the part, or the spec's text if only the spec changed it.
-fn one_sided_text<'s>(sides: &ThreeWayTokens<'_, 's>) -> Option<&'s str> {
-    let ThreeWayTokens { b, o, f } = sides;
-    if f.0.has_same_tokens(&f.1, o.0, &o.1) || b.0.has_same_tokens(&b.1, o.0, &o.1) {
-        Some(f.0.text(&f.1))
+fn text_changed_on_one_side<'s>(sides: &ThreeVersionTokens<'_, 's>) -> Option<&'s str> {
+    let ThreeVersionTokens {
+        base_sql,
+        spec_sql,
+        edited_sql,
+    } = sides;
+    if edited_sql.0.has_same_tokens(&edited_sql.1, spec_sql.0, &spec_sql.1)
+        || base_sql.0.has_same_tokens(&base_sql.1, spec_sql.0, &spec_sql.1)
+    {
+        Some(edited_sql.0.text(&edited_sql.1))
     } else {
-        b.0.has_same_tokens(&b.1, f.0, &f.1).then(|| o.0.text(&o.1))
+        base_sql
+            .0
+            .has_same_tokens(&base_sql.1, edited_sql.0, &edited_sql.1)
+            .then(|| spec_sql.0.text(&spec_sql.1))
     }
 }
 
 /// Returns the tokens before the query: configuration and hints.
-pub(super) fn preamble_tokens(file: &SqlFile<'_>) -> Range<usize> {
+pub(super) fn tokens_before_query(file: &SqlFile<'_>) -> Range<usize> {
     let first = file
         .cte_tokens
         .first()
@@ -106,38 +123,40 @@ pub(super) fn preamble_tokens(file: &SqlFile<'_>) -> Range<usize> {
     0..first
 }
 
-fn preamble_text<'s>(file: &SqlFile<'s>) -> &'s str {
-    let end = file.byte_range(&(preamble_tokens(file).end..file.tokens.len())).start;
+fn text_before_query<'s>(file: &SqlFile<'s>) -> &'s str {
+    let end = file
+        .byte_range(&(tokens_before_query(file).end..file.tokens.len()))
+        .start;
     file.source.get(..end).unwrap_or_default()
 }
 
 /// Merges everything before the query. Additions that users made to the configuration are kept, even if the spec
 /// changes the rest of the configuration.
-fn merge_preamble(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
-    let [base, ours, range] = [b, o, f].map(preamble_tokens);
-    let is_edited = !b.has_same_tokens(&base, f, &range);
-    if b.has_same_tokens(&base, o, &ours) || f.has_same_tokens(&range, o, &ours) {
-        let takes_comment = is_missing_comment(o, f) && !is_missing_comment(b, f);
+fn merge_preamble(base_sql: &SqlFile<'_>, spec_sql: &SqlFile<'_>, edited_sql: &SqlFile<'_>) -> Option<String> {
+    let [base, ours, range] = [base_sql, spec_sql, edited_sql].map(tokens_before_query);
+    let is_edited = !base_sql.has_same_tokens(&base, edited_sql, &range);
+    if base_sql.has_same_tokens(&base, spec_sql, &ours) || edited_sql.has_same_tokens(&range, spec_sql, &ours) {
+        let takes_comment = is_missing_comment(spec_sql, edited_sql) && !is_missing_comment(base_sql, edited_sql);
         return Some(
             if takes_comment && !is_edited {
-                preamble_text(o)
+                text_before_query(spec_sql)
             } else {
-                preamble_text(f)
+                text_before_query(edited_sql)
             }
             .to_owned(),
         );
     }
-    let mut out = preamble_text(o).to_owned();
+    let mut out = text_before_query(spec_sql).to_owned();
     if !is_edited {
         return Some(out);
     }
     let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
-    let (before, now) = (keys(b, &base), keys(f, &range));
+    let (before, now) = (keys(base_sql, &base), keys(edited_sql, &range));
     if before.iter().any(|key| !now.contains(key)) {
         return None;
     }
-    for at in range.filter(|at| !before.contains(&f.key(*at))) {
-        out.push_str(f.text(&(at..at + 1)));
+    for at in range.filter(|at| !before.contains(&edited_sql.key(*at))) {
+        out.push_str(edited_sql.text(&(at..at + 1)));
         out.push_str("\n\n");
     }
     Some(out)
@@ -145,51 +164,68 @@ fn merge_preamble(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<S
 
 /// Returns whether the generated query has a comment above it that the query in the file lacks.
 fn is_missing_comment(generated: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
-    let head = preamble_text(file);
-    preamble_text(generated)
+    let head = text_before_query(file);
+    text_before_query(generated)
         .lines()
         .any(|line| line.starts_with("--") && !head.lines().any(|other| other == line))
 }
 
 /// Merges the CTEs and the last select.
-fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut String) -> Option<()> {
-    if f.ctes.is_empty() != o.ctes.is_empty() {
-        let [b, o, f] = [b, o, f].map(|file| (file, preamble_tokens(file).end..file.tokens.len()));
-        output.push_str(one_sided_text(&ThreeWayTokens { b, o, f })?);
+fn merge_ctes_and_last_select(
+    base_sql: &SqlFile<'_>,
+    spec_sql: &SqlFile<'_>,
+    edited_sql: &SqlFile<'_>,
+    output: &mut String,
+) -> Option<()> {
+    if edited_sql.ctes.is_empty() != spec_sql.ctes.is_empty() {
+        let [base_sql, spec_sql, edited_sql] =
+            [base_sql, spec_sql, edited_sql].map(|file| (file, tokens_before_query(file).end..file.tokens.len()));
+        output.push_str(text_changed_on_one_side(&ThreeVersionTokens {
+            base_sql,
+            spec_sql,
+            edited_sql,
+        })?);
         output.push('\n');
         return Some(());
     }
-    if !f.ctes.is_empty() {
-        let items = |file: &SqlFile<'_>| -> Vec<LayoutItem> {
+    if !edited_sql.ctes.is_empty() {
+        let items = |file: &SqlFile<'_>| -> Vec<SelectElement> {
             let ctes = file.ctes.iter().zip(&file.cte_tokens);
-            ctes.map(|(name, tokens)| LayoutItem {
+            ctes.map(|(name, tokens)| SelectElement {
                 key: name.clone(),
                 tokens: tokens.clone(),
             })
             .collect()
         };
-        let (base, ours, layout_items) = (items(b), items(o), items(f));
-        let with = preamble_tokens(f).end;
-        let start = f.byte_range(&(with..with + 1)).end;
-        output.push_str(f.text(&(with..with + 1)));
+        let (base, ours, layout_items) = (items(base_sql), items(spec_sql), items(edited_sql));
+        let with = tokens_before_query(edited_sql).end;
+        let start = edited_sql.byte_range(&(with..with + 1)).end;
+        output.push_str(edited_sql.text(&(with..with + 1)));
         let ranges: Vec<Range<usize>> = layout_items.iter().map(|item| item.tokens.clone()).collect();
-        let list = SeparatedList::read(f, &ranges, start, f.byte_range(&f.last).start, true);
-        let picked = merge_items((b, &base), (o, &ours), (f, &layout_items), true)?;
+        let list = SeparatedList::read(
+            edited_sql,
+            &ranges,
+            start,
+            edited_sql.byte_range(&edited_sql.last).start,
+            true,
+        );
+        let picked = merge_items((base_sql, &base), (spec_sql, &ours), (edited_sql, &layout_items), true)?;
         let mut entries = Vec::new();
         for one in picked {
-            let mut entry = one.list_item(o, &ours, &list);
-            if let MergedItem::Both {
+            let mut entry = one.list_item(spec_sql, &ours, &list);
+            if let MergedItemSource::Both {
                 base: base_index,
                 ours: our_index,
                 theirs,
             } = one
             {
-                let tokens =
-                    |items: &[LayoutItem], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
-                let sides = ThreeWayTokens {
-                    b: (b, tokens(&base, base_index)),
-                    o: (o, tokens(&ours, our_index)),
-                    f: (f, tokens(&layout_items, theirs)),
+                let tokens = |items: &[SelectElement], at: usize| {
+                    items.get(at).map(|item| item.tokens.clone()).unwrap_or_default()
+                };
+                let sides = ThreeVersionTokens {
+                    base_sql: (base_sql, tokens(&base, base_index)),
+                    spec_sql: (spec_sql, tokens(&ours, our_index)),
+                    edited_sql: (edited_sql, tokens(&layout_items, theirs)),
                 };
                 entry.text = merge_cte(&sides)?;
             }
@@ -197,65 +233,98 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
         }
         list.write(output, &entries);
     }
-    let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    output.push_str(&merge_select(&ThreeWayTokens { b, o, f: last })?);
-    output.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
+    let [base_sql, spec_sql, last] = [base_sql, spec_sql, edited_sql].map(|file| (file, file.last.clone()));
+    output.push_str(&merge_select(&ThreeVersionTokens {
+        base_sql,
+        spec_sql,
+        edited_sql: last,
+    })?);
+    output.push_str(
+        edited_sql
+            .source
+            .get(edited_sql.byte_range(&edited_sql.last).end..)
+            .unwrap_or_default(),
+    );
     Some(())
 }
 
 /// Merges a CTE that exists in all three versions.
-fn merge_cte(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
+fn merge_cte(sides: &ThreeVersionTokens<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
-    let ThreeWayTokens { b, o, f } = sides;
-    let inner = ThreeWayTokens {
-        b: (b.0, inside(b)),
-        o: (o.0, inside(o)),
-        f: (f.0, inside(f)),
+    let ThreeVersionTokens {
+        base_sql,
+        spec_sql,
+        edited_sql,
+    } = sides;
+    let inner = ThreeVersionTokens {
+        base_sql: (base_sql.0, inside(base_sql)),
+        spec_sql: (spec_sql.0, inside(spec_sql)),
+        edited_sql: (edited_sql.0, inside(edited_sql)),
     };
     let text = merge_select(&inner)?;
-    let (whole, part) = (f.0.byte_range(&f.1), f.0.byte_range(&inner.f.1));
+    let (whole, part) = (
+        edited_sql.0.byte_range(&edited_sql.1),
+        edited_sql.0.byte_range(&inner.edited_sql.1),
+    );
     Some(
         [
-            f.0.source.get(whole.start..part.start)?,
+            edited_sql.0.source.get(whole.start..part.start)?,
             &text,
-            f.0.source.get(part.end..whole.end)?,
+            edited_sql.0.source.get(part.end..whole.end)?,
         ]
         .concat(),
     )
 }
 
-fn merge_select(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
-    let ThreeWayTokens { b, o, f } = sides;
-    if b.0.has_same_tokens(&b.1, o.0, &o.1) || f.0.has_same_tokens(&f.1, o.0, &o.1) {
-        return Some(f.0.text(&f.1).to_owned());
+fn merge_select(sides: &ThreeVersionTokens<'_, '_>) -> Option<String> {
+    let ThreeVersionTokens {
+        base_sql,
+        spec_sql,
+        edited_sql,
+    } = sides;
+    if base_sql.0.has_same_tokens(&base_sql.1, spec_sql.0, &spec_sql.1)
+        || edited_sql.0.has_same_tokens(&edited_sql.1, spec_sql.0, &spec_sql.1)
+    {
+        return Some(edited_sql.0.text(&edited_sql.1).to_owned());
     }
     let layout = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
-    let (Some(b), Some(o), Some(f)) = (layout(&sides.b), layout(&sides.o), layout(&sides.f)) else {
-        return one_sided_text(sides).map(str::to_owned);
+    let (Some(base_sql), Some(spec_sql), Some(edited_sql)) = (
+        layout(&sides.base_sql),
+        layout(&sides.spec_sql),
+        layout(&sides.edited_sql),
+    ) else {
+        return text_changed_on_one_side(sides).map(str::to_owned);
     };
-    let (base, ours, file) = (sides.b.0, sides.o.0, sides.f.0);
-    let words = ThreeWayTokens {
-        b: (base, b.words),
-        o: (ours, o.words),
-        f: (file, f.words.clone()),
+    let (base, ours, file) = (sides.base_sql.0, sides.spec_sql.0, sides.edited_sql.0);
+    let words = ThreeVersionTokens {
+        base_sql: (base, base_sql.words),
+        spec_sql: (ours, spec_sql.words),
+        edited_sql: (file, edited_sql.words.clone()),
     };
-    let mut out = one_sided_text(&words)?.to_owned();
-    let tokens = |items: &[LayoutItem]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
-    let end = file.byte_range(&sides.f.1).end;
-    let from = f
+    let mut out = text_changed_on_one_side(&words)?.to_owned();
+    let tokens = |items: &[SelectElement]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
+    let end = file.byte_range(&sides.edited_sql.1).end;
+    let from = edited_sql
         .clauses
         .first()
         .map_or(end, |clause| file.byte_range(&clause.tokens).start);
     let lists = [
         (
-            &b.columns,
-            &o.columns,
-            &f.columns,
-            file.byte_range(&f.words).end,
+            &base_sql.columns,
+            &spec_sql.columns,
+            &edited_sql.columns,
+            file.byte_range(&edited_sql.words).end,
             from,
             true,
         ),
-        (&b.clauses, &o.clauses, &f.clauses, from, end, false),
+        (
+            &base_sql.clauses,
+            &spec_sql.clauses,
+            &edited_sql.clauses,
+            from,
+            end,
+            false,
+        ),
     ];
     for (before, now, layout_items, start, end, has_commas) in lists {
         let picked = merge_items((base, before), (ours, now), (file, layout_items), false)?;
@@ -267,9 +336,12 @@ fn merge_select(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
                 // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
-                    && !matches!(one, MergedItem::Theirs(0) | MergedItem::Both { theirs: 0, .. })
+                    && !matches!(
+                        one,
+                        MergedItemSource::Theirs(0) | MergedItemSource::Both { theirs: 0, .. }
+                    )
                 {
-                    entry.lead = whitespace_before_item(ours, one, now);
+                    entry.lead = whitespace_before_merged_item(ours, one, now);
                 }
                 entry
             })
@@ -280,9 +352,9 @@ fn merge_select(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
 }
 
 /// Returns the line break and the whitespace before an item that the spec produces.
-fn whitespace_before_item(ours: &SqlFile<'_>, one: &MergedItem, items: &[LayoutItem]) -> String {
+fn whitespace_before_merged_item(ours: &SqlFile<'_>, one: &MergedItemSource, items: &[SelectElement]) -> String {
     let at = match one {
-        MergedItem::New(at) | MergedItem::Ours { ours: at, .. } => *at,
+        MergedItemSource::New(at) | MergedItemSource::Ours { ours: at, .. } => *at,
         _ => return "\n".to_owned(),
     };
     let start = items.get(at).map_or(0, |item| ours.byte_range(&item.tokens).start);

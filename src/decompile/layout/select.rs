@@ -7,7 +7,7 @@ use crate::file::{FilePart, FilePartKind, SqlFile};
 
 /// A column, a clause or a CTE.
 #[derive(Clone, Debug)]
-pub(crate) struct LayoutItem {
+pub(crate) struct SelectElement {
     pub key: String,
     pub tokens: Range<usize>,
 }
@@ -16,8 +16,8 @@ pub(crate) struct LayoutItem {
 pub(crate) struct SelectLayout {
     /// `select`, or `select distinct`.
     pub words: Range<usize>,
-    pub columns: Vec<LayoutItem>,
-    pub clauses: Vec<LayoutItem>,
+    pub columns: Vec<SelectElement>,
+    pub clauses: Vec<SelectElement>,
 }
 
 impl SelectLayout {
@@ -60,7 +60,7 @@ impl SelectLayout {
             };
             let count = counts.entry(key.clone()).or_default();
             *count += 1;
-            list.push(LayoutItem {
+            list.push(SelectElement {
                 key: format!("{key} {count}"),
                 tokens,
             });

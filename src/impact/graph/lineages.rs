@@ -95,7 +95,7 @@ impl Graph<'_> {
                 let read = read.get_or_init(|| {
                     let sql = raw_code::model_sql(code, |call| {
                         self.sql_name_of_reference(part, call)
-                            .or_else(|| self.numeric_variable(part, call))
+                            .or_else(|| self.numeric_variable_value(part, call))
                     });
                     sql.map_err(|jinja| {
                         LineageError::new(format!("only dbt can evaluate the Jinja {jinja} {DBT_COMPILE_HINT}"))
@@ -120,7 +120,7 @@ impl Graph<'_> {
     }
 
     /// Returns the value of `var(…)` in a model of the project, if `dbt_project.yml` sets the variable to a number.
-    fn numeric_variable(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
+    fn numeric_variable_value(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
         let arguments = call_arguments(call, "var")?;
         let name = jinja_string(split_arguments(arguments).next()?)?;
         let project = self.sources.manifest.metadata.project_name.as_deref();

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::omni::OmniFields;
 use crate::artifacts::{Catalog, Manifest, ManifestNode};
-use crate::dbt::{RelationReference, relation_parts};
+use crate::dbt::{RelationReference, relation_name_parts};
 use crate::dialect::Dialect;
 use crate::lineage::{LineageCache, LineageError, RelationColumnList};
 use crate::schema::{Column, Relation, Schema};
@@ -136,7 +136,7 @@ impl<'a> Graph<'a> {
         let mut relations: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
         for (at, part) in nodes.iter().enumerate().filter(|(_, part)| part.is_relation()) {
             let name = part.node.and_then(|node| node.relation_name.as_deref());
-            let name = name.map(relation_parts).filter(|name| !name.is_empty());
+            let name = name.map(relation_name_parts).filter(|name| !name.is_empty());
             name.into_iter()
                 .for_each(|name| relations.entry(name).or_default().push(at));
         }
@@ -150,9 +150,9 @@ impl<'a> Graph<'a> {
             }
         }
         Self {
-            uncompiled_sql: empty_cells(nodes.len()),
-            lineages: empty_cells(nodes.len()),
-            fingerprints: empty_cells(nodes.len()),
+            uncompiled_sql: uninitialized_cells(nodes.len()),
+            lineages: uninitialized_cells(nodes.len()),
+            fingerprints: uninitialized_cells(nodes.len()),
             sources,
             nodes,
             parents,
@@ -191,7 +191,7 @@ impl<'a> Graph<'a> {
         let is_named = |index: &&usize| {
             self.nodes.get(**index).is_some_and(|part| match part.node {
                 Some(node) if !has_spec_sql => match node.relation_name.as_deref() {
-                    Some(name) => relation_parts(name).ends_with(parts),
+                    Some(name) => relation_name_parts(name).ends_with(parts),
                     None => last
                         .strip_prefix(EPHEMERAL_CTE_PREFIX)
                         .is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
@@ -329,6 +329,6 @@ fn find_version(manifest: &Manifest, reference: &RelationReference) -> Option<us
     position(&is_own).or_else(|| position(&is_meant))
 }
 
-fn empty_cells<T>(count: usize) -> Vec<OnceLock<T>> {
+fn uninitialized_cells<T>(count: usize) -> Vec<OnceLock<T>> {
     (0..count).map(|_| OnceLock::new()).collect()
 }

@@ -1,7 +1,7 @@
 //! Binary format for the data from Omni files, designed for fast reading.
 
 use super::field_consumers::FieldConsumer;
-use super::{OmniField, OmniFields, OmniItemKind, OmniTable, OmniView};
+use super::{OmniField, OmniFields, OmniObjectKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 impl OmniFields {
@@ -54,7 +54,7 @@ impl Stored for OmniFields {
     }
 }
 
-impl Stored for OmniItemKind {
+impl Stored for OmniObjectKind {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.write_text(self.name());
     }

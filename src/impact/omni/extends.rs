@@ -16,7 +16,7 @@ pub(super) struct MergedFile {
 /// Keys whose items are fields or views. Items with the same name are merged key by key.
 const NAMED_ITEM_KEYS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
-const NOT_INHERITED: [&str; 2] = ["extends", "template"];
+const KEYS_NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
 /// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `find`
 /// looks up a file of the same kind, and returns the file's name, without the folder, and the file's YAML.
@@ -52,15 +52,15 @@ pub(super) fn merge_extended<'n>(
     let mut pairs: Vec<(Node, Node)> = Vec::new();
     for (number, (name, node)) in order.iter().enumerate().rev() {
         let node_pairs = node.pairs().unwrap_or_default().iter();
-        let entries =
-            node_pairs.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
+        let entries = node_pairs
+            .filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| KEYS_NOT_INHERITED.contains(&key)));
         merge_nodes(&mut pairs, entries, 0);
         // If an extended file does not specify its table, the table has the name of that file, not the name of the
         // extending file.
         let is_table = ["table_name", "sql", "query", "base_view"]
             .iter()
             .all(|key| node.get(key).is_none());
-        if is_table && number > 0 && !is_template(node) {
+        if is_table && number > 0 && !is_extension_template(node) {
             merge_nodes(
                 &mut pairs,
                 [&(Node::plain_scalar("table_name"), Node::plain_scalar(name))].into_iter(),
@@ -75,7 +75,7 @@ pub(super) fn merge_extended<'n>(
 }
 
 /// Returns whether the file is a template, which exists only to be extended.
-pub(super) fn is_template(node: &Node) -> bool {
+pub(super) fn is_extension_template(node: &Node) -> bool {
     node.is_true_at("template")
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::OmniItemKind;
-use super::field_sql::{field_references, fields_in_sql, remove_timeframe};
+use super::OmniObjectKind;
+use super::field_sql::{field_references, fields_referenced_in_sql, without_timeframe};
 use crate::yaml::Node;
 
 /// Topic or join that uses views and fields.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FieldConsumer {
     pub name: String,
-    pub kind: OmniItemKind,
+    pub kind: OmniObjectKind,
     pub file: String,
     /// Views that are used with all their fields.
     pub views: BTreeSet<String>,
@@ -31,18 +31,18 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldConsumer> {
             .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
         alias_match.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
     };
-    let fields = conditions.flat_map(fields_in_sql).map(real).collect();
+    let fields = conditions.flat_map(fields_referenced_in_sql).map(real).collect();
     let name = format!("{from} → {to}");
     Some(FieldConsumer {
         name,
-        kind: OmniItemKind::Join,
+        kind: OmniObjectKind::Join,
         file: file.to_owned(),
         views: BTreeSet::new(),
         fields,
     })
 }
 
-pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldConsumer {
+pub(super) fn read_topic_consumer(name: &str, file: &str, root: &Node) -> FieldConsumer {
     let base = root.text_at("base_view").unwrap_or(name).to_lowercase();
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
@@ -54,7 +54,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldConsumer {
     }
     let mut fields = BTreeSet::new();
     for key in ["always_where_sql", "always_having_sql"] {
-        fields.extend(root.text_at(key).map(fields_in_sql).into_iter().flatten());
+        fields.extend(root.text_at(key).map(fields_referenced_in_sql).into_iter().flatten());
     }
     for key in [
         "default_filters",
@@ -72,14 +72,14 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldConsumer {
             .flat_map(|key| view_node.pairs_at(key))
         {
             let sql = field.text_at("sql").unwrap_or_default();
-            fields.extend(field_references(sql).map(|field| qualify_field(&view, field)));
+            fields.extend(field_references(sql).map(|field| qualified_field_name(&view, field)));
         }
     }
     for (_, sample) in root.pairs_at("sample_queries") {
-        fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
+        fields.extend(fields_of_query(sample.get("query").unwrap_or(sample)));
     }
     for sample in root.items_at("sample_queries") {
-        fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
+        fields.extend(fields_of_query(sample.get("query").unwrap_or(sample)));
     }
     // A topic with a list of fields shows only these fields of its views.
     let field_names = root.texts_at("fields");
@@ -90,19 +90,22 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldConsumer {
     if !is_whole {
         views.clear();
         let included = field_names.iter().filter(|field| !field.starts_with('-'));
-        fields.extend(included.map(|field| remove_timeframe(field).to_lowercase()));
+        fields.extend(included.map(|field| without_timeframe(field).to_lowercase()));
     }
-    let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
+    let fields = fields
+        .into_iter()
+        .map(|field| qualified_field_name(&base, field))
+        .collect();
     FieldConsumer {
         name: name.to_owned(),
-        kind: OmniItemKind::Topic,
+        kind: OmniObjectKind::Topic,
         file: file.to_owned(),
         views,
         fields,
     }
 }
 
-fn qualify_field(view: &str, field: String) -> String {
+fn qualified_field_name(view: &str, field: String) -> String {
     if field.contains('.') {
         field
     } else {
@@ -112,7 +115,7 @@ fn qualify_field(view: &str, field: String) -> String {
 
 /// Returns the fields that a query refers to: its columns, pivots, filters and sort keys, and the fields that its
 /// calculations read.
-pub(super) fn query_fields(query: &Node) -> BTreeSet<String> {
+pub(super) fn fields_of_query(query: &Node) -> BTreeSet<String> {
     let mut users = BTreeSet::new();
     for key in ["fields", "filters", "sorts", "pivots"] {
         users.extend(query.get(key).map(mapping_keys).unwrap_or_default());
@@ -142,6 +145,6 @@ fn mapping_keys(node: &Node) -> BTreeSet<String> {
     let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);
     let names = of_map.chain(of_list).chain(node.text());
     names
-        .map(|name| remove_timeframe(name.trim_start_matches('-')).to_lowercase())
+        .map(|name| without_timeframe(name.trim_start_matches('-')).to_lowercase())
         .collect()
 }

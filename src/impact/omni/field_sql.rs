@@ -34,11 +34,11 @@ impl FieldSql {
 
 /// Returns the names of the fields in `${…}`, in lower case and without timeframes.
 pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
-    omni_references(sql).map(|(_, name)| remove_timeframe(name).to_lowercase())
+    omni_references(sql).map(|(_, name)| without_timeframe(name).to_lowercase())
 }
 
 /// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, as in join conditions.
-pub(super) fn fields_in_sql(sql: &str) -> BTreeSet<String> {
+pub(super) fn fields_referenced_in_sql(sql: &str) -> BTreeSet<String> {
     let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let words = plain
@@ -49,10 +49,10 @@ pub(super) fn fields_in_sql(sql: &str) -> BTreeSet<String> {
 
 /// Replaces each `${…}` in SQL with the result of `with`.
 pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
-    replace_omni_references(sql, |name| format!(" {} ", with(remove_timeframe(name))))
+    replace_omni_references(sql, |name| format!(" {} ", with(without_timeframe(name))))
 }
 
 /// Removes the timeframe from the name of a field. For example, `created_at[month]` becomes `created_at`.
-pub(super) fn remove_timeframe(name: &str) -> &str {
+pub(super) fn without_timeframe(name: &str) -> &str {
     name.split_once('[').map_or(name, |(name, _)| name).trim()
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use self::extends::{is_template, merge_extended};
+use self::extends::{is_extension_template, merge_extended};
 use self::field_consumers::FieldConsumer;
 use self::view::{ViewTables, read_view, view_table};
 use crate::diag::Diagnostic;
@@ -57,7 +57,7 @@ struct OmniView {
 #[derive(Clone, Debug, Default)]
 struct OmniField {
     name: String,
-    kind: OmniItemKind,
+    kind: OmniObjectKind,
     /// Table columns that the field reads, in lower case. If the column is `None`, the field depends on the whole
     /// table, for example because it counts rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
@@ -74,7 +74,7 @@ struct OmniField {
 pub(super) struct AffectedField {
     pub view: String,
     pub field: String,
-    pub kind: OmniItemKind,
+    pub kind: OmniObjectKind,
     pub file: String,
     /// Column or field through which the change reaches this field.
     pub reached_by: String,
@@ -91,7 +91,7 @@ pub(super) struct AffectedField {
 
 /// Kind of a field, or of a topic or join that uses fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum OmniItemKind {
+pub(super) enum OmniObjectKind {
     #[default]
     Column,
     Dimension,
@@ -101,7 +101,7 @@ pub(super) enum OmniItemKind {
     Join,
 }
 
-impl OmniItemKind {
+impl OmniObjectKind {
     fn name(self) -> &'static str {
         match self {
             Self::Column => "column",
@@ -114,7 +114,7 @@ impl OmniItemKind {
     }
 }
 
-impl From<OmniFieldKind> for OmniItemKind {
+impl From<OmniFieldKind> for OmniObjectKind {
     fn from(kind: OmniFieldKind) -> Self {
         match kind {
             OmniFieldKind::Dimension => Self::Dimension,
@@ -124,7 +124,7 @@ impl From<OmniFieldKind> for OmniItemKind {
     }
 }
 
-impl std::fmt::Display for OmniItemKind {
+impl std::fmt::Display for OmniObjectKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -191,10 +191,10 @@ impl OmniFields {
         let mut merged_views = Vec::new();
         let view = |name: &str| {
             let index = names.find(name)?;
-            Some((names.names_of(index)?.short.clone(), views.get(index)?.1))
+            Some((names.names_of_view(index)?.short.clone(), views.get(index)?.1))
         };
         for (index, (file, root)) in views.iter().enumerate() {
-            if let (false, Some(name)) = (is_template(root), names.name_of(index)) {
+            if let (false, Some(name)) = (is_extension_template(root), names.name_of(index)) {
                 merged_views.push((merge_extended(&name, root, &view), name, *file));
             }
         }
@@ -202,10 +202,13 @@ impl OmniFields {
         for (file, _, root) in roots {
             let omni_file = OmniFile::new(file, root);
             match omni_file.kind() {
-                OmniFileKind::Topic if !is_template(root) => {
+                OmniFileKind::Topic if !is_extension_template(root) => {
                     let topic = merge_extended(omni_file.topic_name(), root, &topic);
-                    self.users
-                        .push(field_consumers::read_topic(omni_file.topic_name(), file, &topic.root));
+                    self.users.push(field_consumers::read_topic_consumer(
+                        omni_file.topic_name(),
+                        file,
+                        &topic.root,
+                    ));
                     self.read_joins(file, &topic.root);
                 }
                 OmniFileKind::View | OmniFileKind::Topic => {}
@@ -349,7 +352,7 @@ impl OmniFields {
 
     /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field
     /// that is used.
-    pub(super) fn field_consumers(&self, fields: &[AffectedField]) -> Vec<(OmniItemKind, String, String, String)> {
+    pub(super) fn field_consumers(&self, fields: &[AffectedField]) -> Vec<(OmniObjectKind, String, String, String)> {
         // The first field that each topic or join uses.
         let mut first_fields: BTreeMap<usize, usize> = BTreeMap::new();
         for (field_index, field) in fields.iter().enumerate() {

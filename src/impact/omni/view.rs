@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::extends::MergedFile;
-use super::field_sql::{FieldSql, field_references, remove_timeframe};
-use super::{OmniField, OmniItemKind, OmniTable, OmniView, field_consumers, view_sql};
+use super::field_sql::{FieldSql, field_references, without_timeframe};
+use super::{OmniField, OmniObjectKind, OmniTable, OmniView, field_consumers, view_sql};
 use crate::dialect::Dialect;
 use crate::schema::{OmniFile, OmniRowSource, OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
@@ -42,7 +42,7 @@ impl ViewTables<'_> {
 /// the view's rows.
 fn columns_of_query(query: &Node) -> Vec<OmniField> {
     let mut columns = Vec::new();
-    let rows: BTreeSet<String> = field_consumers::query_fields(query)
+    let rows: BTreeSet<String> = field_consumers::fields_of_query(query)
         .into_iter()
         .filter(|field| field.contains('.'))
         .collect();
@@ -53,13 +53,13 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
     let filters: BTreeSet<String> = filters
         .iter()
         .filter_map(|(key, _)| key.text())
-        .map(|name| remove_timeframe(name).to_lowercase())
+        .map(|name| without_timeframe(name).to_lowercase())
         .collect();
     let mut column = |name: &str, mut fields: BTreeSet<String>, reason: Option<String>| {
         fields.extend(filters.iter().cloned());
         columns.push(OmniField {
             name: name.to_owned(),
-            kind: OmniItemKind::Column,
+            kind: OmniObjectKind::Column,
             fields,
             reason_for_whole_table: reason,
             ..OmniField::default()
@@ -67,7 +67,7 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
     };
     for (field_node, name) in query.pairs_at("fields") {
         if let (Some(field), Some(name)) = (field_node.text(), name.text()) {
-            column(name, BTreeSet::from([remove_timeframe(field).to_lowercase()]), None);
+            column(name, BTreeSet::from([without_timeframe(field).to_lowercase()]), None);
         }
     }
     for (name, calculation) in query.pairs_at("calculations") {
@@ -155,7 +155,7 @@ pub(super) fn read_view(
 fn read_field(
     view: &str,
     name: &str,
-    kind: OmniItemKind,
+    kind: OmniObjectKind,
     field: &Node,
     names: &OmniViewIndex,
     dialect: Option<Dialect>,
@@ -176,7 +176,7 @@ fn read_field(
         .chain(text("custom_primary_key_sql"))
         .chain(of_duration)
         .collect();
-    if sqls.is_empty() && kind == OmniItemKind::Dimension {
+    if sqls.is_empty() && kind == OmniObjectKind::Dimension {
         columns.insert(name.to_lowercase());
     }
     let mut fields = BTreeSet::new();
@@ -195,7 +195,7 @@ fn read_field(
         filters
             .iter()
             .filter_map(|(name, _)| name.text())
-            .map(|name| remove_timeframe(name).to_lowercase()),
+            .map(|name| without_timeframe(name).to_lowercase()),
     );
     let full = |field: String| match field.rsplit_once('.') {
         Some((view_name, field)) => format!("{}.{field}", names.canonical_name(view_name)),

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::field_sql::replace_field_references;
 use super::view::ViewTables;
-use super::{OmniField, OmniItemKind, OmniTable, OmniView};
+use super::{OmniField, OmniObjectKind, OmniTable, OmniView};
 use crate::definitions::find_identifiers;
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, RelationColumnList, SqlLineage};
@@ -37,7 +37,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
             let why = format!("the SQL of the view is only analyzed as a whole: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()
-                .filter_map(|word| relation_table(&[word], tables));
+                .filter_map(|word| table_of_relation_name(&[word], tables));
             let sources = ViewColumnSources {
                 columns: tables.map(|table| (table, None)).collect(),
                 fields: names,
@@ -51,9 +51,9 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
 }
 
 /// Returns the table to which a relation name refers. `None` for a view that has no table.
-fn relation_table(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable> {
+fn table_of_relation_name(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable> {
     let last = parts.last()?;
-    match placeholder_view(last) {
+    match view_of_placeholder(last) {
         Some(view) => tables.get(view).cloned(),
         None => {
             let schema = parts
@@ -69,9 +69,9 @@ fn relation_table(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable
     }
 }
 
-fn read_source(source: &ColumnSource, tables: &ViewTables<'_>, sources: &mut ViewColumnSources) {
-    let view = source.relation.last().and_then(|last| placeholder_view(last));
-    match (relation_table(&source.relation, tables), view) {
+fn collect_column_sources(source: &ColumnSource, tables: &ViewTables<'_>, sources: &mut ViewColumnSources) {
+    let view = source.relation.last().and_then(|last| view_of_placeholder(last));
+    match (table_of_relation_name(&source.relation, tables), view) {
         (Some(table), _) => drop(sources.columns.insert((table, Some(source.column.clone())))),
         // If another view is defined by SQL, its columns are fields of that view.
         (None, Some(view)) => drop(sources.fields.insert(format!("{view}.{}", source.column))),
@@ -98,7 +98,7 @@ fn apply_view_lineage(
     let plain = view
         .fields
         .iter()
-        .filter(|field| field.kind == OmniItemKind::Dimension && !field.has_sql);
+        .filter(|field| field.kind == OmniObjectKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
     // A column in a filter, join or group of the view's SQL affects all fields.
     let mut rows = ViewColumnSources {
@@ -108,12 +108,12 @@ fn apply_view_lineage(
     lineage
         .rows()
         .iter()
-        .for_each(|source| read_source(source, tables, &mut rows));
+        .for_each(|source| collect_column_sources(source, tables, &mut rows));
     rows.columns.extend(
         lineage
             .relations()
             .iter()
-            .filter_map(|parts| Some((relation_table(parts, tables)?, None))),
+            .filter_map(|parts| Some((table_of_relation_name(parts, tables)?, None))),
     );
     let gap = lineage.gaps().first();
     let places: FxHashMap<String, usize> = view
@@ -126,14 +126,14 @@ fn apply_view_lineage(
         let Some(column) = lineage.column(&name) else { continue };
         let mut column_sources = ViewColumnSources::default();
         for source in column.source_columns.iter().chain(&column.window_columns) {
-            read_source(source, tables, &mut column_sources);
+            collect_column_sources(source, tables, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.
         let index = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField {
                 name,
-                kind: OmniItemKind::Column,
+                kind: OmniObjectKind::Column,
                 has_sql: true,
                 ..OmniField::default()
             });
@@ -164,6 +164,6 @@ fn placeholder_name(view: &str) -> String {
     format!("{VIEW_PLACEHOLDER_PREFIX}{}", view.to_lowercase())
 }
 
-fn placeholder_view(table: &str) -> Option<&str> {
+fn view_of_placeholder(table: &str) -> Option<&str> {
     table.strip_prefix(VIEW_PLACEHOLDER_PREFIX)
 }

@@ -4,10 +4,10 @@ use super::changes::ChangeSeverity;
 use super::node_state::{NodeState, NodeStates};
 use crate::graph::Graph;
 use crate::lineage::ColumnChange;
-use formulac_syntax::diag::lists::join_first;
+use formulac_syntax::diag::lists::join_words_up_to;
 
 /// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
-pub(super) fn grade_exposure_or_saved_query(
+pub(super) fn assess_effect_on_exposure_or_saved_query(
     graph: &Graph<'_>,
     index: usize,
     states: &NodeStates,
@@ -53,7 +53,7 @@ pub(super) fn grade_exposure_or_saved_query(
             continue;
         } else {
             let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
-            let name_list = join_first(&names, 3);
+            let name_list = join_words_up_to(&names, 3);
             let column = (names.len() == 1)
                 .then(|| before.columns.keys().next().cloned())
                 .flatten();

@@ -13,8 +13,8 @@ use super::{semantic, test_effects};
 use crate::artifacts::{DataTest, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-use exposures::grade_exposure_or_saved_query;
-use models::grade_model;
+use exposures::assess_effect_on_exposure_or_saved_query;
+use models::assess_effect_on_model;
 
 pub use changes::{ChangeNote, ChangeSeverity, NodeChanges};
 pub(super) use models::parent_with_changed_rows;
@@ -29,12 +29,12 @@ pub(super) struct Propagation {
 }
 
 /// Propagates changes downstream.
-pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagation {
+pub(super) fn propagate(graph: &Graph<'_>, initial_changes: &[NodeChanges]) -> Propagation {
     let mut propagation = Propagation {
         states: NodeStates::new(graph.nodes.len()),
         order: Vec::new(),
     };
-    for start in starts {
+    for start in initial_changes {
         let Some(state) = propagation.states.state_mut(start.node_index) else {
             continue;
         };
@@ -48,9 +48,9 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         if start.is_removed {
             state.fails = Some(None);
         }
-        grade_changed_node(graph, start, state);
+        assess_effect_on_changed_node(graph, start, state);
     }
-    let from: Vec<usize> = starts.iter().map(|start| start.node_index).collect();
+    let from: Vec<usize> = initial_changes.iter().map(|start| start.node_index).collect();
     propagation.order = graph.downstream(&from);
     let tests: BTreeMap<&str, DataTest<'_>> = graph
         .sources
@@ -62,7 +62,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
     // Skip nodes that do not read affected nodes, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < propagation.order.len() {
-        let wave = independent_run_end(graph, &propagation.order, next);
+        let wave = end_of_independent_nodes(graph, &propagation.order, next);
         let places = propagation.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &propagation.states;
         let node_states = lineage::map_with_large_stack(places.len(), |at| {
@@ -71,7 +71,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
             read.iter()
                 .any(is_touched)
-                .then(|| grade_node(graph, index, states, starts, &tests))
+                .then(|| assess_effect_on_node(graph, index, states, initial_changes, &tests))
         });
         for (index, state) in places.iter().zip(node_states) {
             if let Some(state) = state.filter(NodeState::is_affected) {
@@ -84,7 +84,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
 }
 
 /// Returns the end of the longest sequence that starts at `from` and in which no node reads another.
-fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
+fn end_of_independent_nodes(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, index) in order.iter().enumerate().skip(from) {
         if graph
@@ -100,7 +100,7 @@ fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize
 }
 
 /// Grades the effect of a change on the changed node itself, based on its contract.
-fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
+fn assess_effect_on_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
     let Some(part) = graph.nodes.get(start.node_index) else {
         return;
     };
@@ -127,11 +127,11 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
     }
 }
 
-fn grade_node(
+fn assess_effect_on_node(
     graph: &Graph<'_>,
     index: usize,
     states: &NodeStates,
-    starts: &[NodeChanges],
+    initial_changes: &[NodeChanges],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
     let Some(part) = graph.nodes.get(index) else {
@@ -141,15 +141,17 @@ fn grade_node(
     match part.kind() {
         ResourceType::Test => {
             let test = part.node.and_then(|node| tests.get(&*node.unique_id));
-            test_effects::grade_data_test(graph, index, test, states, &mut state);
+            test_effects::assess_effect_on_data_test(graph, index, test, states, &mut state);
         }
-        ResourceType::UnitTest => test_effects::grade_unit_test(graph, index, states, starts, &mut state),
-        ResourceType::SemanticModel => semantic::grade_semantic_model(graph, index, states, &mut state),
-        ResourceType::Metric => semantic::grade_metric(graph, index, states, &mut state),
+        ResourceType::UnitTest => {
+            test_effects::assess_effect_on_unit_test(graph, index, states, initial_changes, &mut state);
+        }
+        ResourceType::SemanticModel => semantic::assess_effect_on_semantic_model(graph, index, states, &mut state),
+        ResourceType::Metric => semantic::assess_effect_on_metric(graph, index, states, &mut state),
         ResourceType::Exposure | ResourceType::SavedQuery => {
-            grade_exposure_or_saved_query(graph, index, states, &mut state);
+            assess_effect_on_exposure_or_saved_query(graph, index, states, &mut state);
         }
-        _ => grade_model(graph, index, states, starts, &mut state),
+        _ => assess_effect_on_model(graph, index, states, initial_changes, &mut state),
     }
     state
 }

@@ -6,11 +6,11 @@ use crate::graph::{Graph, ImpactGraphNode};
 use crate::lineage::{ColumnChange, ColumnSource};
 
 /// Grades a node that has SQL, such as a model or snapshot.
-pub(super) fn grade_model(
+pub(super) fn assess_effect_on_model(
     graph: &Graph<'_>,
     index: usize,
     states: &NodeStates,
-    starts: &[NodeChanges],
+    initial_changes: &[NodeChanges],
     state: &mut NodeState,
 ) {
     let parents = graph.parents.get(index).map(Vec::as_slice).unwrap_or_default();
@@ -18,7 +18,7 @@ pub(super) fn grade_model(
         states.get(parent)?.fails.as_ref()?;
         Some((*parent, graph.nodes.get(*parent)?.name()))
     }) {
-        let is_gone = starts
+        let is_gone = initial_changes
             .iter()
             .any(|start| start.node_index == parent && start.is_removed);
         let why = if is_gone { "was removed" } else { "fails" };
@@ -45,7 +45,7 @@ pub(super) fn grade_model(
     // dbt inserts the SQL of an ephemeral model into the models that read it, so the name of the ephemeral model does
     // not occur in them. The inputs of the ephemeral model can still be traced.
     let ephemeral = parents.iter().find(|parent| {
-        let is_start = starts.iter().any(|start| start.node_index == **parent);
+        let is_start = initial_changes.iter().any(|start| start.node_index == **parent);
         is_start
             && graph
                 .nodes
@@ -64,7 +64,7 @@ pub(super) fn grade_model(
     let relation = |parts: &[String]| graph.find_relation(index, parts).filter(|read| *read != index);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
-    grade_removed_or_retyped_columns(graph, index, &affected.named, state);
+    assess_removed_or_retyped_columns(graph, index, &affected.named, state);
     for (column, change, source) in affected.columns {
         let via = source.and_then(|source| Some((relation(&source.relation)?, Some(source.column))));
         state.columns.insert(column, (change, via));
@@ -93,11 +93,11 @@ pub(super) fn grade_model(
         state.rows = Some(via.clone());
         state.raise_severity(ChangeSeverity::Changing, reason, via);
     }
-    grade_columns(graph, index, state);
+    assess_effect_of_column_changes(graph, index, state);
 }
 
 /// Grades the effect of columns named in the SQL that were removed or whose type changed.
-fn grade_removed_or_retyped_columns(
+fn assess_removed_or_retyped_columns(
     graph: &Graph<'_>,
     index: usize,
     sources: &[(ColumnSource, ColumnChange)],
@@ -156,7 +156,7 @@ pub(crate) fn parent_with_changed_rows(
 }
 
 /// Grades a model according to which of its columns change.
-fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
+fn assess_effect_of_column_changes(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
     let node = graph.nodes.get(index).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
     let columns: Vec<(String, ColumnChange, ChangeOrigin)> = state

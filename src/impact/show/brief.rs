@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use formulac_syntax::diag::lists::join_first;
+use formulac_syntax::diag::lists::join_words_up_to;
 
 use crate::markdown::{escape_markdown, inline_code};
-use crate::summary::{display_kind, kind_for_count};
+use crate::summary::{display_kind_name, pluralize_kind};
 use crate::{ChangeSeverity, Effect, Impact};
 
 /// Maximum number of names that are listed per kind.
-const MAX_LISTED: usize = 8;
+const MAX_LISTED_NAMES: usize = 8;
 
 /// Lists the effects, highest severity first. Within each severity, exposures and Omni fields come first, with their
 /// owners. Models and the number of tests follow.
@@ -32,7 +32,7 @@ pub fn format_brief(impact: &Impact) -> String {
 }
 
 /// Returns the sort rank of a kind. Kinds that users see directly come first.
-fn sort_rank(kind: &str) -> usize {
+fn kind_sort_rank(kind: &str) -> usize {
     match kind {
         "exposure" => 0,
         kind if kind.starts_with("omni ") => 1,
@@ -50,12 +50,12 @@ fn format_kinds(effects: &[&Effect]) -> String {
     let mut by_kind: BTreeMap<(usize, &str), Vec<&Effect>> = BTreeMap::new();
     for effect in effects {
         by_kind
-            .entry((sort_rank(&effect.kind), &effect.kind))
+            .entry((kind_sort_rank(&effect.kind), &effect.kind))
             .or_default()
             .push(effect);
     }
     let parts = by_kind.into_iter().map(|((_, kind), effects)| {
-        let label = escape_markdown(&kind_for_count(&display_kind(kind), effects.len()));
+        let label = escape_markdown(&pluralize_kind(&display_kind_name(kind), effects.len()));
         if is_test(kind) {
             return format!("{} {label}", effects.len());
         }
@@ -64,7 +64,10 @@ fn format_kinds(effects: &[&Effect]) -> String {
             let owner = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
             format!("{}{owner}", inline_code(&effect.name))
         });
-        format!("{label} {}", join_first(&names.collect::<Vec<_>>(), MAX_LISTED))
+        format!(
+            "{label} {}",
+            join_words_up_to(&names.collect::<Vec<_>>(), MAX_LISTED_NAMES)
+        )
     });
     parts.collect::<Vec<_>>().join(", ")
 }

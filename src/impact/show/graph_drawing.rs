@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
-use crate::summary::display_kind;
+use crate::summary::display_kind_name;
 use crate::{ChangeSeverity, Impact};
 
 /// Node of a drawing.
@@ -53,7 +53,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     let reached = impact.effects.iter().map(|effect| {
         DrawnNode::new(
             effect.id.clone(),
-            format!("{}\n{}", effect.name, display_kind(&effect.kind)),
+            format!("{}\n{}", effect.name, display_kind_name(&effect.kind)),
             severity_class(effect.severity),
         )
     });

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac_syntax::diag::lists::join_first;
+use formulac_syntax::diag::lists::join_words_up_to;
 use serde_json::json;
 
 use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, severity_class};
-use crate::summary::display_kind;
+use crate::summary::display_kind_name;
 use crate::{ChangeSeverity, Effect, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
@@ -88,7 +88,7 @@ pub fn node_details(
 /// comparison.
 #[must_use]
 pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, messages: &[String]) -> String {
-    let drawing = surrounding_graph(impact, graph);
+    let drawing = impact_graph_with_inputs(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // This policy prevents the page from loading other resources, even if a name contains a URL.
@@ -191,7 +191,7 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
 
 /// Returns the impact graph and the nodes that the changed nodes read, so that the page shows the changed nodes between
 /// their inputs and the affected nodes.
-fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
+fn impact_graph_with_inputs(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);
     let mut ids: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
@@ -204,7 +204,7 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             if ids.insert(parent.id()) {
                 upstream.push(DrawnNode::new(
                     parent.id(),
-                    format!("{}\n{}", parent.name(), display_kind(parent.kind().name())),
+                    format!("{}\n{}", parent.name(), display_kind_name(parent.kind().name())),
                     "upstream",
                 ));
             }
@@ -248,14 +248,14 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
                 let names = columns
                     .iter()
                     .map(|column| format!("<code>{}</code>", escape_text(column)));
-                format!("<br><small>{}</small>", join_first(&names.collect::<Vec<_>>(), 6))
+                format!("<br><small>{}</small>", join_words_up_to(&names.collect::<Vec<_>>(), 6))
             }
         };
         let _ = writeln!(
             output,
             "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Severity\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
             escape_text(&effect.name),
-            escape_text(&display_kind(&effect.kind)),
+            escape_text(&display_kind_name(&effect.kind)),
             steps.join(" → "),
             effect.severity.name(),
             sentence_to_html(&effect.reason),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::graph_drawing::from_impact;
 use crate::Impact;
 use crate::markdown::{escape_sentence as text, inline_code};
-use crate::summary::display_kind;
+use crate::summary::display_kind_name;
 
 /// Maximum number of nodes in a graph. A larger graph is omitted because it would be unreadable.
 const MAX_NODES: usize = 40;
@@ -44,7 +44,7 @@ pub fn impact_markdown(impact: &Impact) -> String {
             out,
             "| {} ({}) | {} | {reason} | {} | {} |",
             inline_code(&effect.name),
-            text(&display_kind(&effect.kind)),
+            text(&display_kind_name(&effect.kind)),
             path.join(" → "),
             text_or_dash(&effect.owner),
             text_or_dash(&effect.status)

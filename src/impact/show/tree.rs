@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 
 use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
-use crate::summary::display_kind;
+use crate::summary::display_kind_name;
 use crate::{ChangeSeverity, Impact};
-use formulac_syntax::diag::lists::join_first;
-use formulac_syntax::text::one_line;
+use formulac_syntax::diag::lists::join_words_up_to;
+use formulac_syntax::text::collapse_whitespace;
 
 /// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]
@@ -30,9 +30,14 @@ pub fn impact_tree(impact: &Impact) -> String {
     for (index, changed) in impact.changed.iter().enumerate() {
         let is_first = roots.insert(&changed.id);
         let blank = if is_first { "\n" } else { "" };
-        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.description);
+        let _ = write!(
+            out,
+            "{blank}{}: {}",
+            collapse_whitespace(&changed.name),
+            changed.description
+        );
         if let Some(reason) = &changed.reason {
-            let _ = write!(out, " ({}: {})", changed.severity.name(), one_line(reason));
+            let _ = write!(out, " ({}: {})", changed.severity.name(), collapse_whitespace(reason));
         }
         out.push('\n');
         if last_index.get(changed.id.as_str()) == Some(&index) {
@@ -49,8 +54,16 @@ pub fn impact_tree(impact: &Impact) -> String {
     }
     if !impact.unaffected.is_empty() {
         let count = impact.unaffected.len();
-        let names: Vec<String> = impact.unaffected.iter().map(|(_, name)| one_line(name)).collect();
-        let _ = writeln!(out, "\n{count} downstream not affected: {}", join_first(&names, 5));
+        let names: Vec<String> = impact
+            .unaffected
+            .iter()
+            .map(|(_, name)| collapse_whitespace(name))
+            .collect();
+        let _ = writeln!(
+            out,
+            "\n{count} downstream not affected: {}",
+            join_words_up_to(&names, 5)
+        );
     }
     match escape_hidden(&out) {
         Cow::Owned(text) => text,
@@ -101,19 +114,19 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
     let _ = write!(
         output,
         "{before}{sign}  {} ({}): {}",
-        one_line(&effect.name),
-        display_kind(&effect.kind),
-        one_line(&effect.reason)
+        collapse_whitespace(&effect.name),
+        display_kind_name(&effect.kind),
+        collapse_whitespace(&effect.reason)
     );
     if let Some(why) = &effect.reason_for_whole_node {
-        let _ = write!(output, " [no column-level lineage: {}]", one_line(why));
+        let _ = write!(output, " [no column-level lineage: {}]", collapse_whitespace(why));
     } else if let Some(gap) = effect.gaps.first() {
-        let _ = write!(output, " [perhaps: {}]", one_line(gap));
+        let _ = write!(output, " [perhaps: {}]", collapse_whitespace(gap));
     }
     let notes: Vec<String> = [&effect.owner, &effect.status]
         .into_iter()
         .flatten()
-        .map(|text| one_line(text))
+        .map(|text| collapse_whitespace(text))
         .collect();
     if !notes.is_empty() {
         let _ = write!(output, " · {}", notes.join(" · "));
@@ -130,7 +143,7 @@ pub fn lineage_tree(
     root: &str,
     notes: &[String],
 ) -> String {
-    let mut out = format!("{}\n", one_line(name));
+    let mut out = format!("{}\n", collapse_whitespace(name));
     for (title, drawing, is_up) in [("made of", up, true), ("makes", down, false)] {
         let Some(drawing) = drawing else { continue };
         let _ = writeln!(out, "{title}:");
@@ -142,7 +155,7 @@ pub fn lineage_tree(
         let labels: BTreeMap<&str, String> = drawing
             .nodes
             .iter()
-            .map(|dot| (dot.id.as_str(), one_line(&dot.label)))
+            .map(|dot| (dot.id.as_str(), collapse_whitespace(&dot.label)))
             .collect();
         let mut seen = BTreeSet::new();
         let mut stack: Vec<(String, String, bool)> = Vec::new();
@@ -177,7 +190,7 @@ pub fn lineage_tree(
         }
     }
     for note in notes {
-        let _ = writeln!(out, "note: {}", one_line(note));
+        let _ = writeln!(out, "note: {}", collapse_whitespace(note));
     }
     escape_hidden(&out).into_owned()
 }

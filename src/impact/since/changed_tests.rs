@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileText, RevisionComparer, code, jinja, yaml_text};
+use super::{FileRevisions, RevisionComparer, code, jinja, yaml_text};
 use crate::propagate::ChangeSeverity;
 use crate::yaml::Node;
 
@@ -68,7 +68,7 @@ impl<'n> DeclaredTest<'n> {
         for (key, value) in body.iter().chain(other_pairs) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
-                ("config", Some(entries)) => test.settings.extend(entries.iter().filter_map(display_pair)),
+                ("config", Some(entries)) => test.settings.extend(entries.iter().filter_map(display_argument)),
                 ("arguments", Some(entries)) => entries.iter().for_each(|(key, value)| test.read_argument(key, value)),
                 _ if TEST_SETTING_KEYS.contains(&key) => {
                     test.settings.insert(key.to_owned(), yaml_text::display_node(value));
@@ -95,7 +95,7 @@ impl<'n> DeclaredTest<'n> {
         }
     }
 
-    fn setting_or_default(&self, key: &str) -> &str {
+    fn test_setting_or_default(&self, key: &str) -> &str {
         let usual = match key {
             "severity" => "error",
             "enabled" => "true",
@@ -105,7 +105,7 @@ impl<'n> DeclaredTest<'n> {
     }
 
     /// Compares a test at two revisions. `None` if nothing that affects the result of the test has changed.
-    fn compare_states(&self, now: &Self) -> Option<TestComparison> {
+    fn compare_test_revisions(&self, now: &Self) -> Option<TestComparison> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
             verdicts.push(TestComparison::Other);
@@ -119,8 +119,8 @@ impl<'n> DeclaredTest<'n> {
             });
         }
         let change = |key: &str| {
-            (self.setting_or_default(key) != now.setting_or_default(key))
-                .then(|| (self.setting_or_default(key), now.setting_or_default(key)))
+            (self.test_setting_or_default(key) != now.test_setting_or_default(key))
+                .then(|| (self.test_setting_or_default(key), now.test_setting_or_default(key)))
         };
         verdicts.extend(change("severity").map(|(_, is)| {
             if is.eq_ignore_ascii_case("warn") {
@@ -170,12 +170,12 @@ impl<'n> DeclaredTest<'n> {
     }
 }
 
-fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
+fn display_argument((key, value): &(Node, Node)) -> Option<(String, String)> {
     Some((key.text()?.to_owned(), yaml_text::display_node(value)))
 }
 
 /// Returns the tests that are declared on a table or column.
-fn list_tests(node: Option<&Node>) -> Vec<DeclaredTest<'_>> {
+fn read_declared_tests(node: Option<&Node>) -> Vec<DeclaredTest<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
         .filter_map(|key| node?.get(key)?.items());
@@ -191,10 +191,10 @@ impl RevisionComparer<'_, '_> {
         old: Option<&Node>,
         new: Option<&Node>,
     ) {
-        self.compare_tests(index, name, list_tests(old), list_tests(new));
+        self.compare_tests(index, name, read_declared_tests(old), read_declared_tests(new));
         let (was, is) = (
-            yaml_text::named_items(old, "columns"),
-            yaml_text::named_items(new, "columns"),
+            yaml_text::items_with_names(old, "columns"),
+            yaml_text::items_with_names(new, "columns"),
         );
         let columns: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for column in columns {
@@ -205,7 +205,12 @@ impl RevisionComparer<'_, '_> {
             let new = column_position(&is)
                 .and_then(|column_index| is.get(column_index))
                 .map(|(_, node)| *node);
-            self.compare_tests(index, &format!("{name}.{column}"), list_tests(old), list_tests(new));
+            self.compare_tests(
+                index,
+                &format!("{name}.{column}"),
+                read_declared_tests(old),
+                read_declared_tests(new),
+            );
         }
     }
 
@@ -230,7 +235,7 @@ impl RevisionComparer<'_, '_> {
                 continue;
             };
             let was = old.remove(test_index);
-            let Some(verdict) = was.compare_states(&now) else {
+            let Some(verdict) = was.compare_test_revisions(&now) else {
                 continue;
             };
             let (change_kind, word) = match verdict {
@@ -269,7 +274,7 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Compares a test file, which contains a singular test or generic tests.
-    pub(super) fn compare_singular_test(&mut self, file: &FileText) {
+    pub(super) fn compare_singular_test(&mut self, file: &FileRevisions) {
         let (before, now) = file.texts();
         if !jinja::parse_blocks(before).is_empty() || !jinja::parse_blocks(now).is_empty() {
             return self.compare_macros(file);
@@ -297,7 +302,7 @@ impl RevisionComparer<'_, '_> {
             }
         }
         if !is_told {
-            self.report_uncompared_change(name, change_kind, "the models that the test reads are unknown");
+            self.report_incomparable_change(name, change_kind, "the models that the test reads are unknown");
         }
     }
 }
@@ -313,7 +318,7 @@ mod tests {
         );
         DeclaredTest::read(&old)
             .unwrap()
-            .compare_states(&DeclaredTest::read(&new).unwrap())
+            .compare_test_revisions(&DeclaredTest::read(&new).unwrap())
     }
 
     #[test]

@@ -197,7 +197,7 @@ pub(super) fn compare_models(
         _ if canonical_text(old) == canonical_text(new) => {
             return differences.push(new_difference(name, "layout", "", ""));
         }
-        (Err(jinja), _) | (_, Err(jinja)) => return add_unknown_jinja(name, &jinja, start, differences),
+        (Err(jinja), _) | (_, Err(jinja)) => return report_unresolved_jinja(name, &jinja, start, differences),
     };
     // If the Jinja is the same in both revisions, its result is assumed to be the same.
     if was.unresolved_jinja != now.unresolved_jinja {
@@ -209,7 +209,7 @@ pub(super) fn compare_models(
             .or(was.unresolved_jinja.first())
             .map(String::as_str)
             .unwrap_or_default();
-        return add_unknown_jinja(name, &format!("`{{{{ {jinja} }}}}`"), start, differences);
+        return report_unresolved_jinja(name, &format!("`{{{{ {jinja} }}}}`"), start, differences);
     }
     if !differences.iter().any(|d| d.name == name) {
         differences.push(new_difference(name, "sql", "", ""));
@@ -263,7 +263,12 @@ pub(super) fn report_uncomparable_sql(
     });
 }
 
-fn add_unknown_jinja(name: &str, jinja: &str, start: &mut NodeChanges, differences: &mut Vec<RevisionDifference>) {
+fn report_unresolved_jinja(
+    name: &str,
+    jinja: &str,
+    start: &mut NodeChanges,
+    differences: &mut Vec<RevisionDifference>,
+) {
     report_uncomparable_sql(
         name,
         &format!("only dbt can evaluate the Jinja: {jinja}"),

@@ -9,7 +9,7 @@ pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
 
 /// Returns the blocks that differ in more than whitespace, each with its name and its content before and after the
 /// change.
-pub(super) fn changed_blocks<'t>(
+pub(super) fn changed_jinja_blocks<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
 ) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
@@ -67,11 +67,11 @@ impl ConfigChange {
 }
 
 pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
-    changed_keys(&config_arguments(before), &config_arguments(now))
+    changed_config_keys(&config_arguments(before), &config_arguments(now))
 }
 
 /// Returns the keys whose values differ, sorted by key.
-pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
+pub(super) fn changed_config_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
     let config_value = |config: &[(String, String)], key: &str| {
         config
             .iter()
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(names, [("macro", "cents"), ("test", "odd")]);
         let new = "{% macro cents(a, b) %}{{ a }}{% if x %}1{% endif %}{% endmacro %}{% macro more() %}{% endmacro %}";
         let (before, now) = (parse_blocks(old), parse_blocks(new));
-        let names: Vec<_> = changed_blocks(&before, &now)
+        let names: Vec<_> = changed_jinja_blocks(&before, &now)
             .into_iter()
             .map(|(name, ..)| name)
             .collect();

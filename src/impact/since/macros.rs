@@ -1,6 +1,6 @@
 //! Compares macros at two revisions and finds the nodes that use them.
 
-use super::{FileText, RevisionComparer, jinja};
+use super::{FileRevisions, RevisionComparer, jinja};
 use crate::artifacts::ResourceType;
 use crate::propagate::ChangeSeverity;
 
@@ -17,10 +17,10 @@ const IMPLICIT_MACROS: [&str; 6] = [
 impl RevisionComparer<'_, '_> {
     /// Compares a macro file. A changed macro may change the SQL of all nodes that use it, directly or through other
     /// macros.
-    pub(super) fn compare_macros(&mut self, file: &FileText) {
+    pub(super) fn compare_macros(&mut self, file: &FileRevisions) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
-        let changed = jinja::changed_blocks(&old, &new);
+        let changed = jinja::changed_jinja_blocks(&old, &new);
         if changed.is_empty() && before != now {
             // Only text outside of macros, such as a comment, changed.
             self.report_change(&file.path, "layout", "", "");
@@ -37,7 +37,7 @@ impl RevisionComparer<'_, '_> {
                 .find(|block| block.name == name)
                 .map(|block| block.kind);
             if kind == Some("materialization") {
-                self.report_uncompared_change(
+                self.report_incomparable_change(
                     &name,
                     "macro",
                     "formulac cannot determine which models a materialization builds",
@@ -48,7 +48,7 @@ impl RevisionComparer<'_, '_> {
                 .iter()
                 .any(|macro_name| name == *macro_name || name.ends_with(&format!("__{macro_name}")))
             {
-                self.report_uncompared_change(
+                self.report_incomparable_change(
                     &name,
                     "macro",
                     "dbt calls the macro automatically for any model, so the changed models are unknown",
@@ -60,10 +60,10 @@ impl RevisionComparer<'_, '_> {
             } else {
                 name
             };
-            let count = self.mark_macro_users(&name);
+            let count = self.mark_users_of_macro(&name);
             match count {
                 0 if change_kind != "added" => {
-                    self.report_uncompared_change(&name, change_kind, "nothing in dbt's manifest uses the macro");
+                    self.report_incomparable_change(&name, change_kind, "nothing in dbt's manifest uses the macro");
                 }
                 _ => self.report_change(&name, change_kind, "", ""),
             }
@@ -71,7 +71,7 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Marks all nodes that use a macro of the project as changed, and returns the number of these nodes.
-    pub(super) fn mark_macro_users(&mut self, name: &str) -> usize {
+    pub(super) fn mark_users_of_macro(&mut self, name: &str) -> usize {
         let manifest = self.graph.sources.manifest;
         let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
         let id = format!("macro.{project}.{name}");
@@ -97,14 +97,14 @@ impl RevisionComparer<'_, '_> {
                     "the result of the test may change",
                 );
             } else {
-                self.mark_possible_change(index, format!("the code uses the macro `{short_name}`, which changes"));
+                self.mark_rows_as_changed(index, format!("the code uses the macro `{short_name}`, which changes"));
             }
         }
         count
     }
 
     /// Marks a node as changed, because its rows may differ.
-    pub(super) fn mark_possible_change(&mut self, index: usize, reason: String) {
+    pub(super) fn mark_rows_as_changed(&mut self, index: usize, reason: String) {
         let start = self.node_changes_mut(index);
         start.rows = true;
         start.redefined = true;

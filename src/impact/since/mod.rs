@@ -42,7 +42,7 @@ pub enum ProjectFileKind {
 
 /// File with its text at the base revision and its current text.
 #[derive(Clone, Debug, Default)]
-pub struct FileText {
+pub struct FileRevisions {
     /// Kind of the file.
     pub kind: ProjectFileKind,
     /// Path of the file, relative to the project.
@@ -53,7 +53,7 @@ pub struct FileText {
     pub now: Option<String>,
 }
 
-impl FileText {
+impl FileRevisions {
     /// Returns the name of the model, seed or test, which is the file name before its first dot.
     fn name(&self) -> &str {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -78,7 +78,7 @@ pub struct BaseRevision {
     /// Specs at the base revision.
     pub specs: Vec<SpecModel>,
     /// Files that differ between the revisions, except specs and the files generated from them.
-    pub files: Vec<FileText>,
+    pub files: Vec<FileRevisions>,
     /// Current texts of all macro files.
     pub macros: Vec<String>,
 }
@@ -108,7 +108,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChang
     lineage::with_large_stack(|| {
         let mut revision_comparer = RevisionComparer {
             graph,
-            starts: BTreeMap::new(),
+            initial_changes: BTreeMap::new(),
             differences: Vec::new(),
         };
         revision_comparer.compare_spec_models(&before.specs);
@@ -120,7 +120,11 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChang
             start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
         };
         (
-            revision_comparer.starts.into_values().filter(is_something).collect(),
+            revision_comparer
+                .initial_changes
+                .into_values()
+                .filter(is_something)
+                .collect(),
             revision_comparer.differences,
         )
     })
@@ -130,7 +134,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChang
 /// Differences found so far.
 struct RevisionComparer<'g, 'a> {
     graph: &'g Graph<'a>,
-    starts: BTreeMap<usize, NodeChanges>,
+    initial_changes: BTreeMap<usize, NodeChanges>,
     differences: Vec<RevisionDifference>,
 }
 
@@ -142,7 +146,7 @@ impl RevisionComparer<'_, '_> {
             let Some(index) = self.index_of(&spec.name) else {
                 continue;
             };
-            let start = self.starts.entry(index).or_insert_with(|| NodeChanges {
+            let start = self.initial_changes.entry(index).or_insert_with(|| NodeChanges {
                 node_index: index,
                 ..NodeChanges::default()
             });
@@ -182,7 +186,7 @@ impl RevisionComparer<'_, '_> {
         self.differences.extend(changed.into_values());
     }
 
-    fn compare_file(&mut self, file: &FileText, macros: &[String]) {
+    fn compare_file(&mut self, file: &FileRevisions, macros: &[String]) {
         match file.kind {
             ProjectFileKind::Model => self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref()),
             ProjectFileKind::Snapshot => self.compare_snapshots(file),
@@ -194,13 +198,13 @@ impl RevisionComparer<'_, '_> {
             ProjectFileKind::Other => {
                 let why = "the effect of the file is unknown: run `dbt compile` before and after the change, and \
                            compare the results";
-                self.report_uncompared_change(&file.path, "file", why);
+                self.report_incomparable_change(&file.path, "file", why);
             }
         }
     }
 
     /// Compares the code of a model or a snapshot in a file.
-    fn compare_code(&mut self, file: &FileText, name: &str, before: Option<&str>, now: Option<&str>) {
+    fn compare_code(&mut self, file: &FileRevisions, name: &str, before: Option<&str>, now: Option<&str>) {
         let index = self.index_of(name);
         let mut start = NodeChanges::default();
         match (before, now) {
@@ -230,20 +234,20 @@ impl RevisionComparer<'_, '_> {
 
     /// Compares a snapshot file block by block. If the file has no snapshot blocks, the whole file is compared under
     /// its own name.
-    fn compare_snapshots(&mut self, file: &FileText) {
+    fn compare_snapshots(&mut self, file: &FileRevisions) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
         if old.is_empty() && new.is_empty() {
             return self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref());
         }
-        for (name, before, now) in jinja::changed_blocks(&old, &new) {
+        for (name, before, now) in jinja::changed_jinja_blocks(&old, &new) {
             self.compare_code(file, &name, before, now);
         }
     }
 
     /// Returns the changes recorded so far for the node at an index. Empty if none have been recorded.
     fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
-        self.starts.entry(index).or_insert_with(|| NodeChanges {
+        self.initial_changes.entry(index).or_insert_with(|| NodeChanges {
             node_index: index,
             ..NodeChanges::default()
         })
@@ -264,7 +268,7 @@ impl RevisionComparer<'_, '_> {
         self.differences.push(new_difference(name, description, before, now));
     }
 
-    fn report_uncompared_change(&mut self, name: &str, description: &'static str, reason: &str) {
+    fn report_incomparable_change(&mut self, name: &str, description: &'static str, reason: &str) {
         self.differences.push(RevisionDifference {
             reason_for_unknown_difference: Some(reason.to_owned()),
             ..new_difference(name, description, "", "")

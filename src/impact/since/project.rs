@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FileText, RevisionComparer, jinja, yaml_text};
+use super::{FileRevisions, RevisionComparer, jinja, yaml_text};
 use crate::yaml::{self, Node};
 
 impl RevisionComparer<'_, '_> {
-    pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
+    pub(super) fn compare_project(&mut self, file: &FileRevisions, macros: &[String]) {
         let (old, new) = (
             file.before.as_deref().and_then(yaml::merged_root),
             file.now.as_deref().and_then(yaml::merged_root),
@@ -20,8 +20,8 @@ impl RevisionComparer<'_, '_> {
             .collect();
         for key in keys {
             let (was, is) = (
-                yaml_text::value_text(old.as_ref(), key),
-                yaml_text::value_text(new.as_ref(), key),
+                yaml_text::value_text_at_key(old.as_ref(), key),
+                yaml_text::value_text_at_key(new.as_ref(), key),
             );
             if was == is {
                 continue;
@@ -32,7 +32,7 @@ impl RevisionComparer<'_, '_> {
             }
             let why = "only dbt can determine the effect of this setting: run `dbt compile` before and after the change, and \
                        compare the results";
-            self.report_uncompared_change(&format!("{}: {key}", file.path), "project", why);
+            self.report_incomparable_change(&format!("{}: {key}", file.path), "project", why);
         }
     }
 
@@ -67,7 +67,7 @@ impl RevisionComparer<'_, '_> {
                     .is_some_and(|code| is_variable_used(code, name))
                 {
                     count += 1;
-                    self.mark_possible_change(index, format!("the code reads the variable `{name}`, which changes"));
+                    self.mark_rows_as_changed(index, format!("the code reads the variable `{name}`, which changes"));
                 }
             }
             let blocks = macros
@@ -84,11 +84,11 @@ impl RevisionComparer<'_, '_> {
                 })
                 .collect();
             for of_macro in blocks {
-                count += self.mark_macro_users(&of_macro);
+                count += self.mark_users_of_macro(&of_macro);
             }
             if count == 0 {
                 let why = "no code of this project reads the variable; packages and YAML files are not searched";
-                self.report_uncompared_change(&format!("var {name}"), "variable", why);
+                self.report_incomparable_change(&format!("var {name}"), "variable", why);
             }
         }
     }

@@ -1,17 +1,17 @@
 //! Compares properties files at two revisions. Changed descriptions are harmless. Changed contracts and types may break
 //! nodes that read the table. If tests are removed or relaxed, downstream nodes can rely on fewer guarantees.
 
-use super::{FileText, RevisionComparer, jinja, yaml_text};
+use super::{FileRevisions, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
 use crate::propagate::ChangeSeverity;
 use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
-const TABLE_LISTS: [&str; 3] = ["models", "seeds", "snapshots"];
+const TABLE_LIST_KEYS: [&str; 3] = ["models", "seeds", "snapshots"];
 /// Other lists whose changes are reported. Each entry contains the key of the list, the name for its items in the
 /// report, and whether changes are traced to other nodes. Only items that compute values are traced.
-const NON_TABLE_LISTS: [(&str, &str, bool); 9] = [
+const NON_TABLE_LIST_KEYS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
     ("saved_queries", "saved query", false),
@@ -24,14 +24,14 @@ const NON_TABLE_LISTS: [(&str, &str, bool); 9] = [
 ];
 
 impl RevisionComparer<'_, '_> {
-    pub(super) fn compare_properties(&mut self, file: &FileText) {
+    pub(super) fn compare_properties(&mut self, file: &FileRevisions) {
         let (old, new) = (
             file.before.as_deref().and_then(yaml::merged_root),
             file.now.as_deref().and_then(yaml::merged_root),
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
-                return self.report_uncompared_change(
+                return self.report_incomparable_change(
                     &file.path,
                     "description",
                     "the file is not valid YAML before or after the change",
@@ -40,8 +40,11 @@ impl RevisionComparer<'_, '_> {
         }
         let (old, new) = (old.as_ref(), new.as_ref());
         let before = self.differences.len();
-        for list in TABLE_LISTS {
-            let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
+        for list in TABLE_LIST_KEYS {
+            let (was, is) = (
+                yaml_text::items_with_names(old, list),
+                yaml_text::items_with_names(new, list),
+            );
             for (name, now) in &is {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
                 self.compare_table(name, before, Some(now));
@@ -56,7 +59,7 @@ impl RevisionComparer<'_, '_> {
             }
         }
         self.compare_sources(old, new);
-        for (list, description, is_computed) in NON_TABLE_LISTS {
+        for (list, description, is_computed) in NON_TABLE_LIST_KEYS {
             self.compare_named_items(list, description, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
@@ -91,8 +94,8 @@ impl RevisionComparer<'_, '_> {
         self.compare_configuration(index, name, old, new);
         self.compare_constraints(index, name, old, new);
         let (was, is) = (
-            yaml_text::named_items(old, "columns"),
-            yaml_text::named_items(new, "columns"),
+            yaml_text::items_with_names(old, "columns"),
+            yaml_text::items_with_names(new, "columns"),
         );
         for (column, now) in &is {
             let before = was.iter().find(|(other, _)| other == column).map(|(_, node)| *node);
@@ -100,8 +103,8 @@ impl RevisionComparer<'_, '_> {
             self.compare_descriptions(&label, before, Some(now));
             self.compare_constraints(index, &label, before, Some(now));
             let (old_type, new_type) = (
-                yaml_text::value_text(before, "data_type"),
-                yaml_text::value_text(Some(now), "data_type"),
+                yaml_text::value_text_at_key(before, "data_type"),
+                yaml_text::value_text_at_key(Some(now), "data_type"),
             );
             if before.is_some() && old_type != new_type {
                 self.report_change(&label, "type", &old_type, &new_type);
@@ -128,8 +131,8 @@ impl RevisionComparer<'_, '_> {
 
     fn compare_descriptions(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (
-            yaml_text::value_text(old, "description"),
-            yaml_text::value_text(new, "description"),
+            yaml_text::value_text_at_key(old, "description"),
+            yaml_text::value_text_at_key(new, "description"),
         );
         if was != is {
             self.report_change(name, "description", &was, &is);
@@ -147,10 +150,10 @@ impl RevisionComparer<'_, '_> {
                 .filter(|(key, _)| key != "contract")
                 .collect::<Vec<_>>()
         };
-        for change in jinja::changed_keys(&config(old), &config(new)) {
+        for change in jinja::changed_config_keys(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
             if let Some(index) = index.filter(|_| change.affects_rows()) {
-                self.mark_possible_change(index, format!("the configuration `{}` changes", change.key));
+                self.mark_rows_as_changed(index, format!("the configuration `{}` changes", change.key));
             }
         }
     }
@@ -199,7 +202,10 @@ impl RevisionComparer<'_, '_> {
         old: Option<&Node>,
         new: Option<&Node>,
     ) {
-        let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
+        let (was, is) = (
+            yaml_text::items_with_names(old, list),
+            yaml_text::items_with_names(new, list),
+        );
         let find_node = |entries: &[(&str, &Node)], name: &str| {
             entries
                 .iter()
@@ -228,7 +234,7 @@ impl RevisionComparer<'_, '_> {
                 .filter(|_| is_computed && before.is_some())
             {
                 match now {
-                    Some(_) => self.mark_possible_change(index, "the definition changes".to_owned()),
+                    Some(_) => self.mark_rows_as_changed(index, "the definition changes".to_owned()),
                     None => self.node_changes_mut(index).is_removed = true,
                 }
             }

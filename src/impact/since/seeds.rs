@@ -1,10 +1,10 @@
 //! Compares seeds at two revisions. The first line contains the columns, and all other lines contain rows.
 
-use super::{FileText, RevisionComparer};
+use super::{FileRevisions, RevisionComparer};
 use crate::lineage::ColumnChange;
 
 impl RevisionComparer<'_, '_> {
-    pub(super) fn compare_seed(&mut self, file: &FileText) {
+    pub(super) fn compare_seed(&mut self, file: &FileRevisions) {
         let name = file.name();
         let index = self.index_of(name);
         let (Some(before), Some(now)) = (&file.before, &file.now) else {
@@ -31,7 +31,7 @@ impl RevisionComparer<'_, '_> {
         }
         // Assume that the rows change, because a comparison of lines does not show whether only columns were added or
         // removed.
-        self.mark_possible_change(index, "the rows of the seed's file change".to_owned());
+        self.mark_rows_as_changed(index, "the rows of the seed's file change".to_owned());
     }
 }
 

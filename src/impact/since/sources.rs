@@ -14,14 +14,14 @@ const FRESHNESS_KEYS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_qu
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (
-            yaml_text::named_items(old, "sources"),
-            yaml_text::named_items(new, "sources"),
+            yaml_text::items_with_names(old, "sources"),
+            yaml_text::items_with_names(new, "sources"),
         );
         for (source, before) in &was {
             let now = is.iter().find(|(name, _)| name == source).map(|(_, now)| *now);
             let (old_tables, new_tables) = (
-                yaml_text::named_items(Some(before), "tables"),
-                yaml_text::named_items(now, "tables"),
+                yaml_text::items_with_names(Some(before), "tables"),
+                yaml_text::items_with_names(now, "tables"),
             );
             for (table, old_table) in old_tables {
                 let name = format!("{source}.{table}");
@@ -36,9 +36,9 @@ impl RevisionComparer<'_, '_> {
                 // If a table does not specify a key, the table inherits the key from its source.
                 let text_of_key = |table: &Node, source: Option<&Node>, key: &str| {
                     let property_text = |node: &Node| {
-                        let text = yaml_text::value_text(Some(node), key);
+                        let text = yaml_text::value_text_at_key(Some(node), key);
                         if text.is_empty() {
-                            yaml_text::value_text(node.get("config"), key)
+                            yaml_text::value_text_at_key(node.get("config"), key)
                         } else {
                             text
                         }
@@ -70,17 +70,17 @@ impl RevisionComparer<'_, '_> {
                     }
                 }
                 self.compare_source_columns(&name, old_table, new_table);
-                self.compare_table_tests(self.find_source(&name), &name, Some(old_table), Some(new_table));
+                self.compare_table_tests(self.find_source_node(&name), &name, Some(old_table), Some(new_table));
             }
         }
         let is_new = |source: &str, table: &str| {
             let old = was.iter().find(|(name, _)| *name == source).map(|(_, node)| *node);
-            !yaml_text::named_items(old, "tables")
+            !yaml_text::items_with_names(old, "tables")
                 .iter()
                 .any(|(name, _)| *name == table)
         };
         for (source, node) in &is {
-            for (table, _) in yaml_text::named_items(Some(node), "tables") {
+            for (table, _) in yaml_text::items_with_names(Some(node), "tables") {
                 if is_new(source, table) {
                     self.report_change(&format!("{source}.{table}"), "added", "", "");
                 }
@@ -88,7 +88,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    fn find_source(&self, name: &str) -> Option<usize> {
+    fn find_source_node(&self, name: &str) -> Option<usize> {
         let is_it = |part: &crate::ImpactGraphNode<'_>| {
             part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
         };
@@ -97,9 +97,9 @@ impl RevisionComparer<'_, '_> {
 
     fn report_removed_source(&mut self, name: &str) {
         self.report_change(name, "removed", "", "");
-        match self.find_source(name) {
+        match self.find_source_node(name) {
             Some(index) => self.node_changes_mut(index).is_removed = true,
-            None => self.report_uncompared_change(
+            None => self.report_incomparable_change(
                 name,
                 "removed",
                 "dbt's manifest no longer contains the source table, so its readers are unknown",
@@ -108,8 +108,8 @@ impl RevisionComparer<'_, '_> {
     }
 
     fn report_changed_source(&mut self, name: &str, key: &str) {
-        if let Some(index) = self.find_source(name) {
-            self.mark_possible_change(
+        if let Some(index) = self.find_source_node(name) {
+            self.mark_rows_as_changed(
                 index,
                 format!("the source refers to another table: the key `{key}` changes"),
             );
@@ -118,7 +118,9 @@ impl RevisionComparer<'_, '_> {
 
     fn compare_freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
         self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
-        let Some(index) = self.find_source(name) else { return };
+        let Some(index) = self.find_source_node(name) else {
+            return;
+        };
         let (severity, reason) = match (was, is) {
             ("", _) => (
                 ChangeSeverity::Harmless,
@@ -136,13 +138,13 @@ impl RevisionComparer<'_, '_> {
     /// Compares the described columns. A column that is no longer described may have been dropped. dbt's catalog, if
     /// available, shows whether the column still exists.
     fn compare_source_columns(&mut self, name: &str, old: &Node, new: &Node) {
-        let now = yaml_text::named_items(Some(new), "columns");
-        let index = self.find_source(name);
+        let now = yaml_text::items_with_names(Some(new), "columns");
+        let index = self.find_source_node(name);
         let table = index.and_then(|index| {
             let id = &self.graph.nodes.get(index)?.node?.unique_id;
             self.graph.sources.catalog?.table(id)
         });
-        for (column, _) in yaml_text::named_items(Some(old), "columns") {
+        for (column, _) in yaml_text::items_with_names(Some(old), "columns") {
             if now.iter().any(|(other, _)| other.eq_ignore_ascii_case(column)) {
                 continue;
             }
@@ -156,7 +158,7 @@ impl RevisionComparer<'_, '_> {
             match is_there {
                 Some(true) => self.report_change(&label, "description", "described", "the table still has the column"),
                 Some(false) => self.report_change(&label, "removed", "", ""),
-                None => self.report_uncompared_change(
+                None => self.report_incomparable_change(
                     &label,
                     "removed",
                     "no catalog lists the column, so the column is assumed to be removed",

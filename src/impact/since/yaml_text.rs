@@ -22,14 +22,14 @@ pub(super) fn display_node(node: &Node) -> String {
 }
 
 /// Formats the value of a key as one line. The result is empty if the key is missing.
-pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
+pub(super) fn value_text_at_key(node: Option<&Node>, key: &str) -> String {
     node.and_then(|node| node.get(key))
         .map(display_node)
         .unwrap_or_default()
 }
 
 /// Returns the items of the list at a key, each with its name. Items without a name are skipped.
-pub(super) fn named_items<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
+pub(super) fn items_with_names<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
     let items = node.map(|node| node.items_at(key)).unwrap_or_default();
     items
         .iter()

@@ -52,7 +52,7 @@ pub fn is_blank_char(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\x0b'
 }
 
-fn all_digits(text: &str) -> bool {
+fn is_all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
@@ -70,10 +70,10 @@ fn parse_plain_number(text: &str) -> Option<Value> {
     let (integer_digits, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
     let is_mantissa = [integer_digits, fraction]
         .iter()
-        .all(|part| all_digits(part) && part.len() <= 100);
+        .all(|part| is_all_digits(part) && part.len() <= 100);
     let is_exponent = exponent.is_none_or(|digits| {
         let within = digits.len() <= 2 || (digits.len() == 3 && digits.starts_with('1'));
-        !digits.is_empty() && all_digits(&digits) && within
+        !digits.is_empty() && is_all_digits(&digits) && within
     });
     let has_digits = integer_digits.len() + fraction.len() > 0;
     (is_mantissa && is_exponent && has_digits)
@@ -163,7 +163,7 @@ fn parse_date(text: &str) -> Option<Value> {
         return None;
     };
     let part = |text: &str, length: usize| {
-        if text.len() == length && all_digits(text) {
+        if text.len() == length && is_all_digits(text) {
             text.parse().ok()
         } else {
             None

@@ -51,7 +51,7 @@ fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
                 return report_invalid_criterion(criterion, value);
             };
             let operand_number = if percent.is_some() { number / 100.0 } else { number };
-            uncertainty::mark_comparison(to_number(value), operand_number);
+            uncertainty::mark_close_comparison(to_number(value), operand_number);
             to_number(value).total_cmp(&operand_number)
         }
     };

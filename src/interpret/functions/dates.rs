@@ -22,9 +22,9 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "DATEDIF" => datedif,
         "DAYS" => |args: CallArgs<'_>| integer_value(value_day_number(&args[0]) - value_day_number(&args[1])),
         "DAYS360" => days360,
-        "HOUR" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? / 3600),
-        "MINUTE" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? / 60 % 60),
-        "SECOND" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? % 60),
+        "HOUR" => |args: CallArgs<'_>| integer_value(seconds_since_midnight(&args[0])? / 3600),
+        "MINUTE" => |args: CallArgs<'_>| integer_value(seconds_since_midnight(&args[0])? / 60 % 60),
+        "SECOND" => |args: CallArgs<'_>| integer_value(seconds_since_midnight(&args[0])? % 60),
         "TIME" => time,
         "WEEKDAY" => weekday,
         "WEEKNUM" => weeknum,
@@ -156,7 +156,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
 }
 
 /// Returns the seconds since midnight. A date represents midnight, and a number represents a fraction of a day.
-fn second_of_day(value: &Value) -> Option<i64> {
+fn seconds_since_midnight(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => parse_clock(text),
         Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
@@ -223,13 +223,13 @@ fn week_start_of_return_type(kind: i64) -> Option<i64> {
 }
 
 /// Returns the return type of WEEKDAY or WEEKNUM, truncated to an integer. The default is 1.
-fn return_type(args: CallArgs<'_>) -> Option<i64> {
+fn week_return_type(args: CallArgs<'_>) -> Option<i64> {
     args.values().get(1).map_or(Some(1), truncate_days)
 }
 
 fn weekday(args: CallArgs<'_>) -> Option<Value> {
     let from_monday = days_from_monday(value_day_number(&args[0]));
-    match return_type(args)? {
+    match week_return_type(args)? {
         3 => integer_value(from_monday),
         kind => integer_value((from_monday - week_start_of_return_type(kind)?).rem_euclid(7) + 1),
     }
@@ -237,7 +237,7 @@ fn weekday(args: CallArgs<'_>) -> Option<Value> {
 
 fn weeknum(args: CallArgs<'_>) -> Option<Value> {
     let date = value_day_number(&args[0]);
-    match return_type(args)? {
+    match week_return_type(args)? {
         21 => integer_value(iso_week(date)),
         kind => {
             let new_year = day_number(civil_date(date).0, 1, 1);

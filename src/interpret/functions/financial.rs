@@ -23,8 +23,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "NPER" => periods,
         "IPMT" => |a| finite_value(interest(a)?),
         "PPMT" => |a| {
-            let due = due_factor(a, 5, to_number(&a[0]));
-            finite_value(noisy_sum(payment_at_the_end(a)? / due, -interest(a)?))
+            let due = payment_timing_factor(a, 5, to_number(&a[0]));
+            finite_value(noisy_sum(payment_at_period_end(a)? / due, -interest(a)?))
         },
         "SLN" => |a| quotient(to_number(&a[0]) - to_number(&a[1]), to_number(&a[2])),
         _ => return None,
@@ -38,7 +38,7 @@ fn optional_number(args: CallArgs<'_>, index: usize) -> f64 {
 
 /// Returns the factor by which a payment at the start of a period is worth more than a payment at its end. The argument
 /// at `index` specifies when payments are due.
-fn due_factor(args: CallArgs<'_>, index: usize, rate: f64) -> f64 {
+fn payment_timing_factor(args: CallArgs<'_>, index: usize, rate: f64) -> f64 {
     if optional_number(args, index) == 0.0 {
         1.0
     } else {
@@ -60,7 +60,7 @@ fn future_value_factors(args: CallArgs<'_>, periods: f64, due_index: usize) -> O
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));
-    let due = due_factor(args, due_index, rate);
+    let due = payment_timing_factor(args, due_index, rate);
     Some([growth, noisy_sum(growth, -1.0) / rate * due])
 }
 
@@ -82,7 +82,7 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
     if rate == 0.0 {
         return quotient(-noisy_sum(present, future), payment);
     }
-    let due = due_factor(args, 4, rate);
+    let due = payment_timing_factor(args, 4, rate);
     let end = noisy_sum(payment * due, -future * rate);
     let begin = noisy_sum(payment * due, present * rate);
     if rate <= -1.0 || begin == 0.0 || end / begin <= 0.0 {
@@ -92,7 +92,7 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
 }
 
 /// Returns the payment for the arguments of IPMT, if payments are due at the end of each period.
-fn payment_at_the_end(args: CallArgs<'_>) -> Option<f64> {
+fn payment_at_period_end(args: CallArgs<'_>) -> Option<f64> {
     let [growth, factor] = future_value_factors(args, to_number(&args[2]), 6)?;
     let value = noisy_sum(to_number(&args[3]) * growth, optional_number(args, 4));
     Some(with_float_noise(-value / factor))
@@ -104,7 +104,7 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
     if period < 1.0 || period > periods {
         return None;
     }
-    let payment = payment_at_the_end(args)?;
+    let payment = payment_at_period_end(args)?;
     let [growth, factor] = future_value_factors(args, period - 1.0, 6)?;
     let interest = -rate * noisy_sum(to_number(&args[3]) * growth, payment * factor);
     Some(match (optional_number(args, 5) == 0.0, period == 1.0) {

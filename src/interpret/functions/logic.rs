@@ -62,9 +62,9 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
             other => other.clone(),
         },
         "ISBLANK" | "ISERROR" | "ISNA" => Value::Bool(args[0].is_null()),
-        "BITAND" => evaluate_bits(args, |a, b| Some(a & b)),
-        "BITOR" => evaluate_bits(args, |a, b| Some(a | b)),
-        "BITXOR" => evaluate_bits(args, |a, b| Some(a ^ b)),
+        "BITAND" => evaluate_bitwise(args, |a, b| Some(a & b)),
+        "BITOR" => evaluate_bitwise(args, |a, b| Some(a | b)),
+        "BITXOR" => evaluate_bitwise(args, |a, b| Some(a ^ b)),
         "BITLSHIFT" => shift_bits(args, 1),
         "BITRSHIFT" => shift_bits(args, -1),
         _ => return None,
@@ -133,11 +133,11 @@ fn evaluate_choose(args: CallArgs<'_>) -> Value {
 /// support.
 fn bit_value(value: &Value) -> Option<i64> {
     let n = to_number(value);
-    uncertainty::mark_comparison(n, n.round());
+    uncertainty::mark_close_comparison(n, n.round());
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
 }
 
-fn evaluate_bits(args: CallArgs<'_>, function: fn(i64, i64) -> Option<i64>) -> Value {
+fn evaluate_bitwise(args: CallArgs<'_>, function: fn(i64, i64) -> Option<i64>) -> Value {
     if args.values().iter().any(Value::is_null) {
         return Value::Null;
     }

@@ -174,13 +174,13 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
     let ((year, month, day), (hour, minute, second)) = (civil_date(date), (time / 3600, time / 60 % 60, time % 60));
     let twelve = parts.contains(&MaskPart::Clock12);
     let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };
-    let letters: Vec<&str> = parts.iter().filter_map(MaskPart::date_letters).collect();
+    let letters: Vec<&str> = parts.iter().filter_map(MaskPart::date_mask_letters).collect();
     let name_of_month = timeframes::month_name(month);
     let name_of_day = timeframes::day_name(date);
     let mut seen: usize = 0;
     let mut output = String::new();
     for part in parts {
-        let Some(run) = part.date_letters() else {
+        let Some(run) = part.date_mask_letters() else {
             match part {
                 MaskPart::Clock12 => output += if hour < 12 { "AM" } else { "PM" },
                 MaskPart::Plain(text) => output += text,
@@ -220,7 +220,7 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
 }
 
 impl MaskPart {
-    fn date_letters(&self) -> Option<&str> {
+    fn date_mask_letters(&self) -> Option<&str> {
         match self {
             Self::Letters(letters) => Some(letters),
             _ => None,

@@ -32,18 +32,18 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "FLOOR" => |a| round_to_multiple(&a[0], a.values().get(1), RoundingDirection::Down),
         "CEILING.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Up),
         "FLOOR.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Down),
-        "MROUND" => nearest_multiple,
+        "MROUND" => round_to_nearest_multiple,
         "MOD" => remainder,
-        "QUOTIENT" => whole_quotient,
-        "EVEN" => |a| parity(&a[0], false),
-        "ODD" => |a| parity(&a[0], true),
+        "QUOTIENT" => truncated_quotient,
+        "EVEN" => |a| round_to_parity(&a[0], false),
+        "ODD" => |a| round_to_parity(&a[0], true),
         "ISEVEN" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 == 0)),
         "ISODD" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 != 0)),
         "FACT" => factorial,
         "COMBIN" => combinations,
         "PERMUT" => permutations,
-        "GCD" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(0, gcd))),
-        "LCM" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(1, lcm))),
+        "GCD" => |a| Some(Value::Int(non_negative_arguments(a)?.into_iter().fold(0, gcd))),
+        "LCM" => |a| Some(Value::Int(non_negative_arguments(a)?.into_iter().fold(1, lcm))),
         "POWER" => |a| power(to_number(&a[0]), to_number(&a[1])),
         "SQRT" => |a| root(to_number(&a[0])),
         "SQRTPI" => |a| {
@@ -70,8 +70,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "SINH" => |a| finite_value(to_number(&a[0]).sinh()),
         "COSH" => |a| finite_value(to_number(&a[0]).cosh()),
         "TANH" => |a| float_value(to_number(&a[0]).tanh()),
-        "ASIN" => |a| check_within_one(to_number(&a[0])).and_then(|x| float_value(x.asin())),
-        "ACOS" => |a| check_within_one(to_number(&a[0])).and_then(|x| float_value(x.acos())),
+        "ASIN" => |a| check_magnitude_at_most_one(to_number(&a[0])).and_then(|x| float_value(x.asin())),
+        "ACOS" => |a| check_magnitude_at_most_one(to_number(&a[0])).and_then(|x| float_value(x.acos())),
         "ATAN" => |a| float_value(to_number(&a[0]).atan()),
         "ATAN2" => |a| match (to_number(&a[0]), to_number(&a[1])) {
             (0.0, 0.0) => None,
@@ -216,7 +216,7 @@ fn truncate_number(value: &Value) -> Option<i64> {
 }
 
 /// Rounds away from zero to the next even or odd integer.
-fn parity(value: &Value, odd: bool) -> Option<Value> {
+fn round_to_parity(value: &Value, odd: bool) -> Option<Value> {
     let Value::Int(away) = to_integer(round_value(value, 0, RoundingDirection::Away))? else {
         return None;
     };
@@ -344,7 +344,7 @@ fn permutations(args: CallArgs<'_>) -> Option<Value> {
     }
 }
 
-fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
+fn round_to_nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
     let kind = zero_of_type(&args[0], &args[1]);
     let (x, m) = (to_number(&args[0]), to_number(&args[1]));
     if m == 0.0 || x == 0.0 {
@@ -379,7 +379,7 @@ fn remainder(args: CallArgs<'_>) -> Option<Value> {
     ))
 }
 
-fn whole_quotient(args: CallArgs<'_>) -> Option<Value> {
+fn truncated_quotient(args: CallArgs<'_>) -> Option<Value> {
     if to_number(&args[1]) == 0.0 {
         return None;
     }
@@ -404,7 +404,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
 }
 
 /// Truncates the arguments to non-negative integers.
-fn natural_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
+fn non_negative_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
         // Keep an integer unchanged, because a float would lose digits.
         Value::Int(int) => Some(*int),
@@ -475,8 +475,8 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
     float_value(if base == 10.0 { x.log10() } else { x.ln() / base.ln() })
 }
 
-fn check_within_one(x: f64) -> Option<f64> {
+fn check_magnitude_at_most_one(x: f64) -> Option<f64> {
     // An engine may compute a value slightly greater than 1 because of rounding.
-    uncertainty::mark_comparison(x.abs(), 1.0);
+    uncertainty::mark_close_comparison(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

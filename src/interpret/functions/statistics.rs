@@ -36,8 +36,8 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "AVERAGE" => average(&column()),
         "PRODUCT" => product(&column()),
         "GEOMEAN" => geometric_mean(&column()),
-        "MIN" => extreme_value(&column(), std::cmp::Ordering::Less),
-        "MAX" => extreme_value(&column(), std::cmp::Ordering::Greater),
+        "MIN" => min_or_max_value(&column(), std::cmp::Ordering::Less),
+        "MAX" => min_or_max_value(&column(), std::cmp::Ordering::Greater),
         "MEDIAN" => value_at_percentile(&column(), 0.5),
         "MODE" => mode(&column()),
         "LARGE" => nth_value(&column(), constant(), true),
@@ -78,13 +78,13 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
             };
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
-        "SUMIF" => sum(&sumif_values(rows)),
-        "AVERAGEIF" => average(&sumif_values(rows)),
+        "SUMIF" => sum(&values_selected_by_sumif(rows)),
+        "AVERAGEIF" => average(&values_selected_by_sumif(rows)),
         "COUNTIF" | "COUNTIFS" => Value::Int(count_if(rows) as i64),
-        "SUMIFS" => sum(&sumifs_values(rows)),
-        "AVERAGEIFS" => average(&sumifs_values(rows)),
-        "MINIFS" => extreme_value(&sumifs_values(rows), std::cmp::Ordering::Less),
-        "MAXIFS" => extreme_value(&sumifs_values(rows), std::cmp::Ordering::Greater),
+        "SUMIFS" => sum(&values_selected_by_sumifs(rows)),
+        "AVERAGEIFS" => average(&values_selected_by_sumifs(rows)),
+        "MINIFS" => min_or_max_value(&values_selected_by_sumifs(rows), std::cmp::Ordering::Less),
+        "MAXIFS" => min_or_max_value(&values_selected_by_sumifs(rows), std::cmp::Ordering::Greater),
         "TEXTJOIN" => join_texts(rows),
         _ => return None,
     })
@@ -171,7 +171,7 @@ fn geometric_mean(values: &[Value]) -> Value {
     Value::Number(with_float_noise((logarithms / numbers.len() as f64).exp()))
 }
 
-fn extreme_value(values: &[Value], ordering: std::cmp::Ordering) -> Value {
+fn min_or_max_value(values: &[Value], ordering: std::cmp::Ordering) -> Value {
     let better = |a: Value, b: Value| if b.compare(&a) == Some(ordering) { b } else { a };
     values.iter().cloned().reduce(better).unwrap_or(Value::Null)
 }
@@ -190,7 +190,7 @@ fn mode(values: &[Value]) -> Value {
         .for_each(|value| *counts.entry(value.key()).or_default() += 1);
     let most = counts.values().copied().max().unwrap_or(0);
     let is_mode = |value: &&Value| most > 1 && counts.get(&value.key()) == Some(&most);
-    extreme_value(
+    min_or_max_value(
         &values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(),
         std::cmp::Ordering::Less,
     )
@@ -306,7 +306,7 @@ impl NumericPairs {
     }
 
     /// Returns the two means, the two sums of squared deviations, and the sum of products of deviations.
-    fn moments(&self) -> (f64, f64, f64, f64, f64) {
+    fn pair_moments(&self) -> (f64, f64, f64, f64, f64) {
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let (a, b) = (mean(&self.first), mean(&self.second));
         let product_sum =
@@ -323,13 +323,13 @@ impl NumericPairs {
         }
         let count = (self.count() - short) as f64;
         Value::Number(add_noise(
-            uncertainty::check_size(self.moments().4 / count),
+            uncertainty::check_size(self.pair_moments().4 / count),
             self.product_magnitude() / count,
         ))
     }
 
     fn correlation(&self) -> Value {
-        let (_, _, aa, bb, ab) = self.moments();
+        let (_, _, aa, bb, ab) = self.pair_moments();
         if self.count() < 2 || aa == 0.0 || bb == 0.0 {
             Value::Null
         } else {
@@ -340,7 +340,7 @@ impl NumericPairs {
 
     /// Returns the slope and the intercept of a linear regression of the first values on the second values.
     fn regression_line(&self) -> Option<(f64, f64)> {
-        let (y, x, _, xx, xy) = self.moments();
+        let (y, x, _, xx, xy) = self.pair_moments();
         (self.count() >= 2 && xx != 0.0).then(|| {
             let (slope, lost) = (xy / xx, self.product_magnitude() / xx);
             (
@@ -387,7 +387,7 @@ fn non_null_values(values: impl Iterator<Item = Value>) -> Vec<Value> {
 
 /// Returns the values that `SUMIF(condition, value)`, `SUMIF(range, criterion)` or `SUMIF(range, criterion, value)`
 /// selects.
-fn sumif_values(rows: &[Vec<Value>]) -> Vec<Value> {
+fn values_selected_by_sumif(rows: &[Vec<Value>]) -> Vec<Value> {
     let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
         Some(3) => rows_meeting_criteria(
@@ -415,7 +415,7 @@ fn sumif_values(rows: &[Vec<Value>]) -> Vec<Value> {
 }
 
 /// Returns the values that `SUMIFS(value, range, criterion, …)` selects.
-fn sumifs_values(rows: &[Vec<Value>]) -> Vec<Value> {
+fn values_selected_by_sumifs(rows: &[Vec<Value>]) -> Vec<Value> {
     non_null_values(
         rows.iter()
             .zip(rows_meeting_criteria(rows, 1))

@@ -73,7 +73,7 @@ fn position_argument(args: CallArgs<'_>, index: usize) -> i64 {
 }
 
 /// Returns a count or position, or `missing` if the call does not have the argument.
-fn position_or(args: CallArgs<'_>, index: usize, missing: i64) -> i64 {
+fn position_or_default(args: CallArgs<'_>, index: usize, missing: i64) -> i64 {
     if args.values().len() > index {
         position_argument(args, index)
     } else {
@@ -110,7 +110,7 @@ fn len(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn left_text(args: CallArgs<'_>) -> Option<Value> {
-    let (chars, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
+    let (chars, count) = (characters(&text(&args[0])), position_or_default(args, 1, 1));
     if count < 0 {
         None
     } else {
@@ -119,7 +119,7 @@ fn left_text(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn right(args: CallArgs<'_>) -> Option<Value> {
-    let (chars, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
+    let (chars, count) = (characters(&text(&args[0])), position_or_default(args, 1, 1));
     if count < 0 {
         None
     } else {
@@ -157,7 +157,9 @@ fn exact(args: CallArgs<'_>) -> Option<Value> {
 
 fn find(args: CallArgs<'_>) -> Option<Value> {
     let (needle, haystack) = (characters(&text(&args[0])), characters(&text(&args[1])));
-    first_matching_position(&haystack, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
+    first_matching_position(&haystack, position_or_default(args, 2, 1), |rest| {
+        rest.starts_with(&needle)
+    })
 }
 
 /// Returns the first position, counted from 1, that is not before the start and at which the rest of the text satisfies

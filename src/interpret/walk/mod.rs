@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
 use crate::expr::{InterpreterExpr, InterpreterLevel};
-use crate::joins::join_rows;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
+use crate::joins::join_input_rows;
+use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
@@ -64,7 +64,7 @@ impl StepRows {
     }
 
     /// Returns whether the kept columns include a column of the grain.
-    fn is_grain_column_kept(&self, columns: &[String], grain: &str) -> bool {
+    fn is_grain_column_projected(&self, columns: &[String], grain: &str) -> bool {
         let first = |name: &String| {
             self.first
                 .as_ref()
@@ -116,7 +116,7 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
         let joined = if step.joins.is_empty() {
             None
         } else {
-            Some(join_rows(step, input_name, &rows_by_name))
+            Some(join_input_rows(step, input_name, &rows_by_name))
         };
         let Some(input) = joined.as_ref().or_else(|| rows_by_name.get(input_name)) else {
             break;
@@ -130,7 +130,7 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
             }),
         };
         let mut rows = interpret_step(&step, input);
-        rows.error_columns = step.error_outputs();
+        rows.error_columns = step.outputs_with_error_nulls();
         rows_by_name.insert(input_name, rows);
     }
     rows_by_name.remove(input_name).unwrap_or_else(|| {
@@ -140,7 +140,7 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
 }
 
 /// Item over which window functions iterate: a group of rows in a grouped step, otherwise a single row.
-struct RowUnit<'a> {
+struct GroupOrRow<'a> {
     rows: Vec<&'a ValueRow>,
     /// Values of the group keys, by the text of the `group_by` entries.
     keys: HashMap<String, Value>,
@@ -149,7 +149,7 @@ struct RowUnit<'a> {
 struct StepEvaluation<'a> {
     step: &'a InterpreterStep,
     grouped: bool,
-    units: Vec<RowUnit<'a>>,
+    units: Vec<GroupOrRow<'a>>,
     /// Indexes of the groups or rows in `units`, in the step's sort order. `partition` contains the partition key of
     /// each group or row as text, and `own_partition` contains the key without the columns of the default partition.
     order: Vec<usize>,
@@ -171,17 +171,17 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
         .rows
         .iter()
         .filter(|row| {
-            step.filter
-                .as_ref()
-                .is_none_or(|f| row_value(step, f, row, NamePrecedence::ColumnsFirst).as_condition() == Some(true))
+            step.filter.as_ref().is_none_or(|f| {
+                evaluate_row_expression(step, f, row, NamePrecedence::ColumnsFirst).as_condition() == Some(true)
+            })
         })
         .collect();
-    let mut units: Vec<RowUnit<'_>> = Vec::new();
+    let mut units: Vec<GroupOrRow<'_>> = Vec::new();
     if grouped {
         let mut unit_indexes: HashMap<Vec<String>, usize> = HashMap::new();
         if step.group_by.is_empty() {
             unit_indexes.insert(Vec::new(), 0);
-            units.push(RowUnit {
+            units.push(GroupOrRow {
                 rows: Vec::new(),
                 keys: HashMap::new(),
             });
@@ -190,7 +190,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
             let values: Vec<Value> = step
                 .group_by
                 .iter()
-                .map(|e| row_value(step, &e.expr(), row, NamePrecedence::DefinitionsFirst))
+                .map(|e| evaluate_row_expression(step, &e.expr(), row, NamePrecedence::DefinitionsFirst))
                 .collect();
             let unit_index = *unit_indexes
                 .entry(values.iter().map(Value::key).collect())
@@ -201,7 +201,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
                         .map(std::string::ToString::to_string)
                         .zip(values.iter().cloned())
                         .collect();
-                    units.push(RowUnit { rows: Vec::new(), keys });
+                    units.push(GroupOrRow { rows: Vec::new(), keys });
                     units.len() - 1
                 });
             if let Some(unit) = units.get_mut(unit_index) {
@@ -211,7 +211,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
     } else {
         units = left
             .into_iter()
-            .map(|row| RowUnit {
+            .map(|row| GroupOrRow {
                 rows: vec![row],
                 keys: HashMap::new(),
             })
@@ -236,7 +236,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
-    run.sort_and_partition_units(input);
+    run.sort_and_partition_groups(input);
     run.result_rows(input)
 }
 
@@ -250,11 +250,16 @@ pub enum NamePrecedence<'a> {
 }
 
 /// Evaluates a row-level expression.
-pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
+pub fn evaluate_row_expression(
+    step: &InterpreterStep,
+    x: &InterpreterExpr,
+    row: &ValueRow,
+    sees: NamePrecedence<'_>,
+) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == NamePrecedence::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == NamePrecedence::Own(name) => value.clone(),
-        (_, Some(definition)) => row_value(step, definition, row, NamePrecedence::Own(name)),
+        (_, Some(definition)) => evaluate_row_expression(step, definition, row, NamePrecedence::Own(name)),
         (Some(value), None) => value.clone(),
         (None, None) => report_unknown_name(name),
     };
@@ -264,7 +269,7 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
     match x {
         InterpreterExpr::Name(name) => {
             let value = name_value(name);
-            trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
+            trace::record_outcome(|| x.to_string(), trace::outcome_kind(&value));
             value
         }
         InterpreterExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
@@ -274,7 +279,7 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
                 NamePrecedence::ColumnsFirst | NamePrecedence::DefinitionsFirst => None,
             };
             evaluate_scalar(x, &|x| step.null_sources(x, definition_name), &mut |x| {
-                row_value(step, x, row, sees)
+                evaluate_row_expression(step, x, row, sees)
             })
         }
     }
@@ -283,7 +288,7 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
 impl StepEvaluation<'_> {
     /// Sorts the groups or rows and computes their partitions. If the sort keys are equal, the remaining columns of the
     /// grain determine the order.
-    fn sort_and_partition_units(&mut self, input: &StepRows) {
+    fn sort_and_partition_groups(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
         let resolve_name = |x: InterpreterExpr| match x {
@@ -291,7 +296,7 @@ impl StepEvaluation<'_> {
                 InterpreterExpr::name(input.resolve_name(&name))
             }
             InterpreterExpr::Name(name) if self.grouped && step.definition(&name).is_none() => step
-                .key_with_output(&name)
+                .grouping_key_of_output(&name)
                 .map_or(InterpreterExpr::Name(name), KeyColumn::expr),
             other => other,
         };
@@ -322,7 +327,12 @@ impl StepEvaluation<'_> {
         order.extend(rest.into_iter().map(|x| (x, false)));
         let parted = |partition_exprs: &[InterpreterExpr]| -> Vec<String> {
             (0..self.units.len())
-                .map(|unit| partition_exprs.iter().map(|x| self.sort_value(x, unit).key()).collect())
+                .map(|unit| {
+                    partition_exprs
+                        .iter()
+                        .map(|x| self.evaluate_sort_key(x, unit).key())
+                        .collect()
+                })
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
@@ -331,16 +341,16 @@ impl StepEvaluation<'_> {
         (self.partition, self.own_partition) = (partitions, own_partitions);
         self.order = (0..self.units.len()).collect();
         let keys: Vec<Vec<Value>> = (0..self.units.len())
-            .map(|unit| order.iter().map(|(x, _)| self.sort_value(x, unit)).collect())
+            .map(|unit| order.iter().map(|(x, _)| self.evaluate_sort_key(x, unit)).collect())
             .collect();
         let (arranged, tied) = if step.order_by.is_empty() {
             ((0..self.units.len()).collect(), false)
         } else {
-            sort_units(&keys, &order)
+            sort_indices_by_keys(&keys, &order)
         };
         let dates = |x: &InterpreterExpr| {
             (0..self.units.len())
-                .map(|unit| self.sort_value(x, unit))
+                .map(|unit| self.evaluate_sort_key(x, unit))
                 .collect::<Vec<Value>>()
         };
         let keys = step.order_by.iter();
@@ -368,7 +378,7 @@ impl StepEvaluation<'_> {
                     .map(|unit| {
                         interpreter_exprs
                             .iter()
-                            .map(|x| self.sort_value(x, unit).key())
+                            .map(|x| self.evaluate_sort_key(x, unit).key())
                             .collect()
                     })
                     .collect();
@@ -383,12 +393,12 @@ impl StepEvaluation<'_> {
     }
 
     /// Returns the value of a sort or partition key for a group or row.
-    fn sort_value(&self, x: &InterpreterExpr, unit: usize) -> Value {
+    fn evaluate_sort_key(&self, x: &InterpreterExpr, unit: usize) -> Value {
         match x {
             // If the step is not grouped, `order_by` and `partition_by` can also refer to input columns that are not
             // outputs.
             InterpreterExpr::Name(name) if !self.grouped && self.step.definition(name).is_none() => {
-                self.first_row(unit).map_or(Value::Null, |row| {
+                self.first_row_of_group(unit).map_or(Value::Null, |row| {
                     row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                 })
             }
@@ -396,7 +406,7 @@ impl StepEvaluation<'_> {
         }
     }
 
-    fn first_row(&self, unit: usize) -> Option<&ValueRow> {
+    fn first_row_of_group(&self, unit: usize) -> Option<&ValueRow> {
         self.units.get(unit)?.rows.first().copied()
     }
 
@@ -417,7 +427,7 @@ impl StepEvaluation<'_> {
             InterpreterExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if definition_name != Some(name) => self.evaluate(definition, unit, Some(name)),
                 _ if self.grouped => {
-                    let key = || row_unit.keys.get(&self.step.key_with_output(name)?.to_string());
+                    let key = || row_unit.keys.get(&self.step.grouping_key_of_output(name)?.to_string());
                     let value = row_unit.keys.get(name).or_else(key).cloned();
                     value.unwrap_or_else(|| report_unknown_name(name))
                 }
@@ -426,7 +436,7 @@ impl StepEvaluation<'_> {
                     let value = row.map_or(Value::Null, |row| {
                         row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                     });
-                    trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
+                    trace::record_outcome(|| x.to_string(), trace::outcome_kind(&value));
                     value
                 }
             },
@@ -443,12 +453,16 @@ impl StepEvaluation<'_> {
                     [InterpreterExpr::Call("DISTINCT", distinct_args)] => (distinct_args, true),
                     _ => (args, false),
                 };
-                let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
+                let values = |row: &&ValueRow| {
+                    args.iter()
+                        .map(|x| evaluate_row_expression(self.step, x, row, sees))
+                        .collect()
+                };
                 evaluate_aggregate(x, name, row_unit.rows.iter().map(values).collect(), distinct)
             }
             InterpreterExpr::Window(window) => {
                 let value = self.evaluate_window(window, unit, definition_name);
-                trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
+                trace::record_outcome(|| x.to_string(), trace::outcome_kind(&value));
                 value
             }
             _ => evaluate_scalar(x, &|x| self.step.null_sources(x, definition_name), &mut |x| {
@@ -459,7 +473,7 @@ impl StepEvaluation<'_> {
 
     /// Returns the indexes of all groups or rows in the same partition as `unit`, in order, and the position of `unit`
     /// among them.
-    fn partition_units(&self, unit: usize) -> (Vec<usize>, usize) {
+    fn indices_in_partition(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark_uncertain();
         }
@@ -476,9 +490,9 @@ impl StepEvaluation<'_> {
     fn result_rows(&self, input: &StepRows) -> StepRows {
         let step = self.step;
         let mut kept_columns: Vec<String> = match &step.keep {
-            InterpreterKeep::Nothing => Vec::new(),
-            InterpreterKeep::All => input.columns.clone(),
-            InterpreterKeep::Some(names) => names.clone(),
+            InterpreterProjection::Nothing => Vec::new(),
+            InterpreterProjection::All => input.columns.clone(),
+            InterpreterProjection::Some(names) => names.clone(),
         };
         let keys: Vec<(String, InterpreterExpr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
         let is_output = |(name, x): &&(String, InterpreterExpr)| {
@@ -498,7 +512,7 @@ impl StepEvaluation<'_> {
             let mut row = ValueRow::new();
             for name in &kept_columns {
                 let value = self
-                    .first_row(*unit)
+                    .first_row_of_group(*unit)
                     .map_or(Value::Null, |row| input.projected_value(row, name));
                 row.insert(unqualified_name(name).to_owned(), value);
             }
@@ -518,7 +532,11 @@ impl StepEvaluation<'_> {
         }
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
-        } else if input.grain.iter().all(|g| input.is_grain_column_kept(&kept_columns, g)) {
+        } else if input
+            .grain
+            .iter()
+            .all(|g| input.is_grain_column_projected(&kept_columns, g))
+        {
             input.grain.iter().map(|g| unqualified_name(g).to_owned()).collect()
         } else {
             Vec::new()
@@ -534,7 +552,7 @@ impl StepEvaluation<'_> {
 }
 
 /// Returns the indexes of the groups or rows in the order of their keys, and whether any of them have the same keys.
-fn sort_units(keys: &[Vec<Value>], order: &[(InterpreterExpr, bool)]) -> (Vec<usize>, bool) {
+fn sort_indices_by_keys(keys: &[Vec<Value>], order: &[(InterpreterExpr, bool)]) -> (Vec<usize>, bool) {
     let mut arranged: Vec<usize> = (0..keys.len()).collect();
     arranged.sort_by(|a, b| {
         let pairs = keys

@@ -2,7 +2,7 @@
 
 use super::StepEvaluation;
 use crate::arithmetic::evaluate_aggregate;
-use crate::expr::{InterpreterExpr, RangeEndPosition, WindowRows as RangeRows};
+use crate::expr::{InterpreterExpr, RangeEndPosition, RangeWindowRows as RangeRows};
 use crate::value::{SECONDS_PER_DAY, Value};
 
 impl StepEvaluation<'_> {
@@ -21,13 +21,13 @@ impl StepEvaluation<'_> {
             other => self.evaluate(other, unit, definition_name),
         };
         if let RangeRows::Between(from, to) = rows
-            && (from.is_by_calendar() || to.is_by_calendar())
+            && (from.is_calendar_position() || to.is_calendar_position())
         {
-            let seen = self.units_in_calendar_range(unit, from, to);
+            let seen = self.indices_in_calendar_range(unit, from, to);
             let values = seen.iter().map(|unit| args.iter().map(|x| value(x, *unit)).collect());
             return evaluate_aggregate(x, name, values.collect(), false);
         }
-        let (units, index) = self.partition_units(unit);
+        let (units, index) = self.indices_in_partition(unit);
         let position_of = |end: RangeEndPosition| match end {
             RangeEndPosition::At(n) => index as i64 + n,
             RangeEndPosition::Last => units.len() as i64 - 1,
@@ -49,7 +49,7 @@ impl StepEvaluation<'_> {
     }
 
     /// Returns the date or time of a group or row in seconds.
-    pub(super) fn key_seconds(&self, unit: usize) -> Option<i64> {
+    pub(super) fn key_in_seconds(&self, unit: usize) -> Option<i64> {
         match self.date.get(unit) {
             Some(Value::Date(date)) => Some(date * SECONDS_PER_DAY),
             Some(Value::Time(seconds)) => Some(*seconds),
@@ -60,16 +60,16 @@ impl StepEvaluation<'_> {
     /// Returns the indexes of the groups or rows in the partition whose dates are between the ends of a calendar range,
     /// inclusive. Empty if the group or row `unit` has no date. If the second end is always before the first end, the
     /// ends are swapped.
-    pub(super) fn units_in_calendar_range(
+    pub(super) fn indices_in_calendar_range(
         &self,
         unit: usize,
         from: RangeEndPosition,
         to: RangeEndPosition,
     ) -> Vec<usize> {
-        let Some(unit_seconds) = self.key_seconds(unit) else {
+        let Some(unit_seconds) = self.key_in_seconds(unit) else {
             return Vec::new();
         };
-        let units = self.partition_units(unit).0;
+        let units = self.indices_in_partition(unit).0;
         let (date, time) = (
             unit_seconds.div_euclid(SECONDS_PER_DAY),
             unit_seconds.rem_euclid(SECONDS_PER_DAY),
@@ -144,7 +144,7 @@ impl StepEvaluation<'_> {
         } else {
             (key(first_end), key(other))
         };
-        let is_within = |unit: &usize| self.key_seconds(*unit).is_some_and(|key| low <= key && key <= high);
+        let is_within = |unit: &usize| self.key_in_seconds(*unit).is_some_and(|key| low <= key && key <= high);
         units.into_iter().filter(is_within).collect()
     }
 }

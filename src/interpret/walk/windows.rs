@@ -10,7 +10,7 @@ impl StepEvaluation<'_> {
     pub(super) fn evaluate_window(&self, window: &Window, unit: usize, definition_name: Option<&str>) -> Value {
         match window {
             Window::Offset(x, n) => {
-                let (units, index) = self.partition_units(unit);
+                let (units, index) = self.indices_in_partition(unit);
                 let target = index as i64 + n;
                 match usize::try_from(target).ok().and_then(|t| units.get(t)) {
                     Some(other) => self.evaluate(x, *other, definition_name),
@@ -18,23 +18,23 @@ impl StepEvaluation<'_> {
                 }
             }
             Window::First(x) => self
-                .partition_units(unit)
+                .indices_in_partition(unit)
                 .0
                 .first()
                 .map_or(Value::Null, |first| self.evaluate(x, *first, definition_name)),
             Window::Last(x) => self
-                .partition_units(unit)
+                .indices_in_partition(unit)
                 .0
                 .last()
                 .map_or(Value::Null, |last| self.evaluate(x, *last, definition_name)),
             Window::InPeriod(x, frame, is_last) => {
                 let end = RangeEndPosition::InPeriod(*frame, *is_last);
                 let other = RangeEndPosition::InPeriod(*frame, !*is_last);
-                let units = self.units_in_calendar_range(unit, other, end);
+                let units = self.indices_in_calendar_range(unit, other, end);
                 let bound_unit = if *is_last { units.last() } else { units.first() };
                 bound_unit.map_or(Value::Null, |end_unit| self.evaluate(x, *end_unit, definition_name))
             }
-            Window::Row => Value::Int(self.partition_units(unit).1 as i64 + 1),
+            Window::Row => Value::Int(self.indices_in_partition(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
                 let (value, others) = self.partition_values(x, unit, definition_name);
                 let before = if *descending { Ordering::Greater } else { Ordering::Less };
@@ -84,8 +84,11 @@ impl StepEvaluation<'_> {
                                 .is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
                             is_before && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                         };
-                        if trace::is_recording() && (0..self.units.len()).any(|other| is_earlier(&other)) {
-                            trace::record_event(|| window.to_string(), "finds no row, although an earlier row exists");
+                        if trace::is_recording_coverage() && (0..self.units.len()).any(|other| is_earlier(&other)) {
+                            trace::record_outcome(
+                                || window.to_string(),
+                                "finds no row, although an earlier row exists",
+                            );
                         }
                         Value::Null
                     }

@@ -29,16 +29,17 @@ pub(super) struct AggregateSql {
 /// `NonAdditive`. Otherwise, the class is `Row` if an operand is a row value.
 pub(super) fn combine_classes(
     values: &mut dyn Iterator<Item = AggregationClass>,
-    lost: NonAdditiveReason,
+    non_additive_reason: NonAdditiveReason,
 ) -> AggregationClass {
     let mut class = AggregationClass::Constant;
     for value in values {
         class = match (class, value) {
-            (AggregationClass::NonAdditive(lost), _) | (_, AggregationClass::NonAdditive(lost)) => {
-                AggregationClass::NonAdditive(lost)
+            (AggregationClass::NonAdditive(non_additive_reason), _)
+            | (_, AggregationClass::NonAdditive(non_additive_reason)) => {
+                AggregationClass::NonAdditive(non_additive_reason)
             }
             (AggregationClass::Total(_), _) | (_, AggregationClass::Total(_)) => {
-                return AggregationClass::NonAdditive(lost);
+                return AggregationClass::NonAdditive(non_additive_reason);
             }
             (AggregationClass::Row, _) | (_, AggregationClass::Row) => AggregationClass::Row,
             (AggregationClass::Dimension(_), _) | (_, AggregationClass::Dimension(_)) => {
@@ -69,11 +70,11 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Aggr
                 aggregate_sql: sql,
             }) => AggregationClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                aggregate_sql: sql.map(|aggregate| aggregate_in_function_call("coalesce", aggregate, "0")),
+                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
             }),
             AggregationClass::Total(TotalClass { aggregate_sql: sql, .. }) => AggregationClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                aggregate_sql: sql.map(|aggregate| aggregate_in_function_call("coalesce", aggregate, "0")),
+                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
             }),
             other => other,
         },
@@ -81,7 +82,7 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Aggr
     }
 }
 
-fn aggregate_in_function_call(name: &str, aggregate: AggregateSql, second: &str) -> AggregateSql {
+fn wrap_in_function_call(name: &str, aggregate: AggregateSql, second: &str) -> AggregateSql {
     AggregateSql {
         sql: format!("{name}({}, {second})", aggregate.sql),
         binds: OperatorPrecedence::Name,
@@ -113,8 +114,8 @@ pub(super) fn classify_arithmetic(
             other => other,
         };
     }
-    if let Some(lost) = find_non_additive_reason(&classes) {
-        return AggregationClass::NonAdditive(lost);
+    if let Some(non_additive_reason) = find_non_additive_reason(&classes) {
+        return AggregationClass::NonAdditive(non_additive_reason);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
     let adds_up = |value: &AggregationClass| {
@@ -170,7 +171,7 @@ pub(super) fn classify_arithmetic(
         return AggregationClass::NonAdditive(NonAdditiveReason::Function);
     };
     let sql = match (left, right) {
-        (Err(lost), _) | (_, Err(lost)) => Err(lost),
+        (Err(non_additive_reason), _) | (_, Err(non_additive_reason)) => Err(non_additive_reason),
         (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
     AggregationClass::Total(TotalClass {
@@ -181,12 +182,12 @@ pub(super) fn classify_arithmetic(
 
 /// Returns why a total cannot be combined with the other operands. `None` if all of them are totals or constants.
 fn find_non_additive_reason(operands: &[AggregationClass]) -> Option<NonAdditiveReason> {
-    let lost = operands.iter().find_map(|value| match value {
-        AggregationClass::NonAdditive(lost) => Some(lost.clone()),
+    let non_additive_reason = operands.iter().find_map(|value| match value {
+        AggregationClass::NonAdditive(non_additive_reason) => Some(non_additive_reason.clone()),
         _ => None,
     });
     let is_of_row = |value: &AggregationClass| matches!(value, AggregationClass::Row | AggregationClass::Dimension(_));
-    lost.or_else(|| operands.iter().any(is_of_row).then_some(NonAdditiveReason::Mixed))
+    non_additive_reason.or_else(|| operands.iter().any(is_of_row).then_some(NonAdditiveReason::Mixed))
 }
 
 fn negate_total(total: TotalClass) -> TotalClass {

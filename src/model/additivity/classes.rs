@@ -1,6 +1,6 @@
 //! Determines how each value of a step behaves under aggregation.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::arithmetic::{AggregateSql, OperatorPrecedence, classify_arithmetic, classify_coalesce, combine_classes};
 use super::{Additivity, ColumnFormula, NonAdditiveReason, StepColumns};
@@ -36,14 +36,14 @@ pub(super) enum TotalKind {
 }
 
 /// Data needed to determine the class of each node in a step.
-pub(super) struct StepClassifier<'c> {
+pub(super) struct AggregationClassifier<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
     pub previous_columns: Option<&'c StepColumns>,
     pub text: &'c str,
 }
 
-impl StepClassifier<'_> {
+impl AggregationClassifier<'_> {
     pub fn classify_nodes(&self) -> Vec<AggregationClass> {
         let program = self.plan.program;
         let mut values: Vec<AggregationClass> = Vec::with_capacity(program.len());
@@ -172,15 +172,17 @@ impl StepClassifier<'_> {
     /// Returns the additivity of an output column that is an unchanged but possibly renamed input column.
     pub fn additivity_of_unchanged_column(&self, column: u32, value: &AggregationClass) -> Additivity {
         match self.plan.program.columns.try_get(column as usize) {
-            Some(input_column) => {
-                self.additivity_of_kept_column(input_column.relation.as_deref(), &input_column.name, input_column.ty)
-            }
+            Some(input_column) => self.additivity_of_projected_column(
+                input_column.relation.as_deref(),
+                &input_column.name,
+                input_column.ty,
+            ),
             None => additivity_of_value(value, Type::Unknown),
         }
     }
 
     /// Returns the additivity of an input column with the given name that the step outputs unchanged.
-    pub fn additivity_of_kept_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
+    pub fn additivity_of_projected_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
         let index = self
             .input
             .joined
@@ -231,7 +233,7 @@ impl StepClassifier<'_> {
     }
 
     fn classify_aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> AggregationClass {
-        let part = one_line(program.meta(id).span.text(self.text));
+        let part = collapse_whitespace(program.meta(id).span.text(self.text));
         AggregationClass::Total(TotalClass {
             kind,
             aggregate_sql: Err(NonAdditiveReason::Part(part)),

@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use self::classes::{AggregationClass, StepClassifier, additivity_of_value, truncation_unit};
+use self::classes::{AggregationClass, AggregationClassifier, additivity_of_value, truncation_unit};
 use super::compile::SpecCompilation;
 use super::lineage::output_column;
 use super::load::Step;
@@ -101,10 +101,10 @@ impl ColumnFormula {
     /// let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n  b = MIN(x)\n  c = a / b - 1\n";
     /// let columns = formulac_model::Compiler::default().compile_spec(spec);
     /// let (_, Additivity::Formula(formula)) = &columns.additivity()[3] else { panic!("it is computed") };
-    /// assert_eq!(formula.sql_with(|name| format!("m_{name}")), "1.0 * m_a / nullif(m_b, 0) - 1");
+    /// assert_eq!(formula.sql_with_names(|name| format!("m_{name}")), "1.0 * m_a / nullif(m_b, 0) - 1");
     /// ```
     #[must_use]
-    pub fn sql_with(&self, name: impl Fn(&str) -> String) -> String {
+    pub fn sql_with_names(&self, name: impl Fn(&str) -> String) -> String {
         let mut out = String::with_capacity(self.sql.len() * 2);
         let mut rest = self.sql.as_str();
         while let Some(first) = rest.chars().next() {
@@ -233,7 +233,7 @@ impl SpecCompilation<'_> {
         text: &str,
     ) {
         let before = self.additivity.last().filter(|_| input.source.is_none());
-        let work = StepClassifier {
+        let work = AggregationClassifier {
             plan,
             input,
             previous_columns: before,
@@ -291,7 +291,7 @@ impl SpecCompilation<'_> {
             let has = |relation: &&Relation| relation.column(name).is_some();
             columns.columns.entry(name.to_lowercase()).or_insert_with(|| {
                 let joined = input.joined.and_then(|joined| joined.relations.iter().find(has));
-                work.additivity_of_kept_column(joined.map(Relation::name), name, column.ty())
+                work.additivity_of_projected_column(joined.map(Relation::name), name, column.ty())
             });
         }
         self.additivity.push(columns);

@@ -27,7 +27,7 @@ fn is_type_independent(diagnostic: &Diagnostic) -> bool {
 
 impl SpecCompilation<'_> {
     /// Reports the independent errors in a step whose input is unknown, and in the steps after it.
-    pub(super) fn report_errors_from(
+    pub(super) fn report_errors_from_step(
         &self,
         index: usize,
         memory: &mut CompileMemory,
@@ -35,13 +35,13 @@ impl SpecCompilation<'_> {
     ) {
         if let Some(step) = self.spec.steps.get(index) {
             self.report_independent_errors((index, step), None, memory, diagnostics);
-            self.report_errors_after(index, None, memory, diagnostics);
+            self.report_errors_after_step(index, None, memory, diagnostics);
         }
     }
 
     /// Reports the independent errors in the steps after a failed step. `columns` are the columns of the failed step's
     /// input. A trial needs no more errors.
-    pub(super) fn report_errors_after(
+    pub(super) fn report_errors_after_step(
         &self,
         index: usize,
         columns: Option<&Relation>,
@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
     ) {
         let mut new_diagnostics = Vec::new();
         if let Some(output) = output {
-            self.check_columns(output, &mut new_diagnostics);
+            self.check_column_entries(output, &mut new_diagnostics);
         }
         let unknown = Relation::new("");
         self.check_spec_tests(
@@ -130,15 +130,15 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let formulas = StepFormulas::new(step, self.source);
-        let mut step_diagnostics = self.check_step_alone((index, step), &formulas, columns, &[], memory);
+        let mut step_diagnostics = self.check_step_in_isolation((index, step), &formulas, columns, &[], memory);
         step_diagnostics.retain(is_type_independent);
-        let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d));
+        let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.map_to_file(d));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
     }
 
     /// Checks the formulas of a step without compiling its input, and returns the diagnostics without those of lints.
     /// `columns` are the columns of the input, if they are known. `required` are types that later steps require.
-    pub(super) fn check_step_alone(
+    pub(super) fn check_step_in_isolation(
         &self,
         (index, step): (usize, &Step<'_>),
         formulas: &StepFormulas<'_>,
@@ -167,10 +167,10 @@ impl SpecCompilation<'_> {
             calendar: self.calendar(),
             sheet: sheet.as_ref(),
             lints: false,
-            rest: check::RestOfFile {
+            rest: check::OtherFileDefinitions {
                 required_types: required,
                 earlier_names: Some(self.names_used.names()),
-                ..check::RestOfFile::default()
+                ..check::OtherFileDefinitions::default()
             },
             ..options.check_scope(context, relations, &formulas.roles)
         };

@@ -27,10 +27,10 @@ use crate::described_formulas::FormulasByName;
 use crate::diag;
 use crate::file::SpecFile;
 use crate::ir::ColumnUse;
-use crate::join_scope::StepOutputFacts;
+use crate::join_scope::StepOutputProperties;
 use crate::join_tests::SingleMatchTest;
 use crate::lineage::Lineage;
-use crate::load::{Spec, SpecOrigin};
+use crate::load::{Spec, SpecKind};
 use crate::metrics::{MetricSetWithErrors, UncompiledModelOnMetricSets, find_step_over_metric_sets, period_steps};
 use crate::plan::{CteNames, TimeColumn};
 use crate::reads::SpecNames;
@@ -38,7 +38,7 @@ use crate::schema::Relation;
 use crate::sources::SpecSources;
 use crate::spec_facts;
 use crate::sql::{Cte, CteIndex};
-use crate::time_range::StepTimes;
+use crate::time_range::StepTimeColumns;
 use crate::totals::PreviousStepInput;
 use crate::versions::ungenerated_versions;
 use crate::{CompiledSpec, SpecDefinition, TypeSensitiveColumn};
@@ -71,13 +71,13 @@ impl Compiler {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
             SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
             SpecContents::Periods | SpecContents::Plain => {
-                self.compile_spec_with_periods(file, SpecOrigin::Written, GeneratedSpecOrigins::default())
+                self.compile_spec_with_periods(file, SpecKind::Written, GeneratedSpecSources::default())
             }
         }
     }
 
     /// Compiles a spec that reads relations, not metric sets, without writing its model.
-    pub(crate) fn compile_query(&self, file: SpecFile<'_>, kind: SpecOrigin) -> CompiledSpec {
+    pub(crate) fn compile_query(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
         self.compile_relational_spec(file, kind, None)
     }
 
@@ -86,8 +86,8 @@ impl Compiler {
     pub(crate) fn compile_model(
         &self,
         file: SpecFile<'_>,
-        kind: SpecOrigin,
-        origins: GeneratedSpecOrigins,
+        kind: SpecKind,
+        origins: GeneratedSpecSources,
     ) -> CompiledSpec {
         self.compile_relational_spec(file, kind, Some(origins))
     }
@@ -96,8 +96,8 @@ impl Compiler {
     fn compile_relational_spec(
         &self,
         mut file: SpecFile<'_>,
-        kind: SpecOrigin,
-        origins: Option<GeneratedSpecOrigins>,
+        kind: SpecKind,
+        origins: Option<GeneratedSpecSources>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
         let is_probed = self.specs.probe_types && origins.is_some();
@@ -127,7 +127,7 @@ impl Compiler {
             compiled.model = None;
             compiled.plan = None;
         } else if let Some(spec) = spec.filter(|_| is_probed) {
-            compiled.undecided_types = self.undecided_types_of_spec(&spec, file.source, &compiled);
+            compiled.undecided_types = self.type_sensitive_columns_of_spec(&spec, file.source, &compiled);
         }
         compiled
     }
@@ -168,7 +168,7 @@ impl SpecContents {
 
 impl Compiler {
     /// Returns the columns of unknown type whose type affects the SQL of a spec.
-    fn undecided_types_of_spec(
+    fn type_sensitive_columns_of_spec(
         &self,
         spec: &Spec<'_>,
         source: &str,
@@ -198,7 +198,7 @@ impl Compiler {
 /// Origins of a generated spec: the original formulas, and the steps that come from metric sets. The name of a spec's
 /// only step is empty.
 #[derive(Debug, Default)]
-pub(crate) struct GeneratedSpecOrigins {
+pub(crate) struct GeneratedSpecSources {
     /// Formulas of definitions as written, by the name of the step and the lower-case name of the definition.
     pub formulas: FxHashMap<(String, String), String>,
     /// Names of the steps that contain the joins of metric sets.
@@ -221,7 +221,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
-    pub(crate) origins: GeneratedSpecOrigins,
+    pub(crate) origins: GeneratedSpecSources,
     /// Formulas of definitions and grouping keys as written.
     pub(crate) formulas: FormulasByName,
     pub(crate) sources: SpecSources,
@@ -230,9 +230,9 @@ pub(crate) struct SpecCompilation<'r> {
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
     /// Output of each compiled step: its columns, its grain, and whether it has at most one row.
-    pub(crate) facts: Vec<StepOutputFacts>,
+    pub(crate) facts: Vec<StepOutputProperties>,
     /// Joins that are declared, but not proven, to find at most one row.
-    pub(crate) unproven: Vec<SingleMatchTest>,
+    pub(crate) unverified: Vec<SingleMatchTest>,
     /// Generated dbt tests.
     pub(crate) tests: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
@@ -252,7 +252,7 @@ pub(crate) struct SpecCompilation<'r> {
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
     /// Time columns of each step, and the other rows on which its values depend. Only incremental models need them.
-    pub(crate) times: Vec<StepTimes>,
+    pub(crate) times: Vec<StepTimeColumns>,
     /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
     /// is the last select.
     pub(crate) first_times: Vec<TimeColumn>,
@@ -280,13 +280,13 @@ impl<'r> SpecCompilation<'r> {
             cte_texts: CteIndex::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
-            origins: GeneratedSpecOrigins::default(),
+            origins: GeneratedSpecSources::default(),
             formulas: FormulasByName::default(),
             sources: SpecSources::default(),
             inherited: OnceCell::new(),
             joins_sound: true,
             facts: Vec::new(),
-            unproven: Vec::new(),
+            unverified: Vec::new(),
             tests: SpecTests::default(),
             computed_definitions: None,
             columns_read: Vec::new(),

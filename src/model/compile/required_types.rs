@@ -35,7 +35,7 @@ impl SpecCompilation<'_> {
             };
             let formulas = StepFormulas::new(step, self.source);
             let later = required.get(&index).map_or(&[][..], Vec::as_slice);
-            self.check_step_alone((index, step), &formulas, None, later, memory);
+            self.check_step_in_isolation((index, step), &formulas, None, later, memory);
             let columns = memory.program.columns.iter().filter(|column| column.assumed);
             let mut types: RequiredTypes = columns
                 .map(|column| (column.output_name().to_owned(), column.ty))
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the types that later steps require of the columns of the step at an index.
-    pub(super) fn types_required_of(&self, index: usize) -> &[(String, Type)] {
+    pub(super) fn types_required_of_step(&self, index: usize) -> &[(String, Type)] {
         self.required_types.get(&index).map_or(&[], Vec::as_slice)
     }
 

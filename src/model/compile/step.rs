@@ -4,8 +4,8 @@ use super::SpecCompilation;
 use super::step_output::{CheckedStep, star_conflict};
 use super::step_plan::build_plan;
 use crate::ast::Ast;
-use crate::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
-use crate::cardinality::{JoinedRelationConditions, check_join_support, check_join_visibility};
+use crate::averaged_rates::{check_rate_aggregates, column_provenances, input_relations, is_provenance_needed};
+use crate::cardinality::{JoinedRelationConditions, check_join_dialect_support, check_join_visibility};
 use crate::check::{self, CheckScope, ColumnPeriod, Context, DefinitionRole, SheetTotal, WorksheetGrid};
 use crate::checks::{
     check_constant_keys, check_duplicate_columns, check_key_combinations, check_unnamed_formulas,
@@ -18,20 +18,22 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
 use crate::ir::{ColumnUse, Program};
 use crate::join_scope::JoinedStepInput;
-use crate::load::{ColumnProjection, SpecOrigin, Step};
+use crate::load::{ColumnProjection, SpecKind, Step};
 use crate::long_names::check_column_name_lengths;
 use crate::missing_periods::check_missing_periods;
 use crate::partitions::check_partitions;
 use crate::pivot::PivotCells;
 use crate::plan::{
-    InputProjection, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported, used_definitions,
+    InputProjection, StepInput, StepOutput, StepPlan, needs_all_pivot_cells, rewrite_unsupported, used_definitions,
 };
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::SelectSource;
 use crate::window_sort_keys::check_window_sort_keys;
-use crate::worksheet::{check_sort_keys, exclude_calculations, formula_context, pivot_cell_keys, worksheet_grid};
+use crate::worksheet::{
+    check_sort_keys_cover_grain, exclude_sheet_calculations, formula_context, pivot_cell_keys, worksheet_grid,
+};
 
 /// Step that is being compiled.
 #[derive(Clone, Copy)]
@@ -73,7 +75,7 @@ impl<'s> StepToCompile<'s> {
     }
 
     /// Returns the columns of the input that the plan keeps. Reports columns that the joined relations do not have.
-    fn columns_to_keep(&self, diagnostics: &mut Vec<Diagnostic>) -> InputProjection<'s> {
+    fn input_projection(&self, diagnostics: &mut Vec<Diagnostic>) -> InputProjection<'s> {
         let of_joined = self
             .joined
             .and_then(|joined| joined.projected_columns(self.step, diagnostics));
@@ -89,8 +91,8 @@ impl<'s> StepToCompile<'s> {
     }
 
     /// Maps spans in the formulas to spans in the file.
-    pub fn to_file_diagnostic(&self, diagnostic: Diagnostic) -> Diagnostic {
-        self.formulas.to_file_diagnostic(diagnostic)
+    pub fn map_to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
+        self.formulas.map_to_file(diagnostic)
     }
 }
 
@@ -121,7 +123,7 @@ impl SpecCompilation<'_> {
         let sheet = self.worksheet_with_totals(step, rows);
         let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
-            step: &exclude_calculations(step, ast, &formulas),
+            step: &exclude_sheet_calculations(step, ast, &formulas),
             index,
             formulas: &formulas,
             sheet: sheet.as_ref(),
@@ -140,13 +142,13 @@ impl SpecCompilation<'_> {
         rewrite_unsupported(program, options.dialect);
         check_unnamed_formulas(ast, &formulas, &mut step_diagnostics);
         let plan = self.plan_definitions(&work, program, ast);
-        let provenances = provenances(&work, program);
-        self.check_plan(&work, &plan, &provenances, ast, &mut step_diagnostics);
+        let value_provenances = value_provenances(&work, program);
+        self.check_plan(&work, &plan, &value_provenances, ast, &mut step_diagnostics);
         if self.computed_definitions.is_some() {
-            drop_errors_of_unused_definitions(&plan, &mut step_diagnostics);
+            remove_errors_of_unused_definitions(&plan, &mut step_diagnostics);
         }
-        let keep = work.columns_to_keep(diagnostics);
-        let unproven_joins = self.check_step_rows(&work, &plan, &step_diagnostics, diagnostics);
+        let keep = work.input_projection(diagnostics);
+        let unverified_joins = self.check_step_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.has_invalid_keys {
             // A key or definition with an error may define an unknown name, so report the name only if it is similar to
             // a known name.
@@ -157,9 +159,9 @@ impl SpecCompilation<'_> {
         }
         let new_diagnostics = step_diagnostics
             .into_iter()
-            .map(|diagnostic| work.to_file_diagnostic(diagnostic));
+            .map(|diagnostic| work.map_to_file(diagnostic));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
-        self.record_reads(&work, program);
+        self.record_columns_read(&work, program);
         if step.has_errors || step.has_invalid_keys || failed(diagnostics) {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
@@ -170,8 +172,8 @@ impl SpecCompilation<'_> {
         let checked = CheckedStep {
             work,
             plan,
-            provenances,
-            unproven_joins,
+            value_provenances,
+            unverified_joins,
         };
         let mut output = self.plan_output(&checked, keep, ast, emit);
         self.record_output(&checked, &mut output, emit, diagnostics);
@@ -216,7 +218,7 @@ impl SpecCompilation<'_> {
         let values = self.pivot_values(work, program, emit, diagnostics);
         let needs_cells = work.is_wide_pivot() || {
             let plan = build_plan(program, ast, work.formulas, work.step);
-            needs_every_cell(&plan, &pivot_cell_keys(work.step, work.rows.grain))
+            needs_all_pivot_cells(&plan, &pivot_cell_keys(work.step, work.rows.grain))
         };
         if !needs_cells || diagnostics.iter().skip(before).any(Diagnostic::is_error) {
             return None;
@@ -244,10 +246,10 @@ impl SpecCompilation<'_> {
             descending: &work.formulas.descending,
             sheet: work.sheet,
             column_periods: work.column_periods,
-            rest: check::RestOfFile {
-                required_types: self.types_required_of(work.index),
+            rest: check::OtherFileDefinitions {
+                required_types: self.types_required_of_step(work.index),
                 earlier_names: Some(self.names_used.names()),
-                ..check::RestOfFile::default()
+                ..check::OtherFileDefinitions::default()
             },
             ..self.scope_with_settings(context, input_relations(work.input), &work.formulas.roles)
         }
@@ -289,7 +291,7 @@ impl SpecCompilation<'_> {
         &self,
         work: &StepToCompile<'_>,
         plan: &StepPlan<'_>,
-        provenances: &[ColumnProvenance],
+        value_provenances: &[ColumnProvenance],
         ast: &Ast,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
@@ -306,25 +308,25 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
-        // After a warning about the partition, skip `check_missing_periods`, because its help suggests PERIODOFFSET, which the
-        // partition would limit as well.
+        // After a warning about the partition, skip `check_missing_periods`, because its help suggests PERIODOFFSET,
+        // which the partition would limit as well.
         if !has_period_outside_partition {
             check_missing_periods(
                 plan,
                 work.input,
                 work.column_periods,
-                (work.sheet.is_some(), self.spec.kind == SpecOrigin::WholeSet),
+                (work.sheet.is_some(), self.spec.kind == SpecKind::WholeSet),
                 text,
                 diagnostics,
             );
         }
         check_hidden_periods(plan, text, diagnostics);
         check_column_name_lengths(plan, ast, text, work.last, dialect, diagnostics);
-        check_rates(plan, provenances, input_relations(work.input), text, diagnostics);
+        check_rate_aggregates(plan, value_provenances, input_relations(work.input), text, diagnostics);
         if let Some(joined) = self.valid_joins(work) {
             check_join_visibility(plan, joined, diagnostics);
             check_fan_out(plan, step, joined, diagnostics);
-            check_join_support(plan, step, joined, dialect, diagnostics);
+            check_join_dialect_support(plan, step, joined, dialect, diagnostics);
         }
     }
 
@@ -344,17 +346,17 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, JoinedRelationConditions)> {
         let StepToCompile { step, input, .. } = *work;
-        let unproven = self
+        let unverified = self
             .valid_joins(work)
-            .map(|joined| self.unproven_joins(plan, step, input.name, joined, diagnostics));
-        check_sort_keys(step, plan.program, input.grain, self.source, diagnostics);
-        let sound = !new_diagnostics.iter().any(Diagnostic::is_error);
-        check_key_combinations(step, plan, input, sound, self.source, diagnostics);
-        unproven.unwrap_or_default()
+            .map(|joined| self.unverified_joins(plan, step, input.name, joined, diagnostics));
+        check_sort_keys_cover_grain(step, plan.program, input.grain, self.source, diagnostics);
+        let has_valid_formulas = !new_diagnostics.iter().any(Diagnostic::is_error);
+        check_key_combinations(step, plan, input, has_valid_formulas, self.source, diagnostics);
+        unverified.unwrap_or_default()
     }
 
     /// Records the columns and names that a step reads.
-    fn record_reads(&mut self, work: &StepToCompile<'_>, program: &Program) {
+    fn record_columns_read(&mut self, work: &StepToCompile<'_>, program: &Program) {
         if work.input.source.is_some() || work.joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
         }
@@ -371,7 +373,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Drops the errors of definitions that the step's columns and filters do not need.
-fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
+fn remove_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let used_flags = used_definitions(plan);
     let definitions = plan.program.definitions.iter().zip(&used_flags);
     let unused: Vec<Span> = definitions
@@ -386,7 +388,7 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
 }
 
 /// Returns the origin of each node's value. Empty if no check and no later step needs the origins.
-fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
+fn value_provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let relations = input_relations(work.input);
     match is_provenance_needed(relations, work.last) {
         true => column_provenances(program, relations),

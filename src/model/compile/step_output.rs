@@ -12,7 +12,7 @@ use crate::ir::Program;
 use crate::load::Step;
 use crate::plan::{InputProjection, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, plan_step};
 use crate::schema::{ColumnProvenance, Relation};
-use crate::time_range::CrossRowRead;
+use crate::time_range::CrossRowDependency;
 use crate::worksheet::sheet_column_indexes;
 
 /// Step without errors, with the data that is needed to plan its output.
@@ -20,8 +20,8 @@ pub(super) struct CheckedStep<'s> {
     pub work: StepToCompile<'s>,
     pub plan: StepPlan<'s>,
     /// Origin of each node's value. Empty if the origins are not needed.
-    pub provenances: Vec<ColumnProvenance>,
-    pub unproven_joins: Vec<(usize, JoinedRelationConditions)>,
+    pub value_provenances: Vec<ColumnProvenance>,
+    pub unverified_joins: Vec<(usize, JoinedRelationConditions)>,
 }
 
 impl CheckedStep<'_> {
@@ -30,7 +30,7 @@ impl CheckedStep<'_> {
         let Self { work, plan, .. } = self;
         let definitions = plan.program.definitions.iter().zip(&plan.outputs);
         for (definition, _) in definitions.filter(|(_, output)| **output) {
-            let provenance = self.provenances.get(definition.root.index()).cloned();
+            let provenance = self.value_provenances.get(definition.root.index()).cloned();
             let name = definition.name.as_deref().unwrap_or_default();
             relation.record_provenance(name, provenance.unwrap_or_default());
         }
@@ -106,20 +106,20 @@ impl SpecCompilation<'_> {
         checked.record_values(&mut output.relation);
         if self.incremental && self.computed_definitions.is_none() {
             let index = self.times.len();
-            let mut times = self.step_times(step, index, (plan, input), output, formulas);
+            let mut times = self.step_time_columns(step, index, (plan, input), output, formulas);
             if work.needs_all_rows() {
-                times.cross_row_reads.push(CrossRowRead::Unbounded {
+                times.cross_row_dependencies.push(CrossRowDependency::Unbounded {
                     span: step.span,
                     why: "a pivot or a total needs all rows of the sheet",
                 });
             }
             self.times.push(times);
         }
-        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.to_file_diagnostic(d)));
+        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.map_to_file(d)));
         // Do not record this data again if the step is recomputed for a total.
         if self.computed_definitions.is_none() {
             if let Some(joined) = work.joined {
-                self.add_tests_of_unproven_joins(&checked.unproven_joins, plan, step, joined, output, emit);
+                self.add_tests_of_unverified_joins(&checked.unverified_joins, plan, step, joined, output, emit);
             }
             self.record_lineage(step, plan, work.rows, &output.relation, &formulas.text);
             self.record_additivity(step, plan, input, &output.relation, &formulas.text);

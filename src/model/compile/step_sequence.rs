@@ -2,12 +2,12 @@
 
 use super::SpecCompilation;
 use crate::CompiledSpec;
-use crate::checks::{check_cte_names, check_keep};
+use crate::checks::{check_cte_names, check_projection_names};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::{incremental_input_error, is_incremental};
-use crate::join_scope::StepOutputFacts;
-use crate::load::{PeriodSeries, SpannedText, SpecOrigin, Step, StepInputs};
+use crate::join_scope::StepOutputProperties;
+use crate::load::{PeriodSeries, SpannedText, SpecKind, Step, StepInputs};
 use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
@@ -51,8 +51,8 @@ impl NextStepInput {
 
     /// Returns the properties of the step that has this output. `single` specifies whether the step has at most one
     /// row.
-    fn step_facts(&self, single: bool) -> StepOutputFacts {
-        StepOutputFacts {
+    fn step_output_properties(&self, single: bool) -> StepOutputProperties {
+        StepOutputProperties {
             relation: self.relation.clone(),
             grain: self.grain.clone(),
             single,
@@ -69,9 +69,9 @@ impl SpecCompilation<'_> {
         self.check_keys_of_model(&mut compiled.diagnostics);
         let spec = self.spec;
         if self.is_missing_relation(&spec.from) {
-            let missing = self.report_missing_relation("from", &spec.from, spec.from_span, "", std::iter::empty());
+            let missing = self.missing_relation_diagnostic("from", &spec.from, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
-            self.report_errors_from(0, memory, &mut compiled.diagnostics);
+            self.report_errors_from_step(0, memory, &mut compiled.diagnostics);
             return;
         }
         if let Some((body, output)) = self.compile_steps(compiled, memory) {
@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
         });
         if let Some((key, span)) = inputs.next().filter(|_| self.incremental) {
             let is_filled =
-                self.spec.kind != SpecOrigin::Written && self.spec.steps.iter().any(|step| step.series.is_some());
+                self.spec.kind != SpecKind::Written && self.spec.steps.iter().any(|step| step.series.is_some());
             let key = if is_filled { "fill" } else { key };
             diagnostics.push(incremental_input_error(key, span));
             // Skip the other checks of incremental models for filled steps: the errors would refer to generated steps,
@@ -137,7 +137,7 @@ impl SpecCompilation<'_> {
         let has_sheet = spec.steps.iter().any(|step| step.sheet.is_some());
         for (index, step) in spec.steps.iter().enumerate() {
             if step.has_unknown_input {
-                self.report_errors_from(index, memory, &mut compiled.diagnostics);
+                self.report_errors_from_step(index, memory, &mut compiled.diagnostics);
                 return None;
             }
             if let Some((from, _)) = step.from.as_ref().filter(|_| index > 0) {
@@ -166,13 +166,13 @@ impl SpecCompilation<'_> {
                     continue;
                 }
                 let columns = input.relation.as_ref();
-                self.report_errors_after(index, columns, memory, &mut compiled.diagnostics);
+                self.report_errors_after_step(index, columns, memory, &mut compiled.diagnostics);
                 return None;
             }
             let output = self.compile_step_at(index, &input, memory, &mut compiled.diagnostics);
             let Some(mut output) = output else {
                 let columns = input.relation.as_ref();
-                self.report_errors_after(index, columns, memory, &mut compiled.diagnostics);
+                self.report_errors_after_step(index, columns, memory, &mut compiled.diagnostics);
                 return None;
             };
             let last = index + 1 == spec.steps.len();
@@ -202,7 +202,7 @@ impl SpecCompilation<'_> {
                 body = select;
             } else {
                 self.ctes.push(Cte::new(dialect.name_text(&input.name, true), select));
-                self.facts.push(input.step_facts(single));
+                self.facts.push(input.step_output_properties(single));
             }
         }
         Some((body, input))
@@ -239,7 +239,7 @@ impl SpecCompilation<'_> {
                     .with_help("read a table that lists the periods"),
             );
         }
-        check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
+        check_projection_names(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
         // Engines disagree on how to add a month to the last days of a month, so months are added only to the first day
         // of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
@@ -261,7 +261,7 @@ impl SpecCompilation<'_> {
             grain: columns.map(|column| column.name().to_owned()).collect(),
             relation: Some(periods),
         };
-        self.facts.push(output.step_facts(false));
+        self.facts.push(output.step_output_properties(false));
         Some(output)
     }
 
@@ -322,13 +322,13 @@ impl SpecCompilation<'_> {
         put_plain_columns_first(&memory.emit.tree, &mut self.ctes, &output.body);
         let relation = output.relation.without_struct_fields();
         if !output.open {
-            self.check_columns(&relation, &mut compiled.diagnostics);
+            self.check_column_entries(&relation, &mut compiled.diagnostics);
             self.check_column_keys(&relation, &mut compiled.diagnostics);
         }
         self.check_contract(&relation, output.open, &mut compiled.diagnostics);
         self.generate_tests(output, memory, &mut compiled.diagnostics);
         compiled.columns = self.with_tags(self.documented_columns(&relation));
-        self.mark_converted_times(&mut compiled.columns);
+        self.flag_timezone_converted_columns(&mut compiled.columns);
         (compiled.single, compiled.open) = (output.single, output.open);
         compiled.additivity = self.additivity_of(&relation, &output.grain);
     }

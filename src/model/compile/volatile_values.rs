@@ -3,7 +3,7 @@
 use super::SpecCompilation;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::sql::{Select, SqlTree, has_repeated_call};
+use crate::sql::{Select, SqlTree, has_reevaluated_call};
 
 impl SpecCompilation<'_> {
     /// Returns a warning if a CTE contains a volatile value and the warehouse computes the CTE again for each
@@ -15,7 +15,7 @@ impl SpecCompilation<'_> {
         span: Span,
     ) -> Option<Diagnostic> {
         let dialect = self.compiler.options.dialect;
-        if !dialect.facts().inlines_ctes || !has_repeated_call(tree, &self.ctes, body, &dialect.volatile_calls()) {
+        if !dialect.facts().inlines_ctes || !has_reevaluated_call(tree, &self.ctes, body, &dialect.volatile_calls()) {
             return None;
         }
         let message = format!(

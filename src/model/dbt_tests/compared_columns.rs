@@ -1,7 +1,7 @@
 //! Columns that a comparison reads from the model and the other relation, and the conditions on these columns.
 
 use super::super::compile::SpecCompilation;
-use super::super::load::{CompareEntry, SpannedText};
+use super::super::load::{SpannedText, SpecComparison};
 use super::{TestedModel, to_file_name_part};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -17,7 +17,7 @@ use crate::verify::{SharedColumn, is_tolerance_applicable};
 const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
 
 /// One side of the select that compares two relations.
-pub(super) struct ComparisonSide {
+pub(super) struct ComparedInput {
     /// Name of the relation in SQL.
     pub name: String,
     pub source: SelectSource,
@@ -50,7 +50,7 @@ impl SpecCompilation<'_> {
     /// Returns the keys and the compared columns. `None` if any of these columns is missing in a relation.
     pub(super) fn compared_columns<'c>(
         &'c self,
-        comparison: &'c CompareEntry<'_>,
+        comparison: &'c SpecComparison<'_>,
         tested: &'c TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<ComparedColumns<'c>> {
@@ -158,7 +158,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-impl CompareEntry<'_> {
+impl SpecComparison<'_> {
     /// Returns whether the tolerance applies to this column. A column of unknown type is treated as a number if the
     /// comparison lists columns explicitly.
     fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
@@ -186,7 +186,7 @@ impl ComparedColumns<'_> {
 
     /// Returns the columns that are added to one side of the comparison: whether the row exists, and the number of rows
     /// with the same keys.
-    pub(super) fn marker_columns(
+    pub(super) fn presence_and_count_columns(
         &self,
         side: usize,
         is_marked: bool,
@@ -210,7 +210,7 @@ impl ComparedColumns<'_> {
     /// prefix for columns of the other relation.
     pub(super) fn items(
         &self,
-        sides: &[ComparisonSide; 2],
+        sides: &[ComparedInput; 2],
         other: &str,
         dialect: Dialect,
         tree: &mut SqlTree,
@@ -237,7 +237,7 @@ impl ComparedColumns<'_> {
     /// Returns the condition that the keys are equal.
     pub(super) fn join_condition(
         &self,
-        sides: &[ComparisonSide; 2],
+        sides: &[ComparedInput; 2],
         dialect: Dialect,
         tree: &mut SqlTree,
     ) -> Option<SqlId> {
@@ -253,8 +253,8 @@ impl ComparedColumns<'_> {
     /// same keys, or a compared column differs.
     pub(super) fn difference(
         &self,
-        sides: &[ComparisonSide; 2],
-        comparison: &CompareEntry<'_>,
+        sides: &[ComparedInput; 2],
+        comparison: &SpecComparison<'_>,
         dialect: Dialect,
         tree: &mut SqlTree,
     ) -> Option<SqlId> {
@@ -292,7 +292,7 @@ impl ComparedPair<'_> {
     }
 
     /// Returns the column reference for each side.
-    fn qualified_columns(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2]) -> [SqlId; 2] {
+    fn qualified_columns(&self, tree: &mut SqlTree, sides: &[ComparedInput; 2]) -> [SqlId; 2] {
         let [comparison_side, other_side] = sides;
         let [ours, theirs] = &self.names;
         [
@@ -303,7 +303,7 @@ impl ComparedPair<'_> {
 
     /// Returns the join condition on a key column. The condition is an equality between the two sides, because engines
     /// require an equality for a full join.
-    fn key_equality(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2], dialect: Dialect) -> SqlId {
+    fn key_equality(&self, tree: &mut SqlTree, sides: &[ComparedInput; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
             return tree.add_binary(Op::Equal, ours, theirs, EMPTY_SPAN);
@@ -340,8 +340,8 @@ impl ComparedPair<'_> {
     fn difference_conditions(
         &self,
         tree: &mut SqlTree,
-        sides: &[ComparisonSide; 2],
-        comparison: &CompareEntry<'_>,
+        sides: &[ComparedInput; 2],
+        comparison: &SpecComparison<'_>,
         dialect: Dialect,
     ) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);

@@ -2,9 +2,9 @@
 //! relation, or several times in one of them, is a difference.
 
 use super::super::compile::SpecCompilation;
-use super::super::load::{CompareEntry, SpannedText};
+use super::super::load::{SpannedText, SpecComparison};
 use super::super::sources::SourceRelation;
-use super::compared_columns::{ComparedColumns, ComparedPair, ComparisonSide};
+use super::compared_columns::{ComparedColumns, ComparedInput, ComparedPair};
 use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::check::{DefinitionRole, missing_column_diagnostic};
 use crate::dbt::{self, TestConfig};
@@ -13,7 +13,7 @@ use crate::emit::Emitter;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sql::{Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlText, SqlTree};
-use crate::verify::{NamedColumns, SharedColumn, SqlTexts};
+use crate::verify::{ComparedColumnNames, SharedColumn, SqlTexts};
 
 impl SpecCompilation<'_> {
     pub(super) fn add_comparison_tests(
@@ -33,11 +33,11 @@ impl SpecCompilation<'_> {
     /// Returns the query for the rows that differ between the model and the other relation.
     fn differing_rows_test(
         &self,
-        comparison: &CompareEntry<'_>,
+        comparison: &SpecComparison<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(SingularTest, NamedColumns)> {
+    ) -> Option<(SingularTest, ComparedColumnNames)> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
         sources.add_input_relation(&comparison.with, dialect, &mut names);
@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
         let filters = match comparison.filter {
             Some(filter) => {
                 let mut of_side = |source: &SourceRelation, relation: Option<&Relation>| {
-                    self.side_filter(filter, (source, relation), tested, memory, diagnostics)
+                    self.input_filter(filter, (source, relation), tested, memory, diagnostics)
                 };
                 [Some(of_side(model_source, None)?), Some(of_side(other, other_known)?)]
             }
@@ -67,7 +67,7 @@ impl SpecCompilation<'_> {
         let [own_counts, other_counts] = sides_with_repeated_keys(&compared, tested, other_known);
         let mut side = |(index, is_counted): (u32, bool), source: &SourceRelation, filter: Option<SqlId>| {
             if filter.is_none() && !is_marked && !is_counted {
-                return ComparisonSide {
+                return ComparedInput {
                     name: source.import.clone(),
                     source: SelectSource::Input(index),
                     is_counted,
@@ -79,9 +79,9 @@ impl SpecCompilation<'_> {
                 Select::scan(SelectSource::Input(index))
                     .filter(filter)
                     .select_star()
-                    .project(compared.marker_columns(index as usize, is_marked, is_counted, tree)),
+                    .project(compared.presence_and_count_columns(index as usize, is_marked, is_counted, tree)),
             ));
-            ComparisonSide {
+            ComparedInput {
                 name: name.clone(),
                 source: SelectSource::Name(name),
                 is_counted,
@@ -99,12 +99,12 @@ impl SpecCompilation<'_> {
             .join([join])
             .filter(filter)
             .project(items);
-        let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_texts(tree, filter)));
+        let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_sql_texts(tree, filter)));
         let shared = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             let is_named = comparison.columns.is_some();
             pairs.iter().map(|pair| pair.to_shared_column(is_named)).collect()
         };
-        let named_columns = NamedColumns {
+        let named_columns = ComparedColumnNames {
             with: comparison.with.clone(),
             keys: shared(&compared.keys),
             columns: shared(&compared.columns),
@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same
     /// relation.
-    fn comparison_test_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
+    fn comparison_test_name(&self, comparison: &SpecComparison<'_>, with: &str) -> String {
         let name = self.test_name(&format!("matches_{with}"));
         match &comparison.columns {
             Some(columns) if self.tests.names.contains(&name.to_lowercase()) => {
@@ -143,7 +143,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a condition as plain SQL and as SQL for dbt.
-    fn condition_texts(tree: &SqlTree, condition: SqlId) -> SqlTexts {
+    fn condition_sql_texts(tree: &SqlTree, condition: SqlId) -> SqlTexts {
         let text = SqlText::from_expr(tree, condition);
         SqlTexts {
             dbt: text.to_template(dbt::escape_jinja),
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the comparison's filter as a condition on one side's columns. Reports a column that is missing in the
     /// other relation, if that relation's columns are known.
-    fn side_filter(
+    fn input_filter(
         &self,
         filter: SpannedText<'_>,
         (relation, known_columns): (&SourceRelation, Option<&Relation>),
@@ -161,7 +161,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let (formulas, _) = self.condition_formulas(
+        let (formulas, _) = self.check_condition_formulas(
             &[(filter, DefinitionRole::Rule)],
             &tested.relation,
             tested.has_unknown_columns,
@@ -192,7 +192,7 @@ impl SpecCompilation<'_> {
         }
         let sql = emitter.emit_definition(0);
         let new_diagnostics = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(new_diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d)));
+        diagnostics.extend(new_diagnostics.into_iter().map(|d| formulas.map_to_file(d)));
         sql
     }
 }

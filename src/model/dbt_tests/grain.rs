@@ -73,7 +73,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let tested = TestedModel {
-            relation: known_relation.columns_as(self.spec.model.text),
+            relation: known_relation.copy_columns_under_name(self.spec.model.text),
             has_unknown_columns: false,
             grain: keys,
             single: false,
@@ -94,7 +94,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Records the columns that are NOT NULL because of rules or other keys of the spec.
-    pub(super) fn record_never_null(&mut self) {
+    pub(super) fn record_not_null_columns(&mut self) {
         let ruled = self
             .tests
             .column_tests
@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
         let columns = grain.iter().filter_map(|key| tested.relation.column(key));
         columns
             .into_iter()
-            .any(|column| dialect.is_written_in_quotes(column.name(), !column.is_quoted()))
+            .any(|column| dialect.requires_quotes(column.name(), !column.is_quoted()))
     }
 
     fn duplicate_keys_test(

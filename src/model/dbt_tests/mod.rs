@@ -27,7 +27,7 @@ use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Query, SqlTree};
-use crate::verify::NamedColumns;
+use crate::verify::ComparedColumnNames;
 use crate::yaml::Node;
 
 /// dbt tests that are generated from rules, comparisons and examples, with the related warnings and NOT NULL columns.
@@ -42,7 +42,7 @@ pub(super) struct SpecTests {
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
-    pub comparisons: Vec<NamedColumns>,
+    pub comparisons: Vec<ComparedColumnNames>,
     /// Whether the key is a single column, for which dbt's `unique` is used.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
@@ -107,7 +107,7 @@ pub(super) struct TestedModel<'t> {
 
 impl<'t> TestedModel<'t> {
     fn new(output: &'t StepOutput, model: &str) -> Self {
-        let mut relation = output.relation.columns_as(model);
+        let mut relation = output.relation.copy_columns_under_name(model);
         relation.make_all_nullable();
         let (known_relation, grain) = (&output.relation, &output.grain);
         Self {
@@ -139,7 +139,7 @@ impl SpecCompilation<'_> {
         }
         let tested = TestedModel::new(output, self.spec.model.text);
         self.add_rule_tests(&tested, memory, diagnostics);
-        self.record_never_null();
+        self.record_not_null_columns();
         self.add_grain_tests(&tested, memory, diagnostics);
         self.add_comparison_tests(&tested, memory, diagnostics);
         self.unit_tests(&tested, diagnostics);
@@ -214,8 +214,8 @@ impl SpecCompilation<'_> {
         if conditions.is_empty() {
             return;
         }
-        let relation = output.columns_as(self.spec.model.text);
-        let (_, formula_faults) = self.condition_formulas(&conditions, &relation, open, memory);
+        let relation = output.copy_columns_under_name(self.spec.model.text);
+        let (_, formula_faults) = self.check_condition_formulas(&conditions, &relation, open, memory);
         diagnostics.extend(
             formula_faults
                 .into_iter()
@@ -225,7 +225,7 @@ impl SpecCompilation<'_> {
 
     /// Checks conditions on the model's rows, and returns their formulas and diagnostics. Each condition becomes a
     /// definition of a temporary program, in order.
-    fn condition_formulas<'f>(
+    fn check_condition_formulas<'f>(
         &'f self,
         conditions: &[(SpannedText<'f>, DefinitionRole)],
         relation: &Relation,
@@ -250,10 +250,7 @@ impl SpecCompilation<'_> {
             ..self.scope_with_settings(Context::Row, std::slice::from_ref(relation), &formulas.roles)
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
-        let diagnostics = diagnostics
-            .into_iter()
-            .map(|d| formulas.to_file_diagnostic(d))
-            .collect();
+        let diagnostics = diagnostics.into_iter().map(|d| formulas.map_to_file(d)).collect();
         (formulas, diagnostics)
     }
 
@@ -284,7 +281,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the query of a test as SQL for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
-        dbt_sql(tree, query, &sources.imports(), self.compiler.options.dialect)
+        dbt_sql(tree, query, &sources.dbt_imports(), self.compiler.options.dialect)
     }
 }
 

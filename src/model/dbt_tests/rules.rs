@@ -45,7 +45,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnTest>>, Diagnostic> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
-        self.condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
+        self.check_condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
         let CompileMemory { program, emit, .. } = memory;
         let options = &self.compiler.options;
         let ranges = self.compiler.specs.generic_tests.contains(RANGE_TEST);

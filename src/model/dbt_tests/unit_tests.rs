@@ -171,7 +171,7 @@ impl SpecCompilation<'_> {
         &self,
         node: &Node,
         relation: Option<&Relation>,
-        which: UnitTestRowKind,
+        row_kind: UnitTestRowKind,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(String, YamlOutput)> {
         let mut pairs = Vec::new();
@@ -183,10 +183,10 @@ impl SpecCompilation<'_> {
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
-                let row = |row| convert_example_row(row, relation, which, &mut reported, diagnostics);
+                let row = |row| convert_example_row(row, relation, row_kind, &mut reported, diagnostics);
                 let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
-                let rows = if which == UnitTestRowKind::Expected {
-                    self.align_columns(rows, node, diagnostics)
+                let rows = if row_kind == UnitTestRowKind::Expected {
+                    self.align_row_columns(rows, node, diagnostics)
                 } else {
                     rows
                 };
@@ -201,7 +201,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the expected rows, all with the same columns in the same order because dbt combines the rows in a union.
     /// A column that is missing in a row is NULL, as in input rows.
-    fn align_columns(
+    fn align_row_columns(
         &self,
         rows: Vec<UnitTestRow>,
         node: &Node,
@@ -248,7 +248,7 @@ enum UnitTestRowKind {
 fn convert_example_row<'y>(
     row: &'y Node,
     relation: Option<&Relation>,
-    which: UnitTestRowKind,
+    row_kind: UnitTestRowKind,
     reported: &mut Vec<&'y str>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> UnitTestRow {
@@ -257,9 +257,9 @@ fn convert_example_row<'y>(
         let name = key.text().unwrap_or_default();
         let column = relation.and_then(|relation| relation.column(name));
         match (relation, column) {
-            (_, Some(column)) => diagnostics.extend(type_mismatch(column, value)),
+            (_, Some(column)) => diagnostics.extend(type_mismatch_diagnostic(column, value)),
             // Report a wrong name only once instead of in every row. The names in expected rows are checked elsewhere.
-            (Some(relation), None) if which == UnitTestRowKind::Given && !reported.contains(&name) => {
+            (Some(relation), None) if row_kind == UnitTestRowKind::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
                 diagnostics.push(missing_column_diagnostic(relation, name, key.span, help));
@@ -300,7 +300,7 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
 }
 
 /// Returns a diagnostic if a value does not match the type of its column.
-fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
+fn type_mismatch_diagnostic(column: &Column, value: &Node) -> Option<Diagnostic> {
     let ty = column.ty();
     if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {
         return None;

@@ -52,7 +52,8 @@ impl SpecCompilation<'_> {
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
         // Ignore the diagnostics here, because the checks of the model have already reported them.
-        let (formulas, _) = self.condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
+        let (formulas, _) =
+            self.check_condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
         let CompileMemory { program, emit, .. } = memory;
         let dialect = self.compiler.options.dialect;
         if program.definitions.len() < conditions.len() {
@@ -67,13 +68,13 @@ impl SpecCompilation<'_> {
             cte_names.reserve_columns(&tested.relation);
             cte_names.choose_name(RULE_COLUMN)
         });
-        let places = RuleFormulaIndexes {
+        let formula_indexes = RuleFormulaIndexes {
             check: 0,
             filter: rule.filter.map(|_| 1),
         };
         let plan = match &holds {
-            Some(holds) => plan_rule_column(program, places, holds),
-            None => plan_violations(program, places, rule.nulls_fail),
+            Some(holds) => plan_rule_column(program, formula_indexes, holds),
+            None => plan_violations(program, formula_indexes, rule.nulls_fail),
         };
         let (sources, mut names) = self.read_model(tested);
         let step = RuleStep {
@@ -84,7 +85,7 @@ impl SpecCompilation<'_> {
         };
         let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
         let step_faults = std::mem::take(&mut output.diagnostics).into_iter();
-        diagnostics.extend(step_faults.map(|d| formulas.to_file_diagnostic(d)));
+        diagnostics.extend(step_faults.map(|d| formulas.map_to_file(d)));
         let query = match &step.holds {
             Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
             None => {
@@ -213,12 +214,12 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
 }
 
 /// Plans a step that returns the filtered rows with a column that is true if a row satisfies the rule.
-fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, column: &str) -> StepPlan<'p> {
-    if let Some(check) = program.definitions.try_get_mut(places.check) {
+fn plan_rule_column<'p>(program: &'p mut Program, formula_indexes: RuleFormulaIndexes, column: &str) -> StepPlan<'p> {
+    if let Some(check) = program.definitions.try_get_mut(formula_indexes.check) {
         check.name = Some(column.into());
     }
     let indexes = 0..program.definitions.len();
-    let role = |index: usize| match places.filter == Some(index) {
+    let role = |index: usize| match formula_indexes.filter == Some(index) {
         true => DefinitionRole::Where,
         false => DefinitionRole::Definitions,
     };
@@ -226,14 +227,14 @@ fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, co
         roles: indexes.clone().map(role).collect(),
         grouped: false,
         keys: Arena::filled(false, indexes.len()),
-        outputs: indexes.map(|index| index == places.check).collect(),
+        outputs: indexes.map(|index| index == formula_indexes.check).collect(),
         program,
     }
 }
 
 /// Plans a step that returns only the violations of a rule.
-fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> StepPlan<'_> {
-    let violation = add_violation_definition(program, places, nulls_fail);
+fn plan_violations(program: &mut Program, formula_indexes: RuleFormulaIndexes, nulls_fail: bool) -> StepPlan<'_> {
+    let violation = add_violation_definition(program, formula_indexes, nulls_fail);
     let indexes = 0..program.definitions.len();
     let role = |index: usize| match index == violation {
         true => DefinitionRole::Where,
@@ -250,7 +251,7 @@ fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail
 
 /// Adds to the program a definition that is true for violations: `not (check)`, combined with the filter. NULL is a
 /// violation if `nulls_fail` is true.
-fn add_violation_definition(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
+fn add_violation_definition(program: &mut Program, formula_indexes: RuleFormulaIndexes, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let meta_and_span = |program: &Program, index: usize| {
         let definition = &program.definitions[index];
@@ -262,12 +263,12 @@ fn add_violation_definition(program: &mut Program, places: RuleFormulaIndexes, n
             definition.span,
         )
     };
-    let (meta, span) = meta_and_span(program, places.check);
+    let (meta, span) = meta_and_span(program, formula_indexes.check);
     let meta = NodeMeta {
         ty: Type::Boolean,
         ..meta
     };
-    let mut check = program.add(Ir::Definition(places.check as u32), meta);
+    let mut check = program.add(Ir::Definition(formula_indexes.check as u32), meta);
     if nulls_fail && meta.nullable {
         let no = program.add(
             Ir::Bool(false),
@@ -291,13 +292,16 @@ fn add_violation_definition(program: &mut Program, places: RuleFormulaIndexes, n
     let operands = program.add_args(&[check]);
     let rule = program.add(Ir::And(operands), meta);
     let mut root = program.add(Ir::Not(rule), meta);
-    if let Some(filter) = places.filter {
+    if let Some(filter) = formula_indexes.filter {
         let (of_filter, _) = meta_and_span(program, filter);
         let filter = program.add(Ir::Definition(filter as u32), of_filter);
         let args = program.add_args(&[filter, root]);
         root = program.add(Ir::And(args), meta);
     }
-    for index in [Some(places.check), places.filter].into_iter().flatten() {
+    for index in [Some(formula_indexes.check), formula_indexes.filter]
+        .into_iter()
+        .flatten()
+    {
         program.definitions[index].used = true;
     }
     let index = program.definitions.len();

@@ -37,7 +37,7 @@ pub fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<St
 }
 
 /// Returns the relations in `keep`, by the lower-case name of the column: `u` for `u.created_at`.
-fn relations_in_keep<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
+fn projected_column_relations<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
     let ColumnProjection::Columns(names) = &step.keep else {
         return FxHashMap::default();
     };
@@ -66,7 +66,7 @@ impl SpecCompilation<'_> {
         let mut columns: Vec<Option<LineageNodeId>> = Vec::with_capacity(program.columns.len());
         for column in &program.columns {
             columns.push(match column.merged.as_slice() {
-                [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
+                [] => self.input_column_node(step, input, column.relation.as_deref(), &column.name),
                 merged => {
                     let merged = merged
                         .iter()
@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
                 }
             });
         }
-        let positions = self.definition_positions(step, plan, input, &columns);
+        let positions = self.record_definition_lineage(step, plan, input, &columns);
         let mut step_columns: BTreeMap<String, LineageNodeId> = BTreeMap::new();
         for index in 0..program.definitions.len() {
             let Some(position) = positions.get(&(index as u32)) else {
@@ -85,13 +85,13 @@ impl SpecCompilation<'_> {
             let name = output_column(plan, index, text);
             step_columns.extend(name.map(|name| (name.to_lowercase(), *position)));
         }
-        self.add_kept_columns(step, input, output, &mut step_columns);
+        self.add_projected_columns(step, input, output, &mut step_columns);
         self.lineage.steps.push(step_columns);
     }
 
     /// Records the lineage of the definitions, and returns their positions. `columns` contains the positions of the
     /// input columns.
-    fn definition_positions(
+    fn record_definition_lineage(
         &mut self,
         step: &Step<'_>,
         plan: &StepPlan<'_>,
@@ -117,7 +117,7 @@ impl SpecCompilation<'_> {
                     Ir::Column(column) => inputs.extend(columns.get(column as usize).copied().flatten()),
                     Ir::Definition(definition_index) => inputs.extend(positions.get(&definition_index)),
                     Ir::TabColumn { tab, column } => {
-                        let (tab, column) = program.find_column_origin(tab, column);
+                        let (tab, column) = program.resolve_source_column(tab, column);
                         inputs.extend(self.tab_column(step, input, tab, column));
                     }
                     node => {
@@ -136,14 +136,14 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds the kept columns and their lineage to `step_columns`.
-    fn add_kept_columns(
+    fn add_projected_columns(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
         output: &Relation,
         step_columns: &mut BTreeMap<String, LineageNodeId>,
     ) {
-        let column_relations = relations_in_keep(step);
+        let column_relations = projected_column_relations(step);
         for column in output.columns() {
             let name = column.name().to_lowercase();
             if !step_columns.contains_key(&name) {
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
                     .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
                 let column_relation = column_relations.get(&name).copied();
                 let relation_name = column_relation.or_else(|| in_joined.map(Relation::name));
-                let column_position = self.read_column(step, input, relation_name, column.name());
+                let column_position = self.input_column_node(step, input, relation_name, column.name());
                 step_columns.extend(column_position.map(|position| (name, position)));
             }
         }
@@ -161,7 +161,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the position of a column that a step reads. `relation` is the column's relation if the step reads
     /// several relations.
-    fn read_column(
+    fn input_column_node(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
@@ -241,7 +241,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Records a step that lists periods. Its columns are not computed from the columns of a relation.
-    pub fn record_period_step(&mut self, column_names: &[&str]) {
+    pub fn record_period_step_lineage(&mut self, column_names: &[&str]) {
         let index = self.lineage.steps.len();
         let columns = column_names.iter().filter_map(|name| {
             let before = index.checked_sub(1)?;
@@ -258,7 +258,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Marks the model's date and time columns whose values were converted from instants to a time zone.
-    pub fn mark_converted_times(&self, columns: &mut [Column]) {
+    pub fn flag_timezone_converted_columns(&self, columns: &mut [Column]) {
         let is_wall_clock = |column: &Column| matches!(column.ty(), Type::Date | Type::Timestamp);
         if !columns.iter().any(is_wall_clock) {
             return;

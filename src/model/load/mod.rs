@@ -14,7 +14,7 @@ pub use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub use exposures::SpecExposure;
 pub use sheet::{FORBIDDEN_WORKSHEET_KEYS as NOT_IN_SHEETS, WORKSHEET_KEYS as SHEET_KEYS};
 pub use sheet::{SheetKeys, TabKeys};
-pub use spec_tests::{CompareEntry, ReferencedColumn, SpecExample, SpecRule};
+pub use spec_tests::{ReferencedColumn, SpecComparison, SpecExample, SpecRule};
 
 use super::joins::JoinedRelation;
 use super::semantic::SemanticModels;
@@ -151,7 +151,7 @@ pub struct Spec<'y> {
     pub columns: Vec<ColumnKeys<'y>>,
     pub dbt: DbtKeys<'y>,
     pub rules: Vec<SpecRule<'y>>,
-    pub comparisons: Vec<CompareEntry<'y>>,
+    pub comparisons: Vec<SpecComparison<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
     /// Settings for a semantic model. `None` if the setting of the project applies.
@@ -164,7 +164,7 @@ pub struct Spec<'y> {
     /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
     /// not.
     pub truncated_formulas: Vec<Span>,
-    pub kind: SpecOrigin,
+    pub kind: SpecKind,
 }
 
 impl Spec<'_> {
@@ -223,7 +223,7 @@ pub enum StepInputs<'s> {
 
 /// Origin of a spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SpecOrigin {
+pub enum SpecKind {
     /// The spec was written by hand.
     #[default]
     Written,
@@ -240,7 +240,7 @@ pub enum SpecOrigin {
 pub fn load<'y>(
     root: &'y Node,
     source: &'y str,
-    kind: SpecOrigin,
+    kind: SpecKind,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Spec<'y>> {
     let mut loader = SpecLoader::new(source, diagnostics);
@@ -252,7 +252,7 @@ pub fn load<'y>(
 pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
     let mut faults = Vec::new();
     let mut loader = SpecLoader::new(source, &mut faults);
-    loader.kind = SpecOrigin::OverSets;
+    loader.kind = SpecKind::OverSets;
     match root.get("steps").and_then(Node::items) {
         Some(steps) => steps.iter().map(|step| loader.read_step(step, false)).collect(),
         None => vec![loader.read_step(root, true)],
@@ -264,7 +264,7 @@ pub(super) struct SpecLoader<'y, 'd> {
     pub source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
     pub cut: Vec<Span>,
-    pub kind: SpecOrigin,
+    pub kind: SpecKind,
 }
 
 impl<'y, 'd> SpecLoader<'y, 'd> {
@@ -273,7 +273,7 @@ impl<'y, 'd> SpecLoader<'y, 'd> {
             source,
             diagnostics,
             cut: Vec::new(),
-            kind: SpecOrigin::Written,
+            kind: SpecKind::Written,
         }
     }
 

@@ -193,7 +193,7 @@ impl SpecLoader<'_, '_> {
                 None => false,
             },
             KeyShape::Boolean => value.boolean().is_some(),
-            KeyShape::Count(example) => return self.check_count(name, example, value),
+            KeyShape::Count(example) => return self.check_count_value(name, example, value),
             KeyShape::Number => {
                 let number = value
                     .text()
@@ -230,12 +230,12 @@ impl SpecLoader<'_, '_> {
                 None => false,
             },
             KeyShape::Either(first_shape, other) => {
-                let inner = if is_accepted(first_shape, value) {
+                let inner = if accepts_node_kind(first_shape, value) {
                     first_shape
                 } else {
                     other
                 };
-                if is_accepted(inner, value) {
+                if accepts_node_kind(inner, value) {
                     return self.check_value(name, inner, value);
                 }
                 false
@@ -269,7 +269,7 @@ impl SpecLoader<'_, '_> {
         }
     }
 
-    fn check_count(&mut self, name: &str, example: &str, value: &Node) {
+    fn check_count_value(&mut self, name: &str, example: &str, value: &Node) {
         if value.text().is_some_and(|text| text.parse::<u64>().is_ok()) {
             return;
         }
@@ -299,7 +299,7 @@ impl SpecLoader<'_, '_> {
             }
             Some(text) => {
                 let message = format!("`{name}` must be {}, found {}", shape.expected(), value.kind_name());
-                let help = mapping_help(name, shape, text, value)
+                let help = mapping_instead_of_boolean_help(name, shape, text, value)
                     .unwrap_or_else(|| format!("for `{name}`, write {}", shape.expected()));
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
@@ -396,7 +396,7 @@ impl SpecLoader<'_, '_> {
 
 /// Returns the help for a boolean that is written instead of a mapping, such as `contract: true`, if the mapping has a
 /// key for the boolean. `None` for other values.
-fn mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
+fn mapping_instead_of_boolean_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
     let KeyShape::Keys(table) = shape else {
         return None;
     };
@@ -406,7 +406,7 @@ fn mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Optio
 }
 
 /// Returns whether a shape accepts this kind of node, regardless of its content.
-fn is_accepted(shape: &KeyShape, value: &Node) -> bool {
+fn accepts_node_kind(shape: &KeyShape, value: &Node) -> bool {
     match shape {
         KeyShape::Mapping | KeyShape::Keys(_) | KeyShape::Each(_) => value.pairs().is_some(),
         KeyShape::List(_) | KeyShape::Joins | KeyShape::Steps => value.items().is_some(),
@@ -414,7 +414,9 @@ fn is_accepted(shape: &KeyShape, value: &Node) -> bool {
         KeyShape::Definitions | KeyShape::SpecRule | KeyShape::DataTest => {
             value.text().is_some() || value.pairs().is_some()
         }
-        KeyShape::Either(first_shape, other) => is_accepted(first_shape, value) || is_accepted(other, value),
+        KeyShape::Either(first_shape, other) => {
+            accepts_node_kind(first_shape, value) || accepts_node_kind(other, value)
+        }
         KeyShape::Boolean => value.boolean().is_some(),
         _ => value.text().is_some(),
     }

@@ -35,7 +35,7 @@ pub struct ReferencedColumn<'y> {
 
 /// Relation that must have the same rows as the model.
 #[derive(Clone, Debug)]
-pub struct CompareEntry<'y> {
+pub struct SpecComparison<'y> {
     pub with: RelationReference,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
@@ -153,7 +153,7 @@ impl<'y> SpecLoader<'y, '_> {
         })
     }
 
-    pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<CompareEntry<'y>> {
+    pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<SpecComparison<'y>> {
         let items = root.items_at("compare");
         let mut comparisons = Vec::new();
         for item in items {
@@ -170,7 +170,7 @@ impl<'y> SpecLoader<'y, '_> {
                         .with_help("list the columns that identify each row"),
                 );
             }
-            comparisons.push(CompareEntry {
+            comparisons.push(SpecComparison {
                 with,
                 with_span: spanned_text.node.span,
                 keys,

@@ -1,6 +1,6 @@
 //! Keys of a step.
 
-use super::{ColumnProjection, PeriodSeries, SpannedText, SpecLoader, SpecOrigin, Step};
+use super::{ColumnProjection, PeriodSeries, SpannedText, SpecKind, SpecLoader, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::keys::{METRIC_SET_STEP, MODEL, STEP, STEP_INPUT};
 use crate::span::Span;
@@ -27,7 +27,7 @@ impl<'y> SpecLoader<'y, '_> {
         }
         if !at_top {
             match node.get("metrics") {
-                Some(_) if self.kind == SpecOrigin::OverSets => self.check_keys(node, &[&METRIC_SET_STEP, &STEP]),
+                Some(_) if self.kind == SpecKind::OverSets => self.check_keys(node, &[&METRIC_SET_STEP, &STEP]),
                 _ => self.check_keys(node, &[&STEP_INPUT, &STEP]),
             }
         }
@@ -89,7 +89,7 @@ impl<'y> SpecLoader<'y, '_> {
             .chain(step.sheet.as_ref().map(|_| "columns"));
         let mut lists = keys.filter_map(|key| node.get(key));
         let since = if at_top { 0 } else { before };
-        step.has_invalid_keys |= lists.any(|list| self.has_error_in(list.span, since));
+        step.has_invalid_keys |= lists.any(|list| self.has_error_in_span(list.span, since));
         step.has_errors = self.has_step_errors_since(before, node, at_top);
         step
     }
@@ -120,11 +120,11 @@ impl<'y> SpecLoader<'y, '_> {
             .iter()
             .filter(|(key, _)| is_step_key(key));
         let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
-        places.any(|span| self.has_error_in(span, 0))
+        places.any(|span| self.has_error_in_span(span, 0))
     }
 
     /// Returns whether any diagnostic after the first `since` diagnostics is an error in this span.
-    fn has_error_in(&self, span: Span, since: usize) -> bool {
+    fn has_error_in_span(&self, span: Span, since: usize) -> bool {
         let later = self.diagnostics.iter().skip(since);
         let mut faults = later.filter(|d| d.is_error()).map(Diagnostic::span);
         faults.any(|fault| span.contains(fault))

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::columns::{ColumnBuilder, ColumnUse, FormulaReplacement, MetricColumn};
 use super::graph::MetricId;
 use super::step_text::DefinitionText;
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 
 /// Aggregate over the rows of a metric set.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl ColumnBuilder<'_> {
 
     /// Returns an aggregate from a metric's formula, as the formula of a column in the step that reads the metric set's
     /// rows.
-    fn extract_aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
+    fn extract_aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, SourceMappedText) {
         let group = self.model.row_group(id);
         let group = self
             .groups
@@ -65,7 +65,7 @@ impl ColumnBuilder<'_> {
         let text = self
             .model
             .formula(id)
-            .copy_part_with_replacements(file, range, &replaced);
+            .copy_range_with_replacements(file, range, &replaced);
         ((group, text.text.clone()), text)
     }
 
@@ -101,7 +101,7 @@ impl ColumnBuilder<'_> {
                     });
                     let reference = quote_formula_name(&name);
                     let combined = union_column_formula(&reference, call.empty);
-                    let combined = TextWithOrigins::generated(&combined, file, span);
+                    let combined = SourceMappedText::generated(&combined, file, span);
                     let column = self.columns.all.len();
                     self.columns.all.push(MetricColumn {
                         text: DefinitionText::new(name, combined, file, span),
@@ -121,7 +121,7 @@ impl ColumnBuilder<'_> {
                 range: call.range.clone(),
             });
             let reference = quote_formula_name(&self.columns.all[column].text.name);
-            replaced.push((call.range.clone(), TextWithOrigins::generated(&reference, file, span)));
+            replaced.push((call.range.clone(), SourceMappedText::generated(&reference, file, span)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::ModelNameTarget;
 use super::keys::ModelKeys;
 use super::metric_set::INHERITED_SETTINGS;
@@ -11,7 +11,7 @@ use super::non_additive::RowGroup;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -25,7 +25,7 @@ impl ModelOnMetricSets<'_> {
     /// Returns an error if an incremental model reads several metric sets or `non_additive` metrics, because no run
     /// could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
-        let node = self.incremental_node().filter(|_| self.kind == SpecOrigin::OverSets)?;
+        let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
         let clause = match groups {
             _ if self.sets.len() > 1 => "over several metric sets",
             [_, _, ..] => "whose metrics have different `non_additive` rules",
@@ -72,7 +72,7 @@ impl ModelOnMetricSets<'_> {
         own_definition: Option<usize>,
     ) -> Option<String> {
         let keys = self.possible_key_names();
-        let resolve = |own, name: &NameUse| self.resolve_in_model(own, name, Span::default(), &keys);
+        let resolve = |own, name: &NameOccurrence| self.resolve_in_model(own, name, Span::default(), &keys);
         let text = formula.text.get(call.clone())?;
         let (function, argument) = text.strip_suffix(')')?.split_once('(')?;
         let argument = argument.trim();

@@ -3,23 +3,23 @@
 use std::ops::Range;
 
 use formulac_syntax::lex::quote_formula_name;
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::aggregates::{AggregateColumns, MetricSetAggregate};
 use super::fill::FillSetting;
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::{MetricId, ModelNameTarget, SetNameTarget};
 use super::keys::ModelKeys;
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::RowGroup;
 use super::step_text::DefinitionText;
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::span::Span;
-use crate::time_range::TimeLength;
+use crate::time_range::CalendarDuration;
 use crate::write;
 
 /// Order and partition of the windows in a stage, which is one of the generated steps.
@@ -74,7 +74,7 @@ pub struct ColumnUse {
 }
 
 /// Bytes of a formula, and the text that replaces them.
-pub type FormulaReplacement = (Range<usize>, TextWithOrigins);
+pub type FormulaReplacement = (Range<usize>, SourceMappedText);
 
 /// Columns of a model, in dependency order.
 #[derive(Clone, Debug, Default)]
@@ -92,22 +92,29 @@ pub struct ModelColumns {
 impl ModelColumns {
     /// Returns the longest time by which a column looks back to earlier periods. `None` if a column may depend on rows
     /// from any time.
-    pub fn look_back_length(&self) -> Option<TimeLength> {
-        let mut lengths: Arena<TimeLength> = Arena::new();
+    pub fn lookback_duration(&self) -> Option<CalendarDuration> {
+        let mut lengths: Arena<CalendarDuration> = Arena::new();
         for column in &self.all {
             let used = column
                 .uses
                 .iter()
                 .filter_map(|column_use| lengths.try_get(column_use.column));
-            let inner = used.copied().fold(TimeLength::default(), TimeLength::longer);
+            let inner = used
+                .copied()
+                .fold(CalendarDuration::default(), CalendarDuration::longer);
             let own = match (column.windows, &column.source) {
-                (None, _) => TimeLength::default(),
-                (Some(_), Some((formula, _))) => formula.look_back_length?,
+                (None, _) => CalendarDuration::default(),
+                (Some(_), Some((formula, _))) => formula.lookback_duration?,
                 (Some(_), None) => return None,
             };
             lengths.push(own.combine(inner));
         }
-        Some(lengths.iter().copied().fold(TimeLength::default(), TimeLength::longer))
+        Some(
+            lengths
+                .iter()
+                .copied()
+                .fold(CalendarDuration::default(), CalendarDuration::longer),
+        )
     }
 }
 
@@ -198,9 +205,9 @@ impl<'m> ColumnBuilder<'m> {
     /// each row would be a separate partition.
     fn partitions_totals(&self) -> bool {
         let order = self.model.order_by.as_ref();
-        let has_key = |order: &Vec<MetricFormula>| !self.model.keys_of_order(self.keys, order).is_empty();
+        let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in_order(self.keys, order).is_empty();
         self.model.partition_by.is_some()
-            || order.is_some_and(|order| self.model.kind == SpecOrigin::Periods || has_key(order))
+            || order.is_some_and(|order| self.model.kind == SpecKind::Periods || has_key(order))
     }
 
     fn has_keys_besides_time(&self) -> bool {
@@ -208,7 +215,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the order and partition of a formula's windows. `is_model` is `true` if the model defines the formula.
-    fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowOrderAndPartition> {
+    fn window_order_and_partition(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowOrderAndPartition> {
         let default_rows = || match (self.partitions_totals(), self.has_keys_besides_time()) {
             (true, _) => WindowOrderAndPartition::Model,
             (false, true) => WindowOrderAndPartition::Whole,
@@ -228,7 +235,7 @@ impl<'m> ColumnBuilder<'m> {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
         let first_position = self.positions_in_metrics(id).first().copied();
-        let is_own = self.model.kind == SpecOrigin::Periods;
+        let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = first_position.map_or(self.model.span, |index| self.model.listed_metrics[index].span);
             let message = format!(
@@ -281,9 +288,9 @@ impl<'m> ColumnBuilder<'m> {
             };
             let key = self.model.find_timeframe_key(name).filter(is_column);
             if let Some(key) = key.filter(|_| is_own) {
-                let range = name.range_with_frame();
+                let range = name.range_with_timeframe();
                 let output = quote_formula_name(&self.keys.names[key]);
-                let text = TextWithOrigins::generated(&output, file, formula.file_span(&range));
+                let text = SourceMappedText::generated(&output, file, formula.file_span(&range));
                 replaced.push((range, text));
                 continue;
             }
@@ -301,7 +308,7 @@ impl<'m> ColumnBuilder<'m> {
             self.columns.metrics.insert(id, column_use.column);
             return self.describe_column(column_use.column, formula, first_position.is_some());
         }
-        let windows = self.window_rows(formula, is_own);
+        let windows = self.window_order_and_partition(formula, is_own);
         if windows == Some(WindowOrderAndPartition::Time) && !formula.totals.is_empty() && self.has_keys_besides_time()
         {
             self.move_totals_to_columns(formula, (file, id.0), &mut replaced, &mut uses);
@@ -335,7 +342,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the description of a column whose formula differs from the written formula.
     fn description(&self, formula: &MetricFormula, is_output: bool) -> Option<String> {
-        let formula_text = || one_line(&write::strip_comments(&formula.text));
+        let formula_text = || collapse_whitespace(&write::strip_comments(&formula.text));
         let is_shown = self.describes_formulas && is_output;
         formula.description.clone().or_else(|| is_shown.then(formula_text))
     }
@@ -343,7 +350,7 @@ impl<'m> ColumnBuilder<'m> {
     fn definition_text(
         &self,
         name: String,
-        text: TextWithOrigins,
+        text: SourceMappedText,
         formula: &MetricFormula,
         (file, is_output): (u16, bool),
     ) -> DefinitionText {
@@ -368,14 +375,14 @@ impl<'m> ColumnBuilder<'m> {
             return self.unused_metric_column_name(id.0, &metric_name);
         };
         let name = self.model.listed_metrics[*first].name.clone();
-        if self.is_single && !name.eq_ignore_ascii_case(&metric_name) && self.is_read_by_sets(&name) {
+        if self.is_single && !name.eq_ignore_ascii_case(&metric_name) && self.is_used_in_metric_sets(&name) {
             return self.unused_metric_column_name(id.0, &metric_name);
         }
         name
     }
 
     /// Returns whether a formula of a metric set reads a column or dimension with this name.
-    fn is_read_by_sets(&self, name: &str) -> bool {
+    fn is_used_in_metric_sets(&self, name: &str) -> bool {
         self.names_used_in_sets.contains(&name.to_ascii_lowercase())
     }
 
@@ -383,20 +390,20 @@ impl<'m> ColumnBuilder<'m> {
     fn metric_reference(
         &self,
         id: MetricId,
-        name_use: &NameUse,
+        name_occurrence: &NameOccurrence,
         (file, span): (u16, Span),
         uses: &mut Vec<ColumnUse>,
-    ) -> Option<TextWithOrigins> {
+    ) -> Option<SourceMappedText> {
         let column = *self.columns.metrics.get(&id)?;
         uses.push(ColumnUse {
             column,
-            range: name_use.range.clone(),
+            range: name_occurrence.range.clone(),
         });
         let name = &self.columns.all[column].text.name;
-        if name_use.qualifier.is_none() && name.eq_ignore_ascii_case(&name_use.name) {
+        if name_occurrence.qualifier.is_none() && name.eq_ignore_ascii_case(&name_occurrence.name) {
             return None;
         }
-        let text = TextWithOrigins::generated(&quote_formula_name(name), file, span);
+        let text = SourceMappedText::generated(&quote_formula_name(name), file, span);
         Some(text)
     }
 
@@ -415,8 +422,8 @@ impl<'m> ColumnBuilder<'m> {
                 .cloned()
                 .collect();
             let name = self.unused_metric_column_name(set, &format!("{}_total", formula.name));
-            let part = formula.copy_part_with_replacements(file, range, &inner);
-            let text = TextWithOrigins::generated(&quote_formula_name(&name), file, formula.file_span(range));
+            let part = formula.copy_range_with_replacements(file, range, &inner);
+            let text = SourceMappedText::generated(&quote_formula_name(&name), file, formula.file_span(range));
             replaced.retain(|(replaced_range, _)| replaced_range.start < range.start || replaced_range.end > range.end);
             replaced.push((range.clone(), text));
             let column = self.columns.all.len();
@@ -468,13 +475,13 @@ impl<'m> ColumnBuilder<'m> {
     fn add_definition(&mut self, index: usize) {
         let formula = &self.model.definitions[index];
         let (mut replaced, mut uses) = self.replacements_and_column_uses(Some(index), formula);
-        let windows = self.window_rows(formula, true);
+        let windows = self.window_order_and_partition(formula, true);
         if windows == Some(WindowOrderAndPartition::Time) && !formula.totals.is_empty() && self.has_keys_besides_time()
         {
             self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
         }
         // In stage 0, the name would hide a column that a formula of the metric set reads.
-        let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
+        let is_hiding = self.is_single && self.is_used_in_metric_sets(&formula.name);
         // A grouped step evaluates formulas over its keys for each input row and does not return their values, so a
         // later step must compute them.
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
@@ -524,11 +531,11 @@ impl<'m> ColumnBuilder<'m> {
                     let output = &self.keys.names[key];
                     let is_timeframe = self.model.find_timeframe_key(name).is_some();
                     let range = match is_timeframe {
-                        true => name.range_with_frame(),
+                        true => name.range_with_timeframe(),
                         false => name.range.clone(),
                     };
                     if is_timeframe || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
-                        let text = TextWithOrigins::generated(&quote_formula_name(output), 0, span);
+                        let text = SourceMappedText::generated(&quote_formula_name(output), 0, span);
                         replaced.push((range, text));
                     }
                 }
@@ -578,7 +585,7 @@ impl<'m> ColumnBuilder<'m> {
             return Some(column);
         }
         let mut text = self.columns.all[column].text.clone();
-        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, listed_metric.span);
+        text.formula = SourceMappedText::generated(&quote_formula_name(&text.name), 0, listed_metric.span);
         text.name.clone_from(&listed_metric.name);
         (text.file, text.span) = (0, listed_metric.span);
         self.columns.all.push(MetricColumn {
@@ -617,5 +624,7 @@ fn names_used_in_sets(model: &ModelOnMetricSets<'_>, metric_ids: &[MetricId]) ->
         dimensions.chain(&set.filter)
     });
     let names = metrics.chain(others).flat_map(|formula| &formula.names);
-    names.map(|name_use| name_use.name.to_ascii_lowercase()).collect()
+    names
+        .map(|name_occurrence| name_occurrence.name.to_ascii_lowercase())
+        .collect()
 }

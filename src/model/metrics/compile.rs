@@ -6,18 +6,18 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::check_model::{rewrite_help_for_set, write_check_model};
 use super::expand::{SpecExpansion, StepExpansion, expand, expand_periods};
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::metric_set::{MetricSet, MetricSetWithErrors, MetricSets};
 use super::period_steps::period_steps;
 use crate::CompiledSpec;
-use crate::compile::GeneratedSpecOrigins;
+use crate::compile::GeneratedSpecSources;
 use crate::compiler::Compiler;
 use crate::dbt_tests::with_original_key;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::graph::{self, ModelRead};
 use crate::incremental::incremental_fill_error;
-use crate::load::{SpecOrigin, load};
+use crate::load::{SpecKind, load};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -39,7 +39,7 @@ impl UncompiledModelOnMetricSets {
     /// Expands a model built on metric sets.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
         let mut faults = file.diagnostics.clone();
-        let (sets, kind) = (&compiler.specs.sets, SpecOrigin::OverSets);
+        let (sets, kind) = (&compiler.specs.sets, SpecKind::OverSets);
         let expansion = file
             .root()
             .and_then(|root| expand(compiler, sets, (root, file.source), kind, &mut faults));
@@ -53,7 +53,7 @@ impl UncompiledModelOnMetricSets {
             let spec = load(
                 expanded.root.as_ref()?,
                 &expanded.expansion.text.text,
-                SpecOrigin::OverSets,
+                SpecKind::OverSets,
                 &mut Vec::new(),
             );
             spec.as_ref().map(graph::model_reads)
@@ -80,7 +80,7 @@ impl Compiler {
         file: &SpecFile<'_>,
         model: UncompiledModelOnMetricSets,
     ) -> CompiledSpec {
-        let (source, kind) = (file.source, SpecOrigin::OverSets);
+        let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
         let UncompiledModelOnMetricSets {
             expanded_file: expanded,
@@ -94,7 +94,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let faults = (faults, expanded.expansion.metric_set_step_origins());
+        let faults = (faults, expanded.expansion.sources_of_metric_set_steps());
         let (mut compiled, expansion) = self.compile_and_map_to_original(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
@@ -113,8 +113,8 @@ impl Compiler {
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
-        kind: SpecOrigin,
-        (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecOrigins),
+        kind: SpecKind,
+        (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecSources),
     ) -> (CompiledSpec, SpecExpansion) {
         let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, origins);
         let name_span = expansion.to_model_span(compiled.name_span);
@@ -132,7 +132,7 @@ impl Compiler {
             },
             |span| expansion.to_model_span(span),
         );
-        compiled.restore_definitions(&expansion);
+        compiled.restore_original_definitions(&expansion);
         expansion.remove_duplicate_errors(&mut compiled.diagnostics);
         // The expansion has the same windows as the spec, so do not report these warnings for both.
         for code in [Code::PeriodOutsidePartition, Code::PartitionOfOne] {
@@ -153,8 +153,8 @@ impl Compiler {
         &self,
         expanded: ExpandedFile,
         path: Option<&str>,
-        kind: SpecOrigin,
-        mut origins: GeneratedSpecOrigins,
+        kind: SpecKind,
+        mut origins: GeneratedSpecSources,
     ) -> (CompiledSpec, SpecExpansion) {
         let ExpandedFile {
             expansion,
@@ -176,8 +176,8 @@ impl Compiler {
     pub(crate) fn compile_spec_with_periods(
         &self,
         file: SpecFile<'_>,
-        kind: SpecOrigin,
-        origins: GeneratedSpecOrigins,
+        kind: SpecKind,
+        origins: GeneratedSpecSources,
     ) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         if periods.is_empty() {
@@ -214,7 +214,7 @@ impl Compiler {
         };
         let expanded = ExpandedFile::new(self, expansion);
         let kind = match kind {
-            SpecOrigin::Written => SpecOrigin::Periods,
+            SpecKind::Written => SpecKind::Periods,
             of_sets => of_sets,
         };
         // The expansion omits unused helpers, so copy the warnings about them.
@@ -287,8 +287,7 @@ impl Compiler {
         let text = write_check_model(set, sets);
         let probe = yaml::parse_root(&text);
         let mut diagnostics = Vec::new();
-        let expansion =
-            probe.and_then(|root| expand(self, sets, (&root, &text), SpecOrigin::WholeSet, &mut diagnostics));
+        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
             // The check model's text is generated and has no position in the file, so report its diagnostics at the
             // name of the metric set.
@@ -298,8 +297,8 @@ impl Compiler {
         }
         let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
-        let origins = expanded.expansion.metric_set_step_origins();
-        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecOrigin::WholeSet, origins);
+        let origins = expanded.expansion.sources_of_metric_set_steps();
+        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
         // The check model's text is generated, so an error in it can only come from the metric set's `time`.
         let time = set.time.as_ref();
@@ -319,7 +318,7 @@ impl Compiler {
         let own = inner.diagnostics.into_iter();
         let inner_faults = own.filter_map(|fault| expansion.to_set_diagnostic(fault, 1));
         let (mut consequences, mut set_faults) =
-            inner_faults.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
+            inner_faults.partition::<Vec<_>, _>(|fault| may_be_follow_up_error(fault, set));
         let errors = compiled.diagnostics.iter().filter(|fault| fault.is_error());
         let mut seen: FxHashSet<(Span, String)> =
             errors.map(|fault| (fault.span(), fault.message().to_owned())).collect();
@@ -357,14 +356,14 @@ impl Compiler {
 /// an error, the step lacks its column. If all aggregates contain errors, or if a metric set without rows contains
 /// aggregates, the step seems to mix row-level and aggregated values. In a formula of the metric set, only a name that
 /// the metric set does not define can be unknown.
-fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
+fn may_be_follow_up_error(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula = |formula: &MetricFormula| formula.span.contains(fault.span());
     if is_level_error(fault) {
         return set.aggregates_other_sets() || !set.definitions.iter().any(is_in_formula);
     }
     let is_name = |formula: &MetricFormula| {
         let is_own = |name: &str| name.eq_ignore_ascii_case(&formula.name);
-        let is_other = |name: &NameUse| {
+        let is_other = |name: &NameOccurrence| {
             let is_defined = name.qualifier.is_none() && set.position(&name.name).is_some();
             is_own(&name.name) || !is_defined
         };
@@ -403,15 +402,15 @@ impl SpecExpansion {
     }
 
     /// Returns the names of the steps that are generated from metric sets.
-    fn metric_set_step_origins(&self) -> GeneratedSpecOrigins {
-        GeneratedSpecOrigins {
+    fn sources_of_metric_set_steps(&self) -> GeneratedSpecSources {
+        GeneratedSpecSources {
             last_row_steps: self
                 .steps
                 .iter()
                 .flat_map(|step| step.last_row_steps.iter().cloned())
                 .collect(),
             steps_of_sets: self.steps.iter().flat_map(|step| step.names.iter().cloned()).collect(),
-            ..GeneratedSpecOrigins::default()
+            ..GeneratedSpecSources::default()
         }
     }
 
@@ -519,7 +518,7 @@ impl CompiledSpec {
 
     /// Replaces the definitions of the expanded steps with the original definitions. The definitions of other steps
     /// remain unchanged.
-    fn restore_definitions(&mut self, expansion: &SpecExpansion) {
+    fn restore_original_definitions(&mut self, expansion: &SpecExpansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
         for (index, step) in expansion.steps.iter().enumerate() {

@@ -15,20 +15,20 @@ use super::period_steps::read_period_step;
 use super::stages::{StepBuilder, aggregate_definitions, union_step};
 use super::step_names::{grouped_step_name, names_of_steps, row_group_suffix};
 use super::step_text::StepText;
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 use super::write_spec::write_spec;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::shorten_name;
 use crate::span::Span;
-use crate::time_range::TimeLength;
+use crate::time_range::CalendarDuration;
 use crate::yaml::Node;
 
 /// Spec with the definitions of metric sets written out.
 #[derive(Clone, Debug)]
 pub struct SpecExpansion {
-    pub text: TextWithOrigins,
+    pub text: SourceMappedText,
     /// Metric sets from which the text is generated, in the order of their file numbers. The file numbers start at 1.
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec at which diagnostics about the metric sets are reported.
@@ -95,7 +95,7 @@ pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&Node, &str),
-    kind: SpecOrigin,
+    kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<SpecExpansion> {
     let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
@@ -140,7 +140,7 @@ pub fn expand_periods(
 impl SpecExpansion {
     /// Writes the expanded steps of a spec.
     fn new(compiler: &Compiler, root: &Node, expanded: Vec<ExpandedStep<'_>>) -> Option<Self> {
-        let mut text = TextWithOrigins::default();
+        let mut text = SourceMappedText::default();
         write_spec(compiler, &expanded, &mut text);
         let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
         let step_name = |step: &ExpandedStep<'_>| step.model.step.text_at("name").map(str::to_owned);
@@ -162,13 +162,13 @@ impl SpecExpansion {
         let from = expanded.iter().find(is_filled).map_or(u32::MAX, start);
         let mut removing = expanded
             .iter()
-            .filter(|step| start(step) >= from && step.model.may_remove_periods());
+            .filter(|step| start(step) >= from && step.model.having_may_remove_periods());
         let filled = from..removing.next().map_or(u32::MAX, start);
         let first = expanded.into_iter().next()?;
         Some(Self {
             text,
             sets: match first.model.kind {
-                SpecOrigin::Periods => Vec::new(),
+                SpecKind::Periods => Vec::new(),
                 _ => first.model.sets.into_iter().collect(),
             },
             span: first.model.span,
@@ -204,13 +204,13 @@ fn expand_step<'y>(
     let formula_metrics = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(formula_metrics);
     // If the metric set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
-    for (id, span) in first.iter().filter(|_| model.kind != SpecOrigin::WholeSet) {
+    for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
         faults.extend(model.sets[id.0].deprecation_warning(id.1, *span, today));
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let metric_ids = model.needed_metrics(&first, faults);
-    if model.kind == SpecOrigin::OverSets {
+    if model.kind == SpecKind::OverSets {
         model.check_metrics_used_in_sets(&metric_ids, compiler.specs.current_date.as_deref(), faults);
     }
     let groups = model.row_groups(&metric_ids);
@@ -229,7 +229,7 @@ fn expand_step<'y>(
     model.check_key_names(&keys, faults);
     model.check_shared_filters(compiler, &set_indexes, faults);
     model.check_outdated_dimensions(&set_indexes, compiler.specs.current_date.as_deref(), faults);
-    model.report_keys_hiding_time(&set_indexes, &keys, faults);
+    model.report_keys_shadowing_time(&set_indexes, &keys, faults);
     if has_faults(faults) {
         return None;
     }
@@ -239,12 +239,12 @@ fn expand_step<'y>(
     let fill = model.read_fill(compiler, &keys, faults);
     let can_keep_fill = model.can_keep_fill(fill.as_ref(), &keys);
     let is_single = groups.len() <= 1 && model.sets.len() == 1 && can_keep_fill;
-    if model.kind == SpecOrigin::OverSets {
+    if model.kind == SpecKind::OverSets {
         model.check_window_units(&keys, &metric_ids, faults);
     }
     let mut builder = ColumnBuilder::new(&model, &keys, groups.into(), is_single, &metric_ids);
     builder.kept_fill = fill.clone().filter(|_| is_single);
-    builder.describes_formulas = !is_single && model.kind != SpecOrigin::Periods;
+    builder.describes_formulas = !is_single && model.kind != SpecKind::Periods;
     builder.build_columns();
     faults.append(&mut builder.faults);
     if has_faults(faults) {
@@ -301,7 +301,7 @@ impl ModelOnMetricSets<'_> {
         let model_formulas = self
             .sets
             .iter()
-            .filter(|_| self.kind == SpecOrigin::Periods)
+            .filter(|_| self.kind == SpecKind::Periods)
             .flat_map(|set| &set.definitions);
         let own_formulas = model_formulas.map(|formula| (formula.name.clone(), formula.text.clone()));
         let is_overridden = |name: &str| {
@@ -310,8 +310,8 @@ impl ModelOnMetricSets<'_> {
                 .any(|definition| definition.name.eq_ignore_ascii_case(name))
         };
         let list_entries = self.listed_metrics.iter();
-        let listed_metrics = list_entries
-            .filter(|listed_metric| self.kind != SpecOrigin::Periods && !is_overridden(&listed_metric.name));
+        let listed_metrics =
+            list_entries.filter(|listed_metric| self.kind != SpecKind::Periods && !is_overridden(&listed_metric.name));
         let listed_formulas = listed_metrics.map(|listed_metric| {
             (
                 listed_metric.name.clone(),
@@ -343,7 +343,7 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns whether `having` may remove some of the periods. This is the case if its condition depends on more than
     /// keys.
-    fn may_remove_periods(&self) -> bool {
+    fn having_may_remove_periods(&self) -> bool {
         let formulas = self.original_definitions();
         let mut names = self.having.iter().flat_map(|formula| &formula.names);
         names.any(|name| {
@@ -385,15 +385,15 @@ impl ModelOnMetricSets<'_> {
     ) -> Vec<StepText> {
         let keys = builder.keys;
         let look_back = match self.is_since_applied_after_windows(keys, &builder.columns) {
-            true => self.look_back_length(keys, &builder.columns),
-            false => Some(TimeLength::default()),
+            true => self.lookback_duration(keys, &builder.columns),
+            false => Some(CalendarDuration::default()),
         };
         let bounds = |set: usize| match builder.can_keep_bounds() {
             true => Vec::new(),
             false => self.period_filters(compiler, set, (keys.set_keys[set].as_slice(), keys.time), look_back),
         };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
-            return self.steps_over_sets(compiler, metric_ids, keys, (builder, fill), bounds);
+            return self.steps_over_metric_sets(compiler, metric_ids, keys, (builder, fill), bounds);
         };
         let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
         let set_keys = &keys.set_keys[*set];
@@ -414,13 +414,13 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns the steps of a model built on several metric sets: one step for each metric set, and the steps that
     /// combine their results.
-    fn steps_over_sets(
+    fn steps_over_metric_sets(
         &self,
         compiler: &Compiler,
         metric_ids: &[MetricId],
         keys: &ModelKeys,
         (builder, fill): (&ColumnBuilder<'_>, Option<&FillSetting>),
-        bounds: impl Fn(usize) -> Vec<TextWithOrigins>,
+        bounds: impl Fn(usize) -> Vec<SourceMappedText>,
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
         let mut names = Vec::new();

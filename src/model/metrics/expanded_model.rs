@@ -9,10 +9,10 @@ use super::formulas::MetricFormula;
 use super::keys::relation_name;
 use super::metric_set::{MetricSet, MetricSetWithErrors};
 use super::model_on_metric_sets::find_step_over_metric_sets;
-use crate::compile::GeneratedSpecOrigins;
+use crate::compile::GeneratedSpecSources;
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::span::Span;
 use crate::yaml::Node;
 use crate::{CompiledSpec, SpecText};
@@ -62,7 +62,7 @@ impl Compiler {
         let file = SpecFile::read(source, None, &self.options.limits);
         let root = file.root().filter(|root| find_step_over_metric_sets(root).is_some())?;
         let sets = &self.specs.sets;
-        let expansion = expand(self, sets, (root, source), SpecOrigin::OverSets, &mut Vec::new())?;
+        let expansion = expand(self, sets, (root, source), SpecKind::OverSets, &mut Vec::new())?;
         Some(ExpandedModel { expansion })
     }
 
@@ -70,7 +70,7 @@ impl Compiler {
     #[must_use]
     pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
         let file = SpecFile::read(text, path, &self.options.limits);
-        self.compile_spec_with_periods(file, SpecOrigin::OverSets, GeneratedSpecOrigins::default())
+        self.compile_spec_with_periods(file, SpecKind::OverSets, GeneratedSpecSources::default())
     }
 
     /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set

@@ -6,14 +6,16 @@ use formulac_syntax::diag::lists::quote_names;
 use formulac_syntax::lex::quote_formula_name;
 
 use super::columns::ColumnBuilder;
-use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
+use super::keys::{MetricSetKey, ModelKeys, PeriodDeterminedKey};
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::period_range::PeriodBound;
-use super::step_text::{DefinitionText, SeriesText, StepText, StepTextProjection, TextWithPosition, node_text};
+use super::step_text::{
+    DefinitionText, SeriesText, StepText, StepTextProjection, TextWithPosition, format_node_inline,
+};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarPeriod;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::{shorten_name, split_timeframe, unused_name};
 use crate::span::Span;
 use crate::yaml;
@@ -27,7 +29,7 @@ pub struct FillSetting {
     frame: String,
     from: Option<PeriodBound>,
     to: Option<PeriodBound>,
-    determined: Vec<KeyWithinPeriod>,
+    determined: Vec<PeriodDeterminedKey>,
     /// Whether each combination of the other keys has a separate first and last period.
     is_each: bool,
     span: Span,
@@ -47,7 +49,7 @@ impl ModelOnMetricSets<'_> {
     pub fn can_keep_fill(&self, fill: Option<&FillSetting>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
         let mut of_sets = keys.set_keys.iter().filter_map(|keys| keys.try_get(fill.key));
-        self.kind != SpecOrigin::Periods
+        self.kind != SpecKind::Periods
             && self.specifies_timeframe(fill, keys)
             && of_sets.all(|key| key.fiscal_offset.is_none())
     }
@@ -77,7 +79,7 @@ impl ModelOnMetricSets<'_> {
         let key_text = yaml::format_flow_scalar(period_key);
         let fill_node = |key: &str| self.step.get("fill").and_then(|node| node.get(key));
         let parts = ["from", "to", "within"].into_iter();
-        let parts = parts.filter_map(|key| Some(format!(", {key}: {}", node_text(fill_node(key)?))));
+        let parts = parts.filter_map(|key| Some(format!(", {key}: {}", format_node_inline(fill_node(key)?))));
         let parts: String = parts.collect();
         let text = match parts.is_empty() {
             true => key_text,
@@ -85,8 +87,12 @@ impl ModelOnMetricSets<'_> {
         };
         let mut period_keys = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
         let until = self.step.get("until").filter(|_| builder.can_keep_bounds());
-        period_keys
-            .extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
+        period_keys.extend(until.map(|node| {
+            (
+                "until".to_owned(),
+                TextWithPosition::new(format_node_inline(node), 0, node.span),
+            )
+        }));
         period_keys
     }
 
@@ -189,7 +195,7 @@ impl ModelOnMetricSets<'_> {
         };
         let having = self.having.as_ref();
         let help = match self.kind {
-            SpecOrigin::OverSets => "define the aggregate as a metric of a set, and use the metric in `having`",
+            SpecKind::OverSets => "define the aggregate as a metric of a set, and use the metric in `having`",
             _ => "define the aggregate in `definitions`, and use its name in `having`",
         };
         if let Some((having, call)) = having.and_then(|having| Some((having, having.aggregates.first()?))) {
@@ -203,7 +209,7 @@ impl ModelOnMetricSets<'_> {
             frame,
             from: bound("from"),
             to: bound("to"),
-            determined: self.keys_within_period(compiler, keys, key),
+            determined: self.keys_determined_by_period(compiler, keys, key),
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
@@ -261,7 +267,7 @@ impl ModelOnMetricSets<'_> {
         // A step with `from` has no `time` of its own.
         let is_of_time = |index: usize| {
             let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(is_same_name);
-            self.kind != SpecOrigin::Periods && in_sets(index).all(is_period)
+            self.kind != SpecKind::Periods && in_sets(index).all(is_period)
         };
         let has_frame = |index: usize| {
             let frame = keys.key_in_first_set(index).and_then(|key| key.frame.as_deref());
@@ -303,11 +309,11 @@ impl ModelOnMetricSets<'_> {
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
         let first_key = keys.key_in_first_set(fill.key);
         let from = fill.from.as_ref().zip(first_key);
-        let from = from.and_then(|(bound, key)| bound.key_value(key));
+        let from = from.and_then(|(bound, key)| bound.key_value_at_bound(key));
         let to = fill.to.as_ref().zip(first_key);
         let to = to.and_then(|(bound, key)| match &until {
-            Some(until) => bound.earlier_value(until, key),
-            None => bound.key_value(key),
+            Some(until) => bound.earlier_key_value(until, key),
+            None => bound.key_value_at_bound(key),
         });
         let mut ends = vec![
             definition(&first, &end(from, "MIN")),
@@ -372,11 +378,11 @@ impl ModelOnMetricSets<'_> {
     /// does not determine.
     fn dependent_keys_step(&self, fill: &FillSetting, keys: &ModelKeys, others: Vec<String>) -> StepText {
         let key = &keys.names[fill.key];
-        let name_of = |determined: &KeyWithinPeriod| keys.names[determined.key_index].clone();
+        let name_of = |determined: &PeriodDeterminedKey| keys.names[determined.key_index].clone();
         let names: Vec<String> = fill.determined.iter().map(name_of).collect();
         let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
         let column_names = others.into_iter().chain([key.clone()]);
-        let definition = |determined: &KeyWithinPeriod| {
+        let definition = |determined: &PeriodDeterminedKey| {
             DefinitionText::generated(name_of(determined), &determined.formula(key), 0, fill.span)
         };
         StepText {

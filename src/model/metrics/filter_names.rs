@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::formulas::NameUse;
+use super::formulas::NameOccurrence;
 use super::keys::MetricSetKey;
-use super::model_on_metric_sets::ModelOnMetricSets;
 use super::metric_set::MetricSet;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::step_text::DefinitionText;
 use crate::arena::Arena;
 use crate::compiler::Compiler;
@@ -29,10 +29,10 @@ impl ModelOnMetricSets<'_> {
         compiler: &Compiler,
         set: usize,
         keys: &Arena<MetricSetKey>,
-        name: &NameUse,
+        name: &NameOccurrence,
     ) -> Option<FilterReplacement> {
         let metric_set = &self.sets[set];
-        let hidden = |name: &str| metric_set.dimension_hidden_by_column(compiler, name);
+        let hidden = |name: &str| metric_set.dimension_shadowed_by_column(compiler, name);
         let key = self.key_of_filter_name(name).and_then(|index| keys.try_get(index));
         if let Some(key) = key {
             // In a condition on rows, the name of the time column refers to the column and not to a key
@@ -59,7 +59,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns definitions that give a second name to the dimensions in the model's filters that columns hide.
-    pub fn alias_hidden_dimensions(
+    pub fn alias_shadowed_dimensions(
         &self,
         compiler: &Compiler,
         set: usize,
@@ -96,7 +96,7 @@ impl ModelOnMetricSets<'_> {
 impl MetricSet {
     /// Returns the index of a dimension that has the name of a column, so that a filter would read the column. Its own
     /// formula may be the only text that shows that the column exists.
-    fn dimension_hidden_by_column(&self, compiler: &Compiler, name: &str) -> Option<usize> {
+    fn dimension_shadowed_by_column(&self, compiler: &Compiler, name: &str) -> Option<usize> {
         let index = self.position(name)?;
         let formula = &self.definitions[index];
         let mut names = formula.names.iter();

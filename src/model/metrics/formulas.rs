@@ -18,15 +18,15 @@ use crate::parse;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::time_range::TimeLength;
-use crate::time_tracer::{calendar_range_lengths, shift_lengths};
-use crate::window_reach::WindowReach;
+use crate::time_range::CalendarDuration;
+use crate::time_tracer::{calendar_range_distances, shift_distances};
+use crate::window_reach::WindowExtent;
 use crate::yaml::Node;
 use crate::{Level, Type};
 
 /// Name in a formula.
 #[derive(Clone, Debug)]
-pub struct NameUse {
+pub struct NameOccurrence {
     /// Byte range of the reference to the column or definition, without a timeframe.
     pub range: Range<usize>,
     pub qualifier: Option<String>,
@@ -37,9 +37,9 @@ pub struct NameUse {
     pub contains_frame: bool,
 }
 
-impl NameUse {
+impl NameOccurrence {
     /// Returns the byte range of the name with its timeframe.
-    pub fn range_with_frame(&self) -> Range<usize> {
+    pub fn range_with_timeframe(&self) -> Range<usize> {
         let after = if self.contains_frame { 0 } else { self.frame.len() };
         self.range.start..self.range.end + after
     }
@@ -75,7 +75,7 @@ pub struct MetricFormula {
     pub description: Option<String>,
     /// dbt keys of the definition, as YAML: `data_tests`, `meta`.
     pub keys: Vec<(&'static str, Node)>,
-    pub names: Vec<NameUse>,
+    pub names: Vec<NameOccurrence>,
     /// Whether the formula needs parentheses to be an operand.
     pub is_operation: bool,
     pub level: Level,
@@ -98,9 +98,9 @@ pub struct MetricFormula {
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
-    pub window_reaches: Vec<(WindowReach, Range<usize>)>,
+    pub window_reaches: Vec<(WindowExtent, Range<usize>)>,
     /// Longest time by which the formula's windows look back. `None` if they may read rows from any time.
-    pub look_back_length: Option<TimeLength>,
+    pub lookback_duration: Option<CalendarDuration>,
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -178,7 +178,7 @@ pub fn analyze_in_scope(
         analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
-    let file_diagnostics = diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d));
+    let file_diagnostics = diagnostics.into_iter().map(|d| formulas.map_to_file(d));
     (analyzed, file_diagnostics.collect())
 }
 
@@ -237,7 +237,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             look_back: find_earlier_period_read(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
             window_reaches: Vec::new(),
-            look_back_length: None,
+            lookback_duration: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
             let mut conditions = row_conditions(program, checked.root, &formulas.text);
@@ -279,7 +279,7 @@ fn formula_range(text: &str, span: Span) -> Range<usize> {
 }
 
 /// Returns the names that are defined by LET calls in a part of the text. The last argument of LET is its result.
-pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
+pub fn let_variable_names<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
     let calls = ast.calls.iter().filter(|call| within.contains(call.name));
     let calls = calls.filter(|call| call.name.text(text).eq_ignore_ascii_case("let"));
     let pairs = calls.filter_map(|call| Some(ast.arguments(*call).split_last()?.1));
@@ -294,32 +294,32 @@ fn names_used(
     definition: &crate::ast::Definition,
     text: &str,
     within: impl Fn(Span) -> Range<usize>,
-) -> Vec<NameUse> {
-    let bound = names_of_let(ast, text, definition.span);
+) -> Vec<NameOccurrence> {
+    let bound = let_variable_names(ast, text, definition.span);
     let mut names = Vec::new();
     for (expr, span) in ast.nodes_of(definition) {
         match expr {
             Expr::Name => {
                 let name = span.text(text);
                 if !bound.iter().any(|bound| bound.eq_ignore_ascii_case(name)) {
-                    names.push(NameUse {
+                    names.push(NameOccurrence {
                         range: within(*span),
                         qualifier: None,
                         name: name.to_owned(),
-                        frame: timeframe_after(text, *span),
+                        frame: timeframe_text_after(text, *span),
                         contains_frame: false,
                     });
                 }
             }
             Expr::Field | Expr::Model => {
                 let parts = parse::reference(text, *span);
-                names.push(NameUse {
+                names.push(NameOccurrence {
                     range: within(*span),
                     qualifier: parts.view.map(|view| view.text(text).to_owned()),
                     name: parts.field.text(text).to_owned(),
                     frame: match parts.timeframe {
                         Some(frame) => format!("[{}]", frame.text(text)),
-                        None => timeframe_after(text, *span),
+                        None => timeframe_text_after(text, *span),
                     },
                     contains_frame: parts.timeframe.is_some(),
                 });
@@ -332,7 +332,7 @@ fn names_used(
 }
 
 /// Returns the timeframe after a name, with its brackets.
-fn timeframe_after(text: &str, name: Span) -> String {
+fn timeframe_text_after(text: &str, name: Span) -> String {
     let rest = text.get(name.end as usize..).unwrap_or_default();
     let frame = rest
         .starts_with('[')
@@ -357,9 +357,9 @@ fn record_window_kinds(
 ) {
     let nodes = || nodes.clone().map(IrId);
     formula.window_units = nodes().filter_map(|id| find_window_unit(program, id)).collect();
-    let reaches = nodes().filter_map(|id| Some((WindowReach::from_node(program, id)?, within(program.meta(id).span))));
+    let reaches = nodes().filter_map(|id| Some((WindowExtent::from_node(program, id)?, within(program.meta(id).span))));
     formula.window_reaches = reaches.collect();
-    formula.look_back_length = look_back_length(program, nodes());
+    formula.lookback_duration = lookback_duration(program, nodes());
     for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {
@@ -377,28 +377,28 @@ fn record_window_kinds(
 }
 
 /// Returns the longest time by which the windows among the nodes look back. `None` if they may read rows from any time.
-fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Option<TimeLength> {
-    let mut lengths: FxHashMap<IrId, TimeLength> = FxHashMap::default();
-    let mut longest = TimeLength::default();
+fn lookback_duration(program: &Program, nodes: impl Iterator<Item = IrId>) -> Option<CalendarDuration> {
+    let mut lengths: FxHashMap<IrId, CalendarDuration> = FxHashMap::default();
+    let mut longest = CalendarDuration::default();
     for id in nodes {
         let operands = program
             .operands(id)
             .filter_map(|operand| lengths.get(&operand).copied());
-        let inner = operands.fold(TimeLength::default(), TimeLength::longer);
+        let inner = operands.fold(CalendarDuration::default(), CalendarDuration::longer);
         let own = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {
                 let period = program.periods.try_get(period as usize)?;
-                shift_lengths(period.count, period.unit).0
+                shift_distances(period.count, period.unit).0
             }
             Ir::Window { over, .. } => match program.window_frame(over) {
-                WindowFrame::Calendar(range) => calendar_range_lengths(range)?.0,
+                WindowFrame::Calendar(range) => calendar_range_distances(range)?.0,
                 _ => return None,
             },
             Ir::RowLookup { .. } => return None,
-            _ => TimeLength::default(),
+            _ => CalendarDuration::default(),
         };
         let length = own.combine(inner);
-        if length != TimeLength::default() {
+        if length != CalendarDuration::default() {
             lengths.insert(id, length);
             longest = longest.longer(length);
         }

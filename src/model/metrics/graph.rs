@@ -3,15 +3,15 @@
 use formulac_syntax::diag::lists::{join_words, quote_names};
 use rustc_hash::FxHashSet;
 
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::metric_set::MetricSet;
 use super::model_on_metric_sets::{ModelOnMetricSets, unknown_metric_error};
-use super::rows::parse_name_use;
+use super::rows::parse_name_occurrence;
 use super::set_names::ResolvedSetName;
 use crate::Level;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 
@@ -50,7 +50,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Resolves a name in a formula of a metric set.
-    pub fn resolve_in_set(&self, set: usize, formula_name: &str, name: &NameUse) -> SetNameTarget {
+    pub fn resolve_in_set(&self, set: usize, formula_name: &str, name: &NameOccurrence) -> SetNameTarget {
         let metric_set = &self.sets[set];
         match metric_set.resolve_name_in_formula(formula_name, name, |name| self.find_set(name)) {
             ResolvedSetName::Own(index) if metric_set.is_metric(&metric_set.definitions[index]) => {
@@ -146,7 +146,7 @@ impl ModelOnMetricSets<'_> {
     pub fn resolve_in_model(
         &self,
         own_definition: Option<usize>,
-        name: &NameUse,
+        name: &NameOccurrence,
         span: Span,
         keys: &[String],
     ) -> Result<ModelNameTarget, Diagnostic> {
@@ -231,17 +231,17 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns the key to which a name with a timeframe refers, such as `ordered_at[month]`. The key may be spelled
     /// differently: `${orders.ordered_at[month]}`.
-    pub fn find_timeframe_key(&self, name: &NameUse) -> Option<usize> {
+    pub fn find_timeframe_key(&self, name: &NameOccurrence) -> Option<usize> {
         let frame = split_timeframe(&name.frame).1;
         let is_input = |qualifier: &str| match self.kind {
-            SpecOrigin::Periods => self.sets[0].name.eq_ignore_ascii_case(qualifier),
+            SpecKind::Periods => self.sets[0].name.eq_ignore_ascii_case(qualifier),
             _ => self
                 .sets
                 .iter()
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
         let is_same_key = |key: &super::model_on_metric_sets::ModelKey| {
-            let (key_frame, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
+            let (key_frame, column) = (split_timeframe(&key.text).1, parse_name_occurrence(&key.text));
             let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,
                 (Some(key_qualifier), Some(other)) => key_qualifier.eq_ignore_ascii_case(other),
@@ -278,7 +278,7 @@ impl ModelOnMetricSets<'_> {
         for (own_definition, formula) in self.model_formulas() {
             // Skip names in an aggregate, because they are columns and the aggregate itself is reported.
             let calls = &formula.aggregates;
-            let in_call = |name: &&NameUse| {
+            let in_call = |name: &&NameOccurrence| {
                 own_definition.is_some()
                     && formula.level < Level::Window
                     && calls
@@ -293,7 +293,7 @@ impl ModelOnMetricSets<'_> {
                         metrics.push((id, span));
                     }
                     // The names of a step that is treated like a metric set are checked by compiling the step.
-                    Err(fault) if self.kind != SpecOrigin::Periods => faults.push(fault),
+                    Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
                     _ => {}
                 }
             }

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse};
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 use crate::arena::Arena;
 
 /// Maximum length, in bytes, of a formula that replaces the metric's name.
@@ -65,7 +65,7 @@ impl ColumnBuilder<'_> {
                 && column.stage == 0
                 && column.source.is_some();
             if is_free && hidden.iter().all(can_move) {
-                self.inline_into_reader(reader, &hidden);
+                self.inline_into_referencing_column(reader, &hidden);
             } else if !hidden.is_empty() && !column.aggregates && !is_in_base {
                 self.columns.all[reader].stage = column.stage.max(1);
             }
@@ -78,7 +78,7 @@ impl ColumnBuilder<'_> {
     }
 
     /// Inlines the formulas of columns into the formula that reads them.
-    fn inline_into_reader(&mut self, reader: usize, column_uses: &[ColumnUse]) {
+    fn inline_into_referencing_column(&mut self, reader: usize, column_uses: &[ColumnUse]) {
         let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
             return;
         };
@@ -92,7 +92,7 @@ impl ColumnBuilder<'_> {
                 .as_ref()
                 .is_some_and(|(formula, _)| formula.is_operation);
             let (open, close) = if is_operation { ("(", ")") } else { ("", "") };
-            let mut text = TextWithOrigins::default();
+            let mut text = SourceMappedText::default();
             text.write(open, used_column.text.file, used_column.text.span);
             text.append(&used_column.text.formula, 0);
             text.write(close, used_column.text.file, used_column.text.span);

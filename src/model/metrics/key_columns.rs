@@ -10,7 +10,7 @@ use crate::checks::is_identifier;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarPeriod;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -21,7 +21,7 @@ impl ModelOnMetricSets<'_> {
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
         // If a metric set itself is checked, its keys are its `time` and its dimensions. The check of its formulas
         // already covers `time`.
-        if matches!(self.kind, SpecOrigin::Periods | SpecOrigin::WholeSet) {
+        if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
         if key.mapping.is_empty() && key.text.contains(": {") {

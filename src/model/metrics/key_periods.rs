@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use super::formulas::NameUse;
+use super::formulas::NameOccurrence;
 use super::keys::timeframe_unit;
 use super::metric_set::MetricSet;
-use super::rows::parse_name_use;
+use super::rows::parse_name_occurrence;
 use crate::check::constant_period;
 use crate::ir::CalendarPeriod;
 use crate::plan::split_timeframe;
 
 /// Formula that computes a key from a period that determines the key.
 #[derive(Clone, Debug, PartialEq)]
-pub enum FormulaWithinPeriod {
+pub enum PeriodDerivedFormula {
     Timeframe(String),
     /// Parts of a formula, with the name of the period between them.
     Parts {
@@ -25,16 +25,16 @@ pub enum FormulaWithinPeriod {
 impl MetricSet {
     /// Returns the column and the timeframe of a key. The key may be a dimension such as `month = ordered_at[month]`,
     /// or the metric set's `time` if it has a grain. `None` if the key does not truncate a time.
-    pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let date_part = self.date_part_of(key);
+    pub fn column_and_timeframe<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let date_part = self.column_and_date_part(key);
         date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
     }
 
-    /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
-    /// that is not a period, such as `month_name`.
-    pub fn date_part_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+    /// Returns the column and the timeframe of a key like [`Self::column_and_timeframe`]. The timeframe may be a part
+    /// of a date that is not a period, such as `month_name`.
+    pub fn column_and_date_part<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         // The time column can be a dimension that is computed from a number, for example from a year.
-        if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
+        if let ((column, ""), Some(grain)) = (split_timeframe(key), self.time_column_grain(split_timeframe(key).0)) {
             return Some((column, grain.to_owned()));
         }
         let mut text = key;
@@ -49,7 +49,7 @@ impl MetricSet {
         let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
             let frame = self
-                .grain_of(column)
+                .time_column_grain(column)
                 .or_else(|| Some(self.periods.get(&column.to_lowercase())?.frame.as_str()));
             return Some((column, frame?.to_owned()));
         }
@@ -62,15 +62,20 @@ impl MetricSet {
 
     /// Returns the timeframe of a key if the key has the same value for all dates of a period, such as `year` for
     /// `ordered_at[year]` and the period `ordered_at[month]`. The period may also be a date.
-    pub fn timeframe_within(&self, key: &str, period: &str, fiscal_month_offset: Option<u8>) -> Option<String> {
-        let (column, timeframe) = self.date_part_of(key)?;
+    pub fn timeframe_derived_from_period(
+        &self,
+        key: &str,
+        period: &str,
+        fiscal_month_offset: Option<u8>,
+    ) -> Option<String> {
+        let (column, timeframe) = self.column_and_date_part(key)?;
         let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
         let date = || is_date().then(|| (period, "day".to_owned()));
-        let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
+        let (of_period, frame) = self.column_and_timeframe(period).or_else(date)?;
         let is_within = containing_period(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
         let origins = self
-            .timeframe_origin(column, &timeframe)
-            .zip(self.timeframe_origin(of_period, &frame));
+            .timeframe_source_date(column, &timeframe)
+            .zip(self.timeframe_source_date(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
             || self.is_same_period(column, period)
             || origins.is_some_and(|(first_origin, other)| first_origin == other);
@@ -79,16 +84,16 @@ impl MetricSet {
 
     /// Returns the formula of a key if the key has the same value for all dates of a period, such as `YEAR(ordered_at)`
     /// for the period `ordered_at[month]`.
-    pub fn formula_within(
+    pub fn formula_derived_from_period(
         &self,
         key: &str,
         period: &str,
         fiscal_month_offset: Option<u8>,
-    ) -> Option<FormulaWithinPeriod> {
-        if let Some(timeframe) = self.timeframe_within(key, period, fiscal_month_offset) {
-            return Some(FormulaWithinPeriod::Timeframe(timeframe));
+    ) -> Option<PeriodDerivedFormula> {
+        if let Some(timeframe) = self.timeframe_derived_from_period(key, period, fiscal_month_offset) {
+            return Some(PeriodDerivedFormula::Timeframe(timeframe));
         }
-        let (column, frame) = self.timeframe_of(period)?;
+        let (column, frame) = self.column_and_timeframe(period)?;
         let frame = containing_period(&frame)?;
         let formula = self
             .definition_of_key(key)
@@ -112,24 +117,24 @@ impl MetricSet {
         }
         parts.push(formula.text.get(end..)?.to_owned());
         let timeframe = shortest.name().to_owned();
-        Some(FormulaWithinPeriod::Parts { parts, timeframe })
+        Some(PeriodDerivedFormula::Parts { parts, timeframe })
     }
 
     /// Returns whether a key is computed only from the date of a period, and is itself a period or contains a year.
     /// Other parts of a date, such as the weekday, recur in every long period.
     pub fn is_period_of_same_date(&self, key: &str, period: &str) -> bool {
-        let Some((column, _)) = self.timeframe_of(period) else {
+        let Some((column, _)) = self.column_and_timeframe(period) else {
             return false;
         };
         let Some(formula) = self.definition_of_key(key) else {
-            let key = self.timeframe_of(key);
+            let key = self.column_and_timeframe(key);
             return key.is_some_and(|(of_key, _)| self.is_same_column(of_key, column));
         };
-        let is_of_date = |name: &NameUse| {
+        let is_of_date = |name: &NameOccurrence| {
             let text = formula.text.get(name.range.clone());
             text.is_some_and(|text| self.is_same_column(text, column))
         };
-        let has_year = |name: &NameUse| match name.frame.trim_matches(['[', ']']) {
+        let has_year = |name: &NameOccurrence| match name.frame.trim_matches(['[', ']']) {
             "" => constant_period_of_call(&formula.text, &name.range).is_some_and(|(_, has_year)| has_year),
             timeframe => CalendarPeriod::from_name(timeframe).is_some(),
         };
@@ -137,13 +142,13 @@ impl MetricSet {
     }
 
     /// Returns the date from which an earlier step has computed a column with this timeframe.
-    pub fn timeframe_origin(&self, column: &str, frame: &str) -> Option<&str> {
+    pub fn timeframe_source_date(&self, column: &str, frame: &str) -> Option<&str> {
         let input_timeframe = self.periods.get(&column.to_lowercase())?;
         (input_timeframe.frame == frame).then_some(input_timeframe.origin.as_str())
     }
 
     /// Returns the grain of the metric set's `time`, if `time` names this column and has a grain.
-    pub fn grain_of(&self, column: &str) -> Option<&str> {
+    pub fn time_column_grain(&self, column: &str) -> Option<&str> {
         let time = self
             .time
             .as_ref()
@@ -155,7 +160,7 @@ impl MetricSet {
     /// dimension `ordered_at[month]`.
     pub fn is_same_period(&self, first_key: &str, other: &str) -> bool {
         let (Some((first_column, frame)), Some((other, of_other))) =
-            (self.timeframe_of(first_key), self.timeframe_of(other))
+            (self.column_and_timeframe(first_key), self.column_and_timeframe(other))
         else {
             return false;
         };
@@ -164,7 +169,7 @@ impl MetricSet {
 
     /// Returns whether two names are the same column. One of them may be qualified with the metric set's relation.
     fn is_same_column(&self, left_name: &str, other: &str) -> bool {
-        let (first_name, other) = (parse_name_use(left_name), parse_name_use(other));
+        let (first_name, other) = (parse_name_occurrence(left_name), parse_name_occurrence(other));
         let is_input = |name: &str| {
             [self.input_name(), self.name.clone()]
                 .iter()

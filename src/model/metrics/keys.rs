@@ -2,8 +2,8 @@
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::formulas::NameUse;
-use super::key_periods::FormulaWithinPeriod;
+use super::formulas::NameOccurrence;
+use super::key_periods::PeriodDerivedFormula;
 use super::metric_set::{MetricSet, MetricSetTime};
 use super::model_on_metric_sets::{ListedMetric, ModelKey, ModelOnMetricSets};
 use super::step_text::{DefinitionText, TextWithPosition};
@@ -13,7 +13,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 
@@ -69,27 +69,28 @@ pub fn first_day_formula(period: &str, fiscal_offset: Option<u8>) -> String {
 
 /// Key with the same value for all dates of another key's period, such as the year of a month.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeyWithinPeriod {
+pub struct PeriodDeterminedKey {
     pub key_index: usize,
-    formula: FormulaWithinPeriod,
+    formula: PeriodDerivedFormula,
     fiscal_offset: Option<u8>,
 }
 
-impl KeyWithinPeriod {
+impl PeriodDeterminedKey {
     /// Returns the formula that computes the key from the name of the other key.
     pub fn formula(&self, period: &str) -> String {
         let period = quote_formula_name(period);
         match &self.formula {
-            FormulaWithinPeriod::Timeframe(timeframe) => {
+            PeriodDerivedFormula::Timeframe(timeframe) => {
                 first_day_formula(&format!("{period}[{timeframe}]"), self.fiscal_offset)
             }
-            FormulaWithinPeriod::Parts { parts, .. } => parts.join(&period),
+            PeriodDerivedFormula::Parts { parts, .. } => parts.join(&period),
         }
     }
 
     /// Returns the timeframe of the key, or the shortest timeframe in its formula.
     pub fn timeframe(&self) -> &str {
-        let (FormulaWithinPeriod::Timeframe(timeframe) | FormulaWithinPeriod::Parts { timeframe, .. }) = &self.formula;
+        let (PeriodDerivedFormula::Timeframe(timeframe) | PeriodDerivedFormula::Parts { timeframe, .. }) =
+            &self.formula;
         timeframe
     }
 }
@@ -144,7 +145,7 @@ impl ModelOnMetricSets<'_> {
             }
             let is_named = self.is_referenced_key(&key.text, &name);
             for set in set_indexes {
-                match self.key_in_metric_set(compiler, *set, key, &name, is_named) {
+                match self.resolve_key_in_metric_set(compiler, *set, key, &name, is_named) {
                     Ok(set_key) => keys.set_keys[*set].push(set_key),
                     Err(fault) => faults.push(fault),
                 }
@@ -176,13 +177,18 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the other keys that a period determines in every metric set.
-    pub fn keys_within_period(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
+    pub fn keys_determined_by_period(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        period: usize,
+    ) -> Vec<PeriodDeterminedKey> {
         let within = |index: usize| {
             let mut of_sets = self.sets.iter().zip(&keys.set_keys).filter_map(|(set, of_set)| {
                 let (key, period) = (of_set.try_get(index)?, of_set.try_get(period)?);
                 let offset = self.fiscal_offset(compiler, set);
-                let formula = set.formula_within(&key.column, &period.column, offset);
-                Some(formula.map(|formula| KeyWithinPeriod {
+                let formula = set.formula_derived_from_period(&key.column, &period.column, offset);
+                Some(formula.map(|formula| PeriodDeterminedKey {
                     key_index: index,
                     formula,
                     fiscal_offset: key.fiscal_offset,
@@ -241,7 +247,7 @@ impl ModelOnMetricSets<'_> {
             is_plain && self.sets[set].is_time(&key.column)
         };
         let key_index = (0..self.keys.len()).find(|index| set_indexes.iter().all(|set| is_time(*index, *set)));
-        let Some(index) = key_index.filter(|_| self.kind != SpecOrigin::Periods) else {
+        let Some(index) = key_index.filter(|_| self.kind != SpecKind::Periods) else {
             return;
         };
         let mut sets = set_indexes
@@ -282,8 +288,8 @@ impl ModelOnMetricSets<'_> {
     fn is_referenced_key(&self, text: &str, name: &str) -> bool {
         let is_key_name =
             |candidate: &str| candidate.eq_ignore_ascii_case(text) || candidate.eq_ignore_ascii_case(name);
-        let is_key = |name_use: &NameUse| {
-            self.find_timeframe_key(name_use)
+        let is_key = |name_occurrence: &NameOccurrence| {
+            self.find_timeframe_key(name_occurrence)
                 .is_some_and(|key| is_key_name(&self.keys[key].text))
         };
         let mut formulas = self.model_formulas();
@@ -291,7 +297,7 @@ impl ModelOnMetricSets<'_> {
             formula
                 .names
                 .iter()
-                .any(|name_use| is_key_name(&name_use.name) || is_key(name_use))
+                .any(|name_occurrence| is_key_name(&name_occurrence.name) || is_key(name_occurrence))
         })
     }
 
@@ -304,7 +310,7 @@ impl ModelOnMetricSets<'_> {
             true => self.sets.len() == 1,
             false => relation.is_some_and(|relation| relation.position(word).is_some()),
         };
-        self.kind != SpecOrigin::Periods
+        self.kind != SpecKind::Periods
             && period_unit(word).is_some()
             && set.position_by_any_name(word).is_none()
             && !is_column()
@@ -312,7 +318,7 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns whether a key hides the `time` of a metric set: the model reads several metric sets, and the key is a
     /// period of the `time` but has the same name. In this case, formulas must qualify the `time`.
-    fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
+    fn shadows_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
         let name = match key.key_column_of_set(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
             Some(_) => key.text.clone(),
@@ -334,7 +340,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the key of one metric set.
-    fn key_in_metric_set(
+    fn resolve_key_in_metric_set(
         &self,
         compiler: &Compiler,
         set: usize,
@@ -377,7 +383,7 @@ impl ModelOnMetricSets<'_> {
             .filter(|_| !is_period);
         let current = metric_set.key_with_current_name(&text).filter(|_| !is_period);
         text = current.or(shared).unwrap_or(text);
-        let (base, frame) = metric_set.timeframe_of(&text).unzip();
+        let (base, frame) = metric_set.column_and_timeframe(&text).unzip();
         let time = metric_set.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
         let period = frame.as_deref().filter(|_| time.is_some()).and_then(timeframe_unit);
@@ -393,19 +399,19 @@ impl ModelOnMetricSets<'_> {
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
         let frame = frame.filter(|frame| period_unit(frame).is_some());
-        let hides_time = |key: &ModelKey| self.hides_time(compiler, metric_set, key);
-        let hidden = metric_set.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
+        let shadows_time = |key: &ModelKey| self.shadows_time(compiler, metric_set, key);
+        let hidden = metric_set.time.as_ref().filter(|_| self.keys.iter().any(shadows_time));
         let text = match (hidden, time) {
             (Some(hidden), _) => MetricSetTime::qualified(
                 &text,
                 &hidden.column,
                 &format!("{}.{}", metric_set.input_name(), hidden.column),
             ),
-            (None, Some(time)) => metric_set.with_qualified_time(compiler, time, &text),
+            (None, Some(time)) => metric_set.qualify_time_in_key(compiler, time, &text),
             (None, None) => text,
         };
         // In a step with `from`, `ordered_at[fiscal_year]` is a year number instead of a date.
-        let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecOrigin::Periods;
+        let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
         let fiscal_offset = period
             .filter(|_| is_year)
             .and_then(|_| self.fiscal_offset(compiler, metric_set));
@@ -459,7 +465,7 @@ impl ModelOnMetricSets<'_> {
         }
         if set_indexes.iter().all(|set| {
             let set = &self.sets[*set];
-            self.is_period(compiler, set, &key.text) || set.grain_of(&key.text) == Some(&key.text)
+            self.is_period(compiler, set, &key.text) || set.time_column_grain(&key.text) == Some(&key.text)
         }) {
             return None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in_scope};
+use super::formulas::{AnalysisScope, MetricFormula, NameOccurrence, analyze_in_scope};
 use super::keys::relation_name;
 use super::set_checks::{
     report_invalid_dates, report_invalid_input, report_time_with_timeframe, report_unsupported_joins,
@@ -143,7 +143,7 @@ impl MetricSet {
 
     /// Returns a key or formula for a period of the metric set's `time`. The time column is qualified if a join makes
     /// it ambiguous.
-    pub fn with_qualified_time(&self, compiler: &Compiler, time: &MetricSetTime, key: &str) -> String {
+    pub fn qualify_time_in_key(&self, compiler: &Compiler, time: &MetricSetTime, key: &str) -> String {
         MetricSetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
 
@@ -164,9 +164,9 @@ impl MetricSet {
     }
 
     /// Returns the definition that has the name of the metric set's time column and reads this column.
-    pub fn definition_hiding_time(&self) -> Option<&MetricFormula> {
+    pub fn definition_shadowing_time(&self) -> Option<&MetricFormula> {
         let formula = &self.definitions[self.position(&self.time.as_ref()?.column)?];
-        let is_own = |name: &NameUse| name.name.eq_ignore_ascii_case(&formula.name);
+        let is_own = |name: &NameOccurrence| name.name.eq_ignore_ascii_case(&formula.name);
         formula.names.iter().any(is_own).then_some(formula)
     }
 
@@ -176,7 +176,7 @@ impl MetricSet {
         let Some(MetricSetTime { column, .. }) = &self.time else {
             return false;
         };
-        let is_declared = self.map_column(compiler, column, |column| !column.is_nullable()) == Some(true);
+        let is_declared = self.column_property(compiler, column, |column| !column.is_nullable()) == Some(true);
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
         // A definition with the name of the column may be NULL even if the filter compares the column.
@@ -186,10 +186,10 @@ impl MetricSet {
     }
 
     fn column_type(&self, compiler: &Compiler, name: &str) -> Option<Type> {
-        self.map_column(compiler, name, Column::ty)
+        self.column_property(compiler, name, Column::ty)
     }
 
-    fn map_column<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
+    fn column_property<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
         let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
         Some(property(relation.columns().get(relation.position(name)?)?))
     }
@@ -415,12 +415,12 @@ impl MetricSets {
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
         let name = name.to_lowercase();
         let set = self.by_name.get(&name);
-        lookups::add_lookup(|| RecordedLookup::MetricSet(name));
+        lookups::record_lookup(|| RecordedLookup::MetricSet(name));
         set
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
-        lookups::add_lookup(|| RecordedLookup::Everything);
+        lookups::record_lookup(|| RecordedLookup::Everything);
         self.by_name.values()
     }
 

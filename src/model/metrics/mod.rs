@@ -10,7 +10,7 @@
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
 //! ```
 //!
-//! [`TextWithOrigins`] maps each byte of the expanded spec to the byte of the file from which it comes, so that
+//! [`SourceMappedText`] maps each byte of the expanded spec to the byte of the file from which it comes, so that
 //! diagnostics refer to the original files.
 
 mod aggregates;
@@ -56,11 +56,11 @@ pub use compile::UncompiledModelOnMetricSets;
 #[cfg(feature = "interpreter")]
 pub use expand::expand_periods;
 pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
-pub use formulas::{MetricFormula, analyze, names_of_let};
+pub use formulas::{MetricFormula, analyze, let_variable_names};
 pub use keys::period_unit;
 pub use metric_set::{INHERITED_SETTINGS, MetricSet, MetricSetWithErrors, MetricSets, is_metric_set};
 pub use model_on_metric_sets::{find_step_over_metric_sets, listed_metrics};
 pub use period_steps::period_steps;
 pub use set_changes::MetricChange;
-pub use step_text::node_text;
+pub use step_text::format_node_inline;
 pub use total_source::AggregatingStep;

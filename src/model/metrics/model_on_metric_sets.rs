@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use formulac_syntax::diag::lists::{join_first, join_words, quote_names};
+use formulac_syntax::diag::lists::{join_words, join_words_up_to, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, analyze};
@@ -12,7 +12,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::keys::{METRIC_SET_STEP, MODEL, STEP};
-use crate::load::{SpannedText, SpecLoader, SpecOrigin, Step};
+use crate::load::{SpannedText, SpecKind, SpecLoader, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -76,7 +76,7 @@ pub struct ModelOnMetricSets<'y> {
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
-    pub kind: SpecOrigin,
+    pub kind: SpecKind,
     /// Names of the spec's steps and of the steps generated so far, in lower case.
     pub taken_names: FxHashSet<String>,
 }
@@ -105,7 +105,7 @@ pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&'y Node, &'y str),
-    kind: SpecOrigin,
+    kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<ModelOnMetricSets<'y>> {
     let step_node = find_step_over_metric_sets(root)?;
@@ -119,7 +119,7 @@ pub fn read_model<'y>(
             loader.check_keys(root, &[&METRIC_SET_STEP, &MODEL, &STEP]);
         }
     }
-    loader.kind = SpecOrigin::OverSets;
+    loader.kind = SpecKind::OverSets;
     report_input_keys(&mut loader, root, step_node);
     // Read the step without `group_by`, because its formulas read metrics, which already have one value per row. The
     // keys in `group_by` are resolved in the metric sets. The names of the step's keys have already been checked.
@@ -339,7 +339,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the index of a metric set, and adds the metric set if it is new.
-    fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
+    fn add_metric_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let is_same_set = |metric_set: &Arc<MetricSet>| metric_set.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(is_same_set).unwrap_or_else(|| {
             self.sets.push(Arc::clone(set));
@@ -378,11 +378,11 @@ impl ModelOnMetricSets<'_> {
             faults.push(unknown_set_error(set_name, *span, sets, None));
             return;
         };
-        let index = self.add_set(set);
+        let index = self.add_metric_set(set);
         if metric == "*" {
             for (metric, formula) in set.definitions.iter().enumerate() {
                 // These errors are reported when the metric set itself is checked.
-                if formula.is_broken && self.kind != SpecOrigin::WholeSet {
+                if formula.is_broken && self.kind != SpecKind::WholeSet {
                     faults.push(invalid_metric_error(set, formula, *span));
                 } else if set.is_metric(formula) {
                     self.listed_metrics.push(ListedMetric {
@@ -448,13 +448,13 @@ impl ModelOnMetricSets<'_> {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
             // The errors in the metric set itself have already been reported.
-            let is_checked = self.kind == SpecOrigin::WholeSet && next == 0;
+            let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let set_faults = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(set_faults.map(|fault| self.to_model_error(&set, fault)));
             for name in &set.sets {
                 match sets.get(name) {
                     Some(base_set) => {
-                        self.add_set(base_set);
+                        self.add_metric_set(base_set);
                     }
                     None => faults.push(unknown_set_error(name, self.span, sets, Some(&set))),
                 }
@@ -498,11 +498,11 @@ impl ModelOnMetricSets<'_> {
         }
     }
 
-    /// Returns the file number of a metric set in a [`TextWithOrigins`](super::text_with_origins::TextWithOrigins). A
+    /// Returns the file number of a metric set in a [`SourceMappedText`](super::text_with_origins::SourceMappedText). A
     /// step that is treated like a metric set is in the spec, which is file 0.
     pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
-            SpecOrigin::Periods => 0,
+            SpecKind::Periods => 0,
             _ => set as u16 + 1,
         }
     }
@@ -567,7 +567,7 @@ pub fn unknown_metric_error(set: &MetricSet, name: &str, span: Span) -> Diagnost
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let metric_list = join_first(&quote_names(names()), 12);
+            let metric_list = join_words_up_to(&quote_names(names()), 12);
             fault.with_help(format!("the metrics of the set are {metric_list}"))
         }
     }

@@ -4,14 +4,14 @@
 use formulac_syntax::lex::quote_formula_name;
 
 use super::columns::FormulaReplacement;
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
 use super::metric_set::MetricSet;
 use super::model_on_metric_sets::ModelOnMetricSets;
-use super::rows::parse_name_use;
+use super::rows::parse_name_occurrence;
 use super::step_text::{DefinitionText, StepText, StepTextProjection, TextWithPosition};
-use super::text_with_origins::{TextWithOrigins, remove_special_characters};
+use super::text_with_origins::{SourceMappedText, remove_special_characters};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::load::SpecLoader;
@@ -38,7 +38,7 @@ pub struct RuleColumn {
 impl RuleColumn {
     /// Adds the definition of a timeframe to the step, unless the step already has this definition. The timeframe
     /// becomes a separate column.
-    fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameUse, file: u16) {
+    fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameOccurrence, file: u16) {
         let base = match &column.qualifier {
             Some(qualifier) => format!("{qualifier}.{}", column.name),
             None => column.name.clone(),
@@ -51,9 +51,15 @@ impl RuleColumn {
         }
     }
 
-    /// Returns the name of the output column. A timeframe has a similar name if a definition of the metric set, a column
-    /// in `columns` or another key has the preferred name.
-    fn unused_name(&self, column: &NameUse, set: &MetricSet, keys: &Arena<MetricSetKey>, columns: &[String]) -> String {
+    /// Returns the name of the output column. A timeframe has a similar name if a definition of the metric set, a
+    /// column in `columns` or another key has the preferred name.
+    fn unused_name(
+        &self,
+        column: &NameOccurrence,
+        set: &MetricSet,
+        keys: &Arena<MetricSetKey>,
+        columns: &[String],
+    ) -> String {
         let name = self.output_name(column);
         if !self.name.contains('[') {
             return name;
@@ -70,7 +76,7 @@ impl RuleColumn {
 
     /// Returns the name of the column or timeframe after the relations of the metric set are joined. `name` is the
     /// column.
-    fn output_name(&self, name: &NameUse) -> String {
+    fn output_name(&self, name: &NameOccurrence) -> String {
         let name = name_after_joins(name);
         match split_timeframe(&self.name) {
             (_, "") => name,
@@ -164,7 +170,8 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Splits a grouped step that reads the rows of a metric set into two steps: one finds the last or first rows of
-    /// each group, and one computes `aggregates` from these rows. `end_of_name` distinguishes the steps of similar rules.
+    /// each group, and one computes `aggregates` from these rows. `end_of_name` distinguishes the steps of similar
+    /// rules.
     pub fn split_by_non_additive_rule(
         &self,
         compiler: &Compiler,
@@ -187,14 +194,14 @@ impl ModelOnMetricSets<'_> {
                 "{}_with_{first}_{}{end_of_name}",
                 self.sets[set].name,
                 rule.time
-                    .output_name(&parse_name_use(split_timeframe(&rule.time.name).0))
+                    .output_name(&parse_name_occurrence(split_timeframe(&rule.time.name).0))
             )),
             finds_last_rows: true,
             group_by: Vec::new(),
             ..grouped
         };
         let mut column_names: Vec<String> = Vec::new();
-        let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
+        let mut flatten = |name: &NameOccurrence, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
             match &name.qualifier {
                 _ if rows.has_definition(&flat) || column_names.contains(&flat) => {}
@@ -215,7 +222,7 @@ impl ModelOnMetricSets<'_> {
         }
         let column_in_set = |column: &RuleColumn| {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
-            self.column_name_distinct_from_keys(set, "", &parse_name_use(&name), keys)
+            self.column_name_distinct_from_keys(set, "", &parse_name_occurrence(&name), keys)
         };
         let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)
             .chain(&rule.per)
@@ -234,7 +241,7 @@ impl ModelOnMetricSets<'_> {
                 rows.definitions
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.has_definition(&name) {
-                flatten(&parse_name_use(&name), span, &mut rows);
+                flatten(&parse_name_occurrence(&name), span, &mut rows);
             }
             key_names.push(name);
         }
@@ -260,7 +267,7 @@ impl ModelOnMetricSets<'_> {
         }
         rows.partition_by = Some(partition);
         rows.keep = (!column_names.is_empty()).then_some(StepTextProjection::Columns(column_names));
-        let filter = TextWithOrigins::generated(&format!("{over} = {bound_name}"), file, span);
+        let filter = SourceMappedText::generated(&format!("{over} = {bound_name}"), file, span);
         let step = StepText {
             name,
             filter: Some(filter),
@@ -273,7 +280,7 @@ impl ModelOnMetricSets<'_> {
 }
 
 /// Returns the name of a column after the relations of a metric set are joined.
-pub fn name_after_joins(name: &NameUse) -> String {
+pub fn name_after_joins(name: &NameOccurrence) -> String {
     match &name.qualifier {
         Some(qualifier) => format!("{qualifier}_{}", name.name),
         None => name.name.clone(),

@@ -3,7 +3,7 @@
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
 use super::metric_set::{MetricSet, MetricSets};
@@ -11,7 +11,7 @@ use super::model_on_metric_sets::ModelOnMetricSets;
 use super::set_names::ResolvedSetName;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::schema::lookups::{self, RecordedLookup};
 use crate::span::Span;
@@ -121,7 +121,7 @@ impl MetricSet {
         let deprecated = self.properties(name)?.get("deprecated")?;
         let until = deprecated.text_at("until");
         if until.is_some() {
-            lookups::add_lookup(|| RecordedLookup::CurrentDate);
+            lookups::record_lookup(|| RecordedLookup::CurrentDate);
         }
         let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
         let full = format!("{}.{name}", self.name);
@@ -167,7 +167,7 @@ impl ModelOnMetricSets<'_> {
 
     /// Warns about a metric that a formula of the model calls by its former name. A name that the model gives to a
     /// column is not reported.
-    pub fn check_former_name(&self, id: MetricId, name: &NameUse, span: Span, faults: &mut Vec<Diagnostic>) {
+    pub fn check_former_name(&self, id: MetricId, name: &NameOccurrence, span: Span, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];
         let is_column = name.qualifier.is_none()
             && self
@@ -198,7 +198,7 @@ impl ModelOnMetricSets<'_> {
             let deprecation = |name: &str, span: Span| {
                 let index = metric_set
                     .position_by_any_name(name)
-                    .filter(|_| self.kind != SpecOrigin::WholeSet);
+                    .filter(|_| self.kind != SpecKind::WholeSet);
                 metric_set.deprecation_warning(index?, span, today)
             };
             for key in &self.keys {
@@ -248,13 +248,13 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the current name of a dimension that a filter of the model calls by its former name.
-    pub fn current_name_in_filter(&self, set: usize, name: &NameUse) -> Option<&str> {
+    pub fn current_name_in_filter(&self, set: usize, name: &NameOccurrence) -> Option<&str> {
         let is_plain = name.qualifier.is_none();
         self.sets[set].current_dimension(&name.name).filter(|_| is_plain)
     }
 
     /// Returns the position of the key to which a name in a filter of the model refers.
-    pub fn key_of_filter_name(&self, name: &NameUse) -> Option<usize> {
+    pub fn key_of_filter_name(&self, name: &NameOccurrence) -> Option<usize> {
         let is_key = |text: &str| name.qualifier.is_none() && text.eq_ignore_ascii_case(&name.name);
         self.keys.iter().position(|key| is_key(&key.text))
     }
@@ -267,13 +267,13 @@ impl ModelOnMetricSets<'_> {
         &self,
         set: usize,
         formula_name: &str,
-        name: &NameUse,
+        name: &NameOccurrence,
         keys: &Arena<MetricSetKey>,
-    ) -> NameUse {
+    ) -> NameOccurrence {
         let is_hidden = name.qualifier.is_none()
-            && position_of_hiding_key(&name.name, keys).is_some()
+            && position_of_shadowing_key(&name.name, keys).is_some()
             && self.resolve_in_set(set, formula_name, name) == SetNameTarget::Column;
-        NameUse {
+        NameOccurrence {
             qualifier: match is_hidden {
                 true => Some(self.sets[set].input_name()),
                 false => name.qualifier.clone(),
@@ -283,13 +283,13 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Reports a key that has the name of its metric set's `time`, but a different value.
-    pub fn report_keys_hiding_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+    pub fn report_keys_shadowing_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
             let Some(time) = metric_set.time.as_ref() else { continue };
             let set_keys = &keys.set_keys[*set];
             let is_column = metric_set.position(&time.column).is_none();
-            let hiding = position_of_hiding_key(&time.column, set_keys);
+            let hiding = position_of_shadowing_key(&time.column, set_keys);
             // In a model built on several metric sets, a period of `time` is computed from the qualified time column.
             let is_period = |index: &usize| self.sets.len() > 1 && set_keys[*index].period.is_some();
             if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
@@ -309,7 +309,7 @@ impl ModelOnMetricSets<'_> {
 
 /// Returns the position of the key that hides this name. In the step that reads the metric set's rows, this key is a
 /// definition with the same name.
-fn position_of_hiding_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
+fn position_of_shadowing_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
     keys.iter().position(|key| {
         let definition = key.definition.as_ref();
         definition.is_some_and(|definition| definition.name.eq_ignore_ascii_case(name))

@@ -8,7 +8,7 @@ use super::metric_set::MetricSet;
 use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 
 impl ModelOnMetricSets<'_> {
     /// Warns about a key that is a column, although it has the name of a period of the set's `time`.
@@ -64,7 +64,7 @@ impl ModelOnMetricSets<'_> {
         key: &'s ModelKey,
         set_indexes: &'s [usize],
     ) -> impl Iterator<Item = &'s MetricSet> {
-        let is_word = self.kind == SpecOrigin::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
+        let is_word = self.kind == SpecKind::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
         let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
         sets.filter(move |set| {
             let is_defined = set.is_time(&key.text) || set.position_by_any_name(&key.text).is_some();

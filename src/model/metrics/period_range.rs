@@ -6,13 +6,13 @@ use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{MetricSetKey, ModelKeys, first_day_formula};
 use super::model_on_metric_sets::ModelOnMetricSets;
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{SpannedText, SpecOrigin, Step};
+use crate::load::{SpannedText, SpecKind, Step};
 use crate::span::Span;
-use crate::time_range::TimeLength;
+use crate::time_range::CalendarDuration;
 use crate::yaml::Node;
 
 /// Value of `since` or `until`, as a formula for a date.
@@ -93,17 +93,17 @@ impl PeriodBound {
     }
 
     /// Returns the value of a key in the period that contains the date.
-    pub fn key_value(&self, key: &MetricSetKey) -> Option<String> {
+    pub fn key_value_at_bound(&self, key: &MetricSetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
         Some(match key.fiscal_offset {
-            Some(_) => self.period_days(frame, key.fiscal_offset).0,
+            Some(_) => self.period_boundaries(frame, key.fiscal_offset).0,
             None => self.period(frame),
         })
     }
 
     /// Returns the value of a key in the earlier of two periods.
-    pub fn earlier_value(&self, other: &Self, key: &MetricSetKey) -> Option<String> {
-        let (first_value, two) = (self.key_value(key)?, other.key_value(key)?);
+    pub fn earlier_key_value(&self, other: &Self, key: &MetricSetKey) -> Option<String> {
+        let (first_value, two) = (self.key_value_at_bound(key)?, other.key_value_at_bound(key)?);
         Some(match (self.date, other.date) {
             (Some(of_one), Some(of_two)) if of_one <= of_two => first_value,
             (Some(_), Some(_)) => two,
@@ -113,7 +113,7 @@ impl PeriodBound {
 
     /// Returns a day that is at least this length before the period that contains the date. `None` for a day before the
     /// first year of the calendar.
-    fn day_before(&self, length: TimeLength, (frame, fiscal_offset): (&str, Option<u8>)) -> Option<String> {
+    fn day_before(&self, length: CalendarDuration, (frame, fiscal_offset): (&str, Option<u8>)) -> Option<String> {
         let seconds = length.seconds.saturating_add(86_399) / 86_400;
         let days = length.days.saturating_add(length.clamped_days).saturating_add(seconds);
         let months = length.months;
@@ -141,7 +141,7 @@ impl PeriodBound {
             let (year, month, day) = parse_iso_date(&check::shift_date(&date, 0, -days)?)?;
             return Some(format!("DATE({year}, {month}, {day})"));
         }
-        let (mut start, _) = self.period_days(frame, fiscal_offset);
+        let (mut start, _) = self.period_boundaries(frame, fiscal_offset);
         if months > 0 {
             start = format!("EDATE({start}, -{months})");
         }
@@ -151,7 +151,7 @@ impl PeriodBound {
     /// Returns the formula for the period that contains the date. A fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, timeframe_months_and_offset(frame, None)) {
-            (Some(_), Some(_)) => self.period_days(frame, None).0,
+            (Some(_), Some(_)) => self.period_boundaries(frame, None).0,
             (Some(_), None) if frame == "day" => self.formula.clone(),
             _ => format!("{}[{frame}]", self.formula),
         }
@@ -159,7 +159,7 @@ impl PeriodBound {
 
     /// Returns the first day of the period that contains the date, and the first day after the period. `None` for a day
     /// after the last year of the calendar.
-    fn period_days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
+    fn period_boundaries(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
         let formula = &self.formula;
         let months = timeframe_months_and_offset(frame, fiscal_offset);
         if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
@@ -199,20 +199,20 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns how far before `since` the model reads rows, because windows along the time key read earlier periods.
     /// `None` if the model may read rows from any time.
-    pub fn look_back_length(&self, keys: &ModelKeys, columns: &ModelColumns) -> Option<TimeLength> {
+    pub fn lookback_duration(&self, keys: &ModelKeys, columns: &ModelColumns) -> Option<CalendarDuration> {
         let is_along_time = match &self.order_by {
-            None => self.kind != SpecOrigin::Periods,
+            None => self.kind != SpecKind::Periods,
             Some(order) => {
-                let ordered = self.keys_of_order(keys, order);
+                let ordered = self.keys_in_order(keys, order);
                 let is_period = |index: &usize| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some());
                 // The formulas of a step with periods were analyzed with the step's own order. For all other models,
                 // the lengths assume an ascending order.
-                let is_ascending = self.kind == SpecOrigin::Periods || order.iter().all(|entry| !entry.descending);
+                let is_ascending = self.kind == SpecKind::Periods || order.iter().all(|entry| !entry.descending);
                 let are_keys = ordered.len() == order.len();
                 is_ascending && are_keys && ordered.into_iter().find(is_period) == keys.time
             }
         };
-        let length = columns.look_back_length().filter(|_| is_along_time)?;
+        let length = columns.lookback_duration().filter(|_| is_along_time)?;
         self.step.get("fill").is_none().then_some(length)
     }
 
@@ -224,8 +224,8 @@ impl ModelOnMetricSets<'_> {
         compiler: &Compiler,
         set: usize,
         (keys, time): (&[MetricSetKey], Option<usize>),
-        look_back: Option<TimeLength>,
-    ) -> Vec<TextWithOrigins> {
+        look_back: Option<CalendarDuration>,
+    ) -> Vec<SourceMappedText> {
         let frame = time.and_then(|time| keys.get(time)?.timeframe());
         let Some(time) = &self.sets[set].time else {
             return Vec::new();
@@ -235,7 +235,7 @@ impl ModelOnMetricSets<'_> {
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
         // In a condition on rows, the name refers to the column, so a reference to a definition with this name is
         // replaced with the definition's formula.
-        let defined = self.sets[set].definition_hiding_time();
+        let defined = self.sets[set].definition_shadowing_time();
         let column = defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text));
         let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
@@ -243,12 +243,12 @@ impl ModelOnMetricSets<'_> {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || look_back.is_some()) else {
                 continue;
             };
-            let (start, after) = bound.period_days(frame, fiscal_offset);
+            let (start, after) = bound.period_boundaries(frame, fiscal_offset);
             let condition = match (
                 is_plain,
                 name,
                 after,
-                look_back.filter(|length| *length != TimeLength::default()),
+                look_back.filter(|length| *length != CalendarDuration::default()),
             ) {
                 (true, "since", _, None) => format!("{column} >= {start}"),
                 (_, "since", _, Some(length)) => match bound.day_before(length, (frame, fiscal_offset)) {
@@ -257,31 +257,33 @@ impl ModelOnMetricSets<'_> {
                 },
                 (true, _, Some(after), _) => format!("{column} < {after}"),
                 _ => {
-                    let period = self.sets[set].with_qualified_time(compiler, time, &time.period(frame));
+                    let period = self.sets[set].qualify_time_in_key(compiler, time, &time.period(frame));
                     format!("{period} {operator} {}", bound.period(frame))
                 }
             };
-            filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
+            filters.push(SourceMappedText::generated(&condition, 0, bound.span));
         }
         // Rows without a period are not shown, so windows must not read them. If there are other conditions, these
         // conditions already remove such rows.
         let has_time = || !filters.is_empty() || self.sets[set].has_time_in_every_row(compiler);
         if let Some(since) = self.bound("since").filter(|_| !has_time()) {
             let condition = format!("NOT(ISBLANK({column}))");
-            filters.push(TextWithOrigins::generated(&condition, 0, since.span));
+            filters.push(SourceMappedText::generated(&condition, 0, since.span));
         }
         filters
     }
 
     /// Returns the condition that `since` places on the model's time key.
-    pub fn since_filter(&self, keys: &ModelKeys) -> Option<TextWithOrigins> {
+    pub fn since_filter(&self, keys: &ModelKeys) -> Option<SourceMappedText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let key = keys.key_in_first_set(time)?;
         // A key that is not a period, such as a column of instants, is compared with the day of the bound.
-        let value = bound.key_value(key).unwrap_or_else(|| bound.period_days("day", None).0);
+        let value = bound
+            .key_value_at_bound(key)
+            .unwrap_or_else(|| bound.period_boundaries("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
-        Some(TextWithOrigins::generated(&condition, 0, bound.span))
+        Some(SourceMappedText::generated(&condition, 0, bound.span))
     }
 
     /// Reports bounds that no metric set can apply, and bounds that are not constants.

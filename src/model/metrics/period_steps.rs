@@ -16,7 +16,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::lex::split_list;
-use crate::load::{SpecLoader, SpecOrigin, Step};
+use crate::load::{SpecKind, SpecLoader, Step};
 use crate::plan::key_name;
 use crate::schema::Relation;
 use crate::span::Span;
@@ -118,7 +118,7 @@ pub fn read_period_step<'y>(
         order_by: node.get("order_by").map(|_| Vec::new()),
         partition_by: node.get("partition_by").map(|_| Vec::new()),
         span: value.span,
-        kind: SpecOrigin::Periods,
+        kind: SpecKind::Periods,
         taken_names: FxHashSet::default(),
     };
     for formula in conditions {
@@ -206,7 +206,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     let columns = |is_meant: &dyn Fn(&ModelKey, &str) -> bool| {
         let mut columns: Vec<String> = Vec::new();
         for key in keys {
-            let Some((column, frame)) = set.timeframe_of(&key.text) else {
+            let Some((column, frame)) = set.column_and_timeframe(&key.text) else {
                 continue;
             };
             if is_meant(key, &frame)
@@ -294,9 +294,9 @@ impl EarlierStepColumns {
             let definitions = set.definitions.iter().map(|formula| formula.name.clone());
             for text in definitions.chain(read_group_by(&loader, node).into_iter().map(|key| key.text)) {
                 let name = key_name(&text).to_lowercase();
-                match set.date_part_of(&text) {
+                match set.column_and_date_part(&text) {
                     Some((column, frame)) => {
-                        let origin = set.timeframe_origin(column, &frame).map(str::to_owned);
+                        let origin = set.timeframe_source_date(column, &frame).map(str::to_owned);
                         let origin = origin.unwrap_or_else(|| format!("{step_index}.{}", column.to_lowercase()));
                         periods.insert(name.clone(), InputTimeframe { frame, origin })
                     }

@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use super::columns::FormulaReplacement;
 use super::filter_names::FilterReplacement;
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, joined_relation};
 use super::metric_set::MetricSet;
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::NonAdditiveRule;
-use super::step_text::{DefinitionText, StepText, TextWithPosition, node_text};
-use super::text_with_origins::TextWithOrigins;
+use super::step_text::{DefinitionText, StepText, TextWithPosition, format_node_inline};
+use super::text_with_origins::SourceMappedText;
 use crate::arena::Arena;
 use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::lex::split_list;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::schema::Relation;
 use crate::span::Span;
@@ -25,7 +25,7 @@ use crate::yaml::Node;
 
 /// Names of the columns and dimensions that a step reads from the rows of a metric set.
 #[derive(Default)]
-struct MetricSetReads {
+struct UsedMetricSetNames {
     /// Columns: qualifier and name, in lower case.
     columns: BTreeSet<(String, String)>,
     dimensions: BTreeSet<usize>,
@@ -39,11 +39,11 @@ impl ModelOnMetricSets<'_> {
         compiler: &Compiler,
         set: usize,
         (formulas, rule): (&[&MetricFormula], Option<&NonAdditiveRule>),
-        (keys, bounds): (&Arena<MetricSetKey>, Vec<TextWithOrigins>),
+        (keys, bounds): (&Arena<MetricSetKey>, Vec<SourceMappedText>),
     ) -> StepText {
         let metric_set = &self.sets[set];
         let file = self.file_number_of_set(set);
-        let mut names_used = MetricSetReads::default();
+        let mut names_used = UsedMetricSetNames::default();
         for formula in formulas.iter().copied().chain(&metric_set.filter) {
             self.record_names(set, formula, &mut names_used);
         }
@@ -51,18 +51,18 @@ impl ModelOnMetricSets<'_> {
             self.record_filter_names(set, filter, &mut names_used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &metric_set.time) {
-            self.record_used_name(set, "", &parse_name_use(&time.column), &mut names_used);
+            self.record_used_name(set, "", &parse_name_occurrence(&time.column), &mut names_used);
         }
         for key in keys {
             self.record_used_name(
                 set,
                 "",
-                &parse_name_use(split_timeframe(&key.column).0),
+                &parse_name_occurrence(split_timeframe(&key.column).0),
                 &mut names_used,
             );
         }
         for column in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.time])) {
-            self.record_used_name(set, "", &parse_name_use(&column.name), &mut names_used);
+            self.record_used_name(set, "", &parse_name_occurrence(&column.name), &mut names_used);
         }
         self.add_inputs_of_dimensions(set, &mut names_used);
         let from = metric_set.root.get("from");
@@ -83,13 +83,13 @@ impl ModelOnMetricSets<'_> {
             .iter()
             .filter_map(|key| key.definition.clone())
             .chain(dimensions)
-            .chain(self.alias_hidden_dimensions(compiler, set, keys));
+            .chain(self.alias_shadowed_dimensions(compiler, set, keys));
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
             union: metric_set.root.texts_at("union"),
             joins: used_joins(compiler, metric_set, self.kind, &names_used)
                 .into_iter()
-                .map(|join| TextWithPosition::new(node_text(join), file, join.span))
+                .map(|join| TextWithPosition::new(format_node_inline(join), file, join.span))
                 .collect(),
             filter: self.filter_text(compiler, set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
@@ -108,7 +108,7 @@ impl ModelOnMetricSets<'_> {
         })
     }
 
-    fn record_names(&self, set: usize, formula: &MetricFormula, names_used: &mut MetricSetReads) {
+    fn record_names(&self, set: usize, formula: &MetricFormula, names_used: &mut UsedMetricSetNames) {
         for name in &formula.names {
             self.record_used_name(set, &formula.name, name, names_used);
         }
@@ -116,14 +116,14 @@ impl ModelOnMetricSets<'_> {
 
     /// Records the names in a filter of the model, which may be former names of dimensions. The columns of keys are
     /// recorded with the keys.
-    fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut MetricSetReads) {
+    fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut UsedMetricSetNames) {
         let names = filter
             .names
             .iter()
             .filter(|name| self.key_of_filter_name(name).is_none());
         for name in names {
             let current = self.current_name_in_filter(set, name);
-            let name = NameUse {
+            let name = NameOccurrence {
                 name: current.unwrap_or(&name.name).to_owned(),
                 ..name.clone()
             };
@@ -152,19 +152,25 @@ impl ModelOnMetricSets<'_> {
         set: usize,
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
-        spell: impl Fn(&NameUse, &NameUse) -> Option<String>,
+        spell: impl Fn(&NameOccurrence, &NameOccurrence) -> Option<String>,
     ) -> Vec<FormulaReplacement> {
         let file = self.file_number_of_set(set);
-        let replacement = |name: &NameUse| {
+        let replacement = |name: &NameOccurrence| {
             let column = self.column_name_distinct_from_keys(set, &formula.name, name, keys);
             let text = name.replacement_text(&spell(name, &column)?);
-            let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
+            let text = SourceMappedText::generated(&text, file, formula.file_span(&name.range));
             Some((name.range.clone(), text))
         };
         formula.names.iter().filter_map(replacement).collect()
     }
 
-    fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut MetricSetReads) {
+    fn record_used_name(
+        &self,
+        set: usize,
+        formula_name: &str,
+        name: &NameOccurrence,
+        names_used: &mut UsedMetricSetNames,
+    ) {
         match self.resolve_in_set(set, formula_name, name) {
             SetNameTarget::Dimension(index) => {
                 names_used.dimensions.insert(index);
@@ -180,10 +186,10 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Adds to `names_used` the dimensions and columns from which the used dimensions are computed.
-    fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut MetricSetReads) {
+    fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut UsedMetricSetNames) {
         let mut next: Vec<usize> = names_used.dimensions.iter().copied().collect();
         while let Some(index) = next.pop() {
-            let mut more = MetricSetReads::default();
+            let mut more = UsedMetricSetNames::default();
             self.record_names(set, &self.sets[set].definitions[index], &mut more);
             names_used.columns.append(&mut more.columns);
             next.extend(
@@ -201,10 +207,10 @@ impl ModelOnMetricSets<'_> {
         compiler: &Compiler,
         set: usize,
         keys: &Arena<MetricSetKey>,
-        bounds: Vec<TextWithOrigins>,
-    ) -> Option<TextWithOrigins> {
+        bounds: Vec<SourceMappedText>,
+    ) -> Option<SourceMappedText> {
         let metric_set = &self.sets[set];
-        let mut filters: Vec<TextWithOrigins> = Vec::new();
+        let mut filters: Vec<SourceMappedText> = Vec::new();
         filters.extend(metric_set.filter.as_ref().map(|filter| {
             filter.with_replacements(
                 self.file_number_of_set(set),
@@ -215,7 +221,7 @@ impl ModelOnMetricSets<'_> {
             let mut replaced = Vec::new();
             for name in &filter.names {
                 if let Some(FilterReplacement { text, .. }) = self.filter_replacement(compiler, set, keys, name) {
-                    let text = TextWithOrigins::generated(&text, 0, filter.file_span(&name.range));
+                    let text = SourceMappedText::generated(&text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 }
             }
@@ -227,11 +233,11 @@ impl ModelOnMetricSets<'_> {
 }
 
 /// Returns a condition that is true if all given conditions are true. `None` if there are no conditions.
-pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<TextWithOrigins> {
+pub fn conjunction(mut conditions: Vec<SourceMappedText>, span: Span) -> Option<SourceMappedText> {
     if conditions.len() < 2 {
         return conditions.pop();
     }
-    let mut output = TextWithOrigins::default();
+    let mut output = SourceMappedText::default();
     for (index, condition) in conditions.iter().enumerate() {
         output.write(if index == 0 { "AND(" } else { ", " }, 0, span);
         output.append(condition, 0);
@@ -241,12 +247,12 @@ pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<T
 }
 
 /// Parses a name in formula syntax.
-pub fn parse_name_use(text: &str) -> NameUse {
+pub fn parse_name_occurrence(text: &str) -> NameOccurrence {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text
         .rsplit_once('.')
         .map_or((None, text), |(q, name)| (Some(q.trim().to_owned()), name.trim()));
-    NameUse {
+    NameOccurrence {
         range: 0..0,
         qualifier,
         name: name.to_owned(),
@@ -259,8 +265,8 @@ pub fn parse_name_use(text: &str) -> NameUse {
 fn used_joins<'s>(
     compiler: &Compiler,
     set: &'s MetricSet,
-    kind: SpecOrigin,
-    names_used: &MetricSetReads,
+    kind: SpecKind,
+    names_used: &UsedMetricSetNames,
 ) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
     let find_relation =
@@ -294,8 +300,7 @@ fn used_joins<'s>(
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // If the whole metric set is compiled, keep all joins, because the set contains their tests.
-        let is_inner =
-            matches!(kind, SpecOrigin::WholeSet | SpecOrigin::Periods) || join.text_at("type") == Some("inner");
+        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
         if is_inner || columns.iter().any(is_column) {
             required_joins.push(join);
             // A search for words is sufficient to find the relations to which a condition refers, because conditions

@@ -1,6 +1,6 @@
 //! Differences between two versions of a model that come from its metric sets.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::expanded_model::{MetricSetFilter, MetricSetFormula};
 use crate::{CompiledSpec, write};
@@ -22,7 +22,9 @@ impl MetricChange {
     /// in the same way.
     #[must_use]
     pub fn is_reflected_in(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
-        let is_same = |formula: Option<&str>, column_formula: &Option<String>| formula.map(one_line) == *column_formula;
+        let is_same = |formula: Option<&str>, column_formula: &Option<String>| {
+            formula.map(collapse_whitespace) == *column_formula
+        };
         is_same(before, &self.before)
             && is_same(after, &self.after)
             && spec
@@ -70,7 +72,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn metric_changes_since(&self, earlier: &Self) -> Vec<MetricChange> {
-        let text = |formula: &str| one_line(&write::strip_comments(formula));
+        let text = |formula: &str| collapse_whitespace(&write::strip_comments(formula));
         let names = |spec: &Self| {
             spec.metrics_read
                 .iter()

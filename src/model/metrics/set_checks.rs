@@ -1,6 +1,6 @@
 //! Checks the keys of a metric set.
 
-use super::formulas::{MetricFormula, NameUse};
+use super::formulas::{MetricFormula, NameOccurrence};
 use super::metric_set::MetricSet;
 use super::period_range::parse_iso_date;
 use crate::checks::is_identifier;
@@ -56,7 +56,7 @@ impl MetricSet {
     /// rows.
     pub(super) fn check_mixed_additivity(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
-        let of_all_rows = |name: &&NameUse| {
+        let of_all_rows = |name: &&NameOccurrence| {
             let other_index = self
                 .position(&name.name)
                 .filter(|metric_index| *metric_index != index && name.qualifier.is_none());

@@ -7,7 +7,7 @@ use formulac_syntax::text::split_words;
 use rustc_hash::FxHashMap;
 
 use super::metric_set::MetricSet;
-use super::step_text::node_text;
+use super::step_text::format_node_inline;
 use crate::CompiledSpec;
 use crate::arena::Arena;
 use crate::checks::is_identifier;
@@ -15,7 +15,7 @@ use crate::span::Span;
 use crate::yaml;
 
 /// Keys of a metric set that have no effect on the SQL of models.
-const KEYS_WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
+const KEYS_WITHOUT_SQL_EFFECT: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
 
 impl CompiledSpec {
     /// Returns, for each metric set that the model reads, the path of the set's file and an extract: the set with only
@@ -54,7 +54,7 @@ impl CompiledSpec {
             let properties = set.properties(&formula.name);
             let property_keys = ["non_additive", "renamed_from"].into_iter();
             let property_pairs =
-                property_keys.filter_map(|key| Some(format!("{key}: {}", node_text(properties?.get(key)?))));
+                property_keys.filter_map(|key| Some(format!("{key}: {}", format_node_inline(properties?.get(key)?))));
             let property_texts: Vec<String> = property_pairs.collect();
             if !property_texts.is_empty() {
                 columns.push_str(&format!("  {name}: {{{}}}\n", property_texts.join(", ")));
@@ -62,7 +62,7 @@ impl CompiledSpec {
         }
         for (key, value) in set.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
-            if KEYS_WITHOUT_SQL.contains(&name) {
+            if KEYS_WITHOUT_SQL_EFFECT.contains(&name) {
                 continue;
             }
             match name {

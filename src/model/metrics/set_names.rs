@@ -1,6 +1,6 @@
 //! Meaning of names in the formulas of metric sets.
 
-use super::formulas::NameUse;
+use super::formulas::NameOccurrence;
 use super::metric_set::{MetricSet, MetricSets};
 use super::model_on_metric_sets::{unknown_metric_error, unknown_set_error};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -24,7 +24,7 @@ impl MetricSet {
     pub fn resolve_name_in_formula<'s>(
         &'s self,
         formula_name: &str,
-        name: &NameUse,
+        name: &NameOccurrence,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
     ) -> ResolvedSetName<'s> {
         let qualifier = name.qualifier.as_deref();
@@ -101,7 +101,7 @@ impl MetricSet {
     pub fn unresolved_metric_error<'s>(
         &'s self,
         formula: &str,
-        name: &NameUse,
+        name: &NameOccurrence,
         span: Span,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
     ) -> Diagnostic {

@@ -8,10 +8,10 @@ use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use super::rows::conjunction;
-use super::step_text::{DefinitionText, StepText, StepTextProjection, TextWithPosition, node_text};
-use super::text_with_origins::TextWithOrigins;
+use super::step_text::{DefinitionText, StepText, StepTextProjection, TextWithPosition, format_node_inline};
+use super::text_with_origins::SourceMappedText;
 use crate::arena::Arena;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::shorten_name;
 
 /// Columns and windows of one step.
@@ -98,11 +98,11 @@ pub struct StepBuilder<'m> {
     pub order_by: Option<Vec<TextWithPosition>>,
     pub partition_by: Option<Vec<TextWithPosition>>,
     /// Condition, and the columns to which it refers.
-    pub having: Option<(TextWithOrigins, Vec<usize>)>,
+    pub having: Option<(SourceMappedText, Vec<usize>)>,
     /// Columns to which each entry of `order_by` refers.
     pub ordered_by: Vec<Vec<usize>>,
     /// Condition of `since`, if it is applied after the windows.
-    late_since: Option<TextWithOrigins>,
+    late_since: Option<SourceMappedText>,
     /// Value of `since` in a step with `fill`. The step keeps the key if no later step computes windows.
     kept_since: Option<TextWithPosition>,
 }
@@ -137,7 +137,7 @@ impl<'m> StepBuilder<'m> {
         let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
         let since = model.step.get("since").filter(|_| builder.can_keep_bounds());
         Self {
-            kept_since: since.map(|node| TextWithPosition::new(node_text(node), 0, node.span)),
+            kept_since: since.map(|node| TextWithPosition::new(format_node_inline(node), 0, node.span)),
             late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
             model,
             keys: builder.keys,
@@ -244,7 +244,7 @@ impl<'m> StepBuilder<'m> {
         match windows {
             None | Some(WindowOrderAndPartition::Ranked) => {}
             Some(WindowOrderAndPartition::Time) => {
-                step.order_by = self.time_order_in(step);
+                step.order_by = self.default_time_order_in_step(step);
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
             }
             Some(WindowOrderAndPartition::Whole) => step.partition_by = Some(Vec::new()),
@@ -261,7 +261,7 @@ impl<'m> StepBuilder<'m> {
                             .filter(|(_, uses)| uses.iter().all(is_known));
                         sort_entries.map(|(entry, _)| entry.clone()).collect()
                     }
-                    None => self.time_order_in(step),
+                    None => self.default_time_order_in_step(step),
                 };
                 // The spec may enclose a name in `${}` even if this is not necessary.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
@@ -285,18 +285,18 @@ impl<'m> StepBuilder<'m> {
 
     /// Returns the key that orders the model by default. A step with `from` has no default order.
     fn ordering_key(&self) -> Option<usize> {
-        self.keys.time.filter(|_| self.model.kind != SpecOrigin::Periods)
+        self.keys.time.filter(|_| self.model.kind != SpecKind::Periods)
     }
 
-    fn time_order(&self) -> Vec<TextWithPosition> {
+    fn default_time_order(&self) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| self.keys.names.try_get(time));
         time.map(|name| self.generated_text(name)).into_iter().collect()
     }
 
     /// Returns the default order in a step. A grouped step cannot refer to its key by the name of the key's column.
-    fn time_order_in(&self, step: &StepText) -> Vec<TextWithPosition> {
+    fn default_time_order_in_step(&self, step: &StepText) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| step.group_by.get(time));
-        time.map_or_else(|| self.time_order(), |time| vec![time.clone()])
+        time.map_or_else(|| self.default_time_order(), |time| vec![time.clone()])
     }
 
     fn generated_text(&self, name: &str) -> TextWithPosition {
@@ -315,7 +315,7 @@ impl<'m> StepBuilder<'m> {
             .columns
             .iter()
             .any(|column| self.columns.all[*column].output_position.is_none());
-        let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
+        let order = self.order_by.clone().unwrap_or_else(|| self.default_time_order());
         let is_same_order = |first_order: &[TextWithPosition], other: &[TextWithPosition]| {
             first_order
                 .iter()
@@ -333,7 +333,7 @@ impl<'m> StepBuilder<'m> {
             column.stage == last && column.windows.is_some() || last == 0 && column.output_position.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
-        let filters: Vec<TextWithOrigins> = self
+        let filters: Vec<SourceMappedText> = self
             .having
             .iter()
             .map(|(having, _)| having.clone())
@@ -349,7 +349,7 @@ impl<'m> StepBuilder<'m> {
             });
         } else if let Some(step) = steps.last_mut() {
             step.order_by = match &self.order_by {
-                None => self.time_order_in(step),
+                None => self.default_time_order_in_step(step),
                 Some(_) => order,
             };
             if last > 0 {
@@ -361,7 +361,7 @@ impl<'m> StepBuilder<'m> {
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
-                        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, self.model.span);
+                        text.formula = SourceMappedText::generated(&quote_formula_name(&text.name), 0, self.model.span);
                     }
                     text
                 };

@@ -5,10 +5,10 @@ use rustc_hash::FxHashSet;
 use super::keys::{ModelKeys, relation_name};
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::{RowGroup, name_after_joins};
-use super::rows::parse_name_use;
+use super::rows::parse_name_occurrence;
 use super::step_text::StepText;
 use super::text_with_origins::remove_special_characters;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::plan::{grouped_rows_name, truncate_with_hash};
 use crate::yaml::Node;
 
@@ -51,7 +51,7 @@ pub fn row_group_suffix(group: &RowGroup, groups: &[RowGroup]) -> String {
     let per: Vec<String> = rule
         .per
         .iter()
-        .map(|column| name_after_joins(&parse_name_use(&column.name)))
+        .map(|column| name_after_joins(&parse_name_occurrence(&column.name)))
         .collect();
     remove_special_characters(&format!("_per_{}", per.join("_and_")))
 }
@@ -76,7 +76,7 @@ impl ModelOnMetricSets<'_> {
             self.taken_names.contains(&name) || relations.contains(&name)
         };
         let own_name = self.step.text_at("name");
-        if let Some(step_name) = own_name.filter(|_| self.kind == SpecOrigin::Periods && is_taken(&name)) {
+        if let Some(step_name) = own_name.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
             name = truncate_with_hash(&format!("{name}_for_{step_name}"), MAX_STEP_NAME_BYTES);
         }
         while is_taken(&name) {

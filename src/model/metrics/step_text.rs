@@ -1,6 +1,6 @@
 //! Writes steps of an expanded spec as YAML.
 
-use super::text_with_origins::TextWithOrigins;
+use super::text_with_origins::SourceMappedText;
 use crate::checks::is_identifier;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
@@ -27,7 +27,7 @@ impl TextWithPosition {
 #[derive(Clone, Debug)]
 pub struct DefinitionText {
     pub name: String,
-    pub formula: TextWithOrigins,
+    pub formula: SourceMappedText,
     pub description: Option<String>,
     pub keys: Vec<(&'static str, Node)>,
     pub file: u16,
@@ -36,7 +36,7 @@ pub struct DefinitionText {
 
 impl DefinitionText {
     /// Creates a definition without a description or dbt keys.
-    pub fn new(name: impl Into<String>, formula: TextWithOrigins, file: u16, span: Span) -> Self {
+    pub fn new(name: impl Into<String>, formula: SourceMappedText, file: u16, span: Span) -> Self {
         Self {
             name: name.into(),
             formula,
@@ -49,7 +49,7 @@ impl DefinitionText {
 
     /// Creates a definition whose formula is generated.
     pub fn generated(name: impl Into<String>, formula: &str, file: u16, span: Span) -> Self {
-        Self::new(name, TextWithOrigins::generated(formula, file, span), file, span)
+        Self::new(name, SourceMappedText::generated(formula, file, span), file, span)
     }
 }
 
@@ -83,11 +83,11 @@ pub struct StepText {
     pub series: Option<SeriesText>,
     /// Joins as YAML flow mappings.
     pub joins: Vec<TextWithPosition>,
-    pub filter: Option<TextWithOrigins>,
+    pub filter: Option<SourceMappedText>,
     pub group_by: Vec<TextWithPosition>,
     pub order_by: Vec<TextWithPosition>,
     pub partition_by: Option<Vec<TextWithPosition>>,
-    pub having: Option<TextWithOrigins>,
+    pub having: Option<SourceMappedText>,
     /// Columns to keep. `None` for a grouped step.
     pub keep: Option<StepTextProjection>,
     /// Additional keys that are copied from the model.
@@ -104,7 +104,7 @@ impl StepText {
     }
 
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
-    pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, span: Span) {
+    pub fn write(&self, out: &mut SourceMappedText, indent: usize, with_name: bool, span: Span) {
         let mut writer = StepYamlWriter {
             output: out,
             indent,
@@ -112,11 +112,11 @@ impl StepText {
             is_first: true,
         };
         if with_name {
-            writer.write_generated_entry("name", &yaml::format_flow_scalar(&self.name));
+            writer.write_generated_pair("name", &yaml::format_flow_scalar(&self.name));
         }
         if let Some(from) = &self.from {
             writer.key("from");
-            writer.write_entry(from);
+            writer.write_list_item(from);
         }
         writer.names("union", &self.union);
         if let Some(series) = &self.series {
@@ -130,31 +130,31 @@ impl StepText {
                 .iter()
                 .map(|(key, text)| format!("{key}: {}", yaml::format_flow_scalar(text)))
                 .collect();
-            writer.write_generated_entry("series", &format!("{{{}}}", parts.join(", ")));
+            writer.write_generated_pair("series", &format!("{{{}}}", parts.join(", ")));
         }
         if !self.joins.is_empty() {
             writer.write_block_key("joins");
             for join in &self.joins {
-                writer.start_line(2);
+                writer.begin_line(2);
                 writer.text("- ");
-                writer.write_entry(join);
+                writer.write_list_item(join);
             }
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(StepTextProjection::All) => writer.write_generated_entry("keep", "all"),
+            Some(StepTextProjection::All) => writer.write_generated_pair("keep", "all"),
             Some(StepTextProjection::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.write_list("group_by", &self.group_by);
         for (key, value) in &self.copied {
             writer.key(key);
-            writer.write_entry(value);
+            writer.write_list_item(value);
         }
         writer.formula("having", self.having.as_ref());
         writer.write_list("order_by", &self.order_by);
         match &self.partition_by {
-            Some(names) if names.is_empty() => writer.write_generated_entry("partition_by", "[]"),
+            Some(names) if names.is_empty() => writer.write_generated_pair("partition_by", "[]"),
             Some(names) => writer.write_list("partition_by", names),
             None => {}
         }
@@ -163,7 +163,7 @@ impl StepText {
 }
 
 struct StepYamlWriter<'o> {
-    output: &'o mut TextWithOrigins,
+    output: &'o mut SourceMappedText,
     indent: usize,
     /// Position in the model's spec to which generated text belongs.
     position: Span,
@@ -175,14 +175,14 @@ impl StepYamlWriter<'_> {
         self.output.write(text, 0, self.position);
     }
 
-    fn start_line(&mut self, more: usize) {
+    fn begin_line(&mut self, more: usize) {
         let text = format!("\n{}", " ".repeat(self.indent + more));
         self.text(&text);
     }
 
     fn key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
-            self.start_line(0);
+            self.begin_line(0);
         }
         self.text(&format!("{}: ", yaml::key_text(key)));
     }
@@ -190,24 +190,24 @@ impl StepYamlWriter<'_> {
     /// Writes a key whose value begins on the next line.
     fn write_block_key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
-            self.start_line(0);
+            self.begin_line(0);
         }
         self.text(&format!("{key}:"));
     }
 
-    fn write_generated_entry(&mut self, key: &str, value: &str) {
+    fn write_generated_pair(&mut self, key: &str, value: &str) {
         self.key(key);
         self.text(value);
     }
 
-    fn write_entry(&mut self, text: &TextWithPosition) {
+    fn write_list_item(&mut self, text: &TextWithPosition) {
         self.output.write(&text.text, text.file, text.span);
     }
 
     fn names(&mut self, key: &str, names: &[String]) {
         if !names.is_empty() {
             let names: Vec<String> = names.iter().map(|name| yaml::format_flow_scalar(name)).collect();
-            self.write_generated_entry(key, &format!("[{}]", names.join(", ")));
+            self.write_generated_pair(key, &format!("[{}]", names.join(", ")));
         }
     }
 
@@ -224,7 +224,7 @@ impl StepYamlWriter<'_> {
         self.text("]");
     }
 
-    fn formula(&mut self, key: &str, formula: Option<&TextWithOrigins>) {
+    fn formula(&mut self, key: &str, formula: Option<&SourceMappedText>) {
         if let Some(formula) = formula {
             self.key(key);
             self.write_scalar(formula, 2, (0, self.position));
@@ -233,7 +233,7 @@ impl StepYamlWriter<'_> {
 
     /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The header of the
     /// block originates from `span`.
-    fn write_scalar(&mut self, text: &TextWithOrigins, extra_indent: usize, (file, span): (u16, Span)) {
+    fn write_scalar(&mut self, text: &SourceMappedText, extra_indent: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.output.append(text, 0);
             return;
@@ -258,28 +258,28 @@ impl StepYamlWriter<'_> {
             let origin = (definition.file, definition.span);
             if is_block {
                 for line in definition.description.iter().flat_map(|text| text.lines()) {
-                    self.start_line(2);
+                    self.begin_line(2);
                     self.text(&format!("/// {line}"));
                 }
-                self.start_line(2);
+                self.begin_line(2);
                 self.output.write(&definition.name, origin.0, origin.1);
                 self.output.write(" = ", origin.0, origin.1);
                 self.output.append(&definition.formula, self.indent + 4);
             } else {
-                self.start_line(2);
+                self.begin_line(2);
                 self.output
                     .write(&yaml::format_flow_scalar(&definition.name), origin.0, origin.1);
                 self.text(":");
-                self.start_line(4);
+                self.begin_line(4);
                 self.output.write("formula: ", origin.0, origin.1);
                 self.write_scalar(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
-                    self.start_line(4);
+                    self.begin_line(4);
                     self.text(&format!("description: {}", yaml::format_flow_scalar(description)));
                 }
                 for (key, node) in &definition.keys {
-                    self.start_line(4);
-                    self.text(&format!("{key}: {}", node_text(node)));
+                    self.begin_line(4);
+                    self.text(&format!("{key}: {}", format_node_inline(node)));
                 }
             }
         }
@@ -287,20 +287,20 @@ impl StepYamlWriter<'_> {
 }
 
 /// Returns a YAML node on one line. The nesting depth is limited when a file is read.
-pub fn node_text(node: &Node) -> String {
+pub fn format_node_inline(node: &Node) -> String {
     match &node.kind {
         NodeKind::Scalar { value, .. } if node.is_quoted() => yaml::quote_scalar(value),
         NodeKind::Scalar { .. } if node.is_null() => "null".to_owned(),
         NodeKind::Scalar { value, .. } if yaml::non_text_type(value).is_some() => value.clone(),
         NodeKind::Scalar { value, .. } => yaml::format_flow_scalar(value),
         NodeKind::Sequence(items) => {
-            let items: Vec<String> = items.iter().map(node_text).collect();
+            let items: Vec<String> = items.iter().map(format_node_inline).collect();
             format!("[{}]", items.join(", "))
         }
         NodeKind::Mapping(pairs) => {
             let pairs = pairs.iter();
             let pairs: Vec<String> = pairs
-                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
+                .map(|(key, value)| format!("{}: {}", format_node_inline(key), format_node_inline(value)))
                 .collect();
             format!("{{{}}}", pairs.join(", "))
         }

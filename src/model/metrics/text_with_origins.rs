@@ -8,7 +8,7 @@ use crate::span::Span;
 
 /// Position in a source file. File 0 is the model's spec, and file `n` is metric set `n - 1` of the expansion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByteOrigin {
+pub struct SourceByte {
     pub file: u16,
     pub offset: u32,
     /// End of the text from which the byte originates: the next byte for copied text, and the end of the span for
@@ -18,12 +18,12 @@ pub struct ByteOrigin {
 
 /// Text with the origin of each byte.
 #[derive(Clone, Debug, Default)]
-pub struct TextWithOrigins {
+pub struct SourceMappedText {
     pub text: String,
-    origins: Vec<ByteOrigin>,
+    origins: Vec<SourceByte>,
 }
 
-impl TextWithOrigins {
+impl SourceMappedText {
     /// Creates generated text. Each byte originates from the entire `span`.
     pub fn generated(text: &str, file: u16, span: Span) -> Self {
         let mut generated = Self::default();
@@ -34,7 +34,7 @@ impl TextWithOrigins {
     /// Appends generated text. Each byte originates from the entire `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);
-        let origin = ByteOrigin {
+        let origin = SourceByte {
             file,
             offset: span.start,
             end: span.end,
@@ -47,7 +47,7 @@ impl TextWithOrigins {
         for (byte_index, byte) in text.char_indices() {
             let origin = |index: usize| {
                 let offset = offsets.get(index).or(offsets.last()).copied().unwrap_or_default();
-                ByteOrigin {
+                SourceByte {
                     file,
                     offset,
                     end: offset + 1,
@@ -80,7 +80,7 @@ impl TextWithOrigins {
     /// the file in which it starts.
     pub fn origin(&self, span: Span) -> (u16, Span) {
         let origin_at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
-        let none = ByteOrigin {
+        let none = SourceByte {
             file: 0,
             offset: 0,
             end: 0,
@@ -96,7 +96,7 @@ impl TextWithOrigins {
 
     /// Returns the ranges of the text that are copied from a part of a file.
     pub fn copied_ranges(&self, file: usize, part: Span) -> Vec<Range<usize>> {
-        let is_copied = |origin: &ByteOrigin| {
+        let is_copied = |origin: &SourceByte| {
             usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end
         };
         let mut ranges = Vec::new();
@@ -122,20 +122,20 @@ impl TextWithOrigins {
 impl MetricFormula {
     /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
     /// is from file `file`.
-    pub fn with_replacements(&self, file: u16, replaced: &[FormulaReplacement]) -> TextWithOrigins {
-        self.copy_part_with_replacements(file, &(0..self.text.len()), replaced)
+    pub fn with_replacements(&self, file: u16, replaced: &[FormulaReplacement]) -> SourceMappedText {
+        self.copy_range_with_replacements(file, &(0..self.text.len()), replaced)
     }
 
     /// Copies a part of the formula with some of its bytes replaced.
-    pub fn copy_part_with_replacements(
+    pub fn copy_range_with_replacements(
         &self,
         file: u16,
         part: &Range<usize>,
         replaced: &[FormulaReplacement],
-    ) -> TextWithOrigins {
-        let mut formula_text = TextWithOrigins::default();
+    ) -> SourceMappedText {
+        let mut formula_text = SourceMappedText::default();
         let mut offset = part.start;
-        let copy = |output: &mut TextWithOrigins, range: Range<usize>| {
+        let copy = |output: &mut SourceMappedText, range: Range<usize>| {
             let text = self.text.get(range.clone()).unwrap_or_default();
             output.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
         };

@@ -7,7 +7,7 @@ use crate::check::common_type;
 use crate::compile::SpecCompilation;
 use crate::contract::add_cast;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{ColumnProjection, PeriodSeries, SpannedText, SpecOrigin, Step};
+use crate::load::{ColumnProjection, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
         let other_relations = steps.iter().skip(united);
         let step_relations = other_relations.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
         let relations: Vec<(String, Relation)> = prefix_relation.into_iter().chain(step_relations).collect();
-        let is_over_sets = self.spec.kind != SpecOrigin::Written;
+        let is_over_sets = self.spec.kind != SpecKind::Written;
         let columns = union_columns((step, is_over_sets), &relations, faults);
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it reads the third branch, so the NULLs of a
@@ -283,7 +283,7 @@ impl SpecCompilation<'_> {
                 .join([Join::cross(SelectSource::Name(fill(facts.series))).with_alias(facts.series_alias.to_owned())])
                 .project(items),
         ));
-        self.record_period_step(&column_names);
+        self.record_period_step_lineage(&column_names);
         let columns = column_names
             .iter()
             .map(|name| find_column(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));

@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::{KeyWithinPeriod, ModelKeys, period_unit};
+use super::keys::{ModelKeys, PeriodDeterminedKey, period_unit};
 use super::model_on_metric_sets::ModelOnMetricSets;
-use crate::check::{unit_error, unit_warning};
+use crate::check::{period_unit_error, period_unit_warning};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::hidden_periods::hidden_periods;
-use crate::load::SpecOrigin;
+use crate::load::SpecKind;
 use crate::partitions::single_row_partition_warning;
 use crate::plan::split_timeframe;
 use crate::span::Span;
-use crate::window_reach::WindowReach;
+use crate::window_reach::WindowExtent;
 use crate::yaml;
 
 /// Keys that determine the rows of windows.
@@ -24,7 +24,7 @@ struct MetricWindowKeys {
     /// Keys in `order_by`. Empty by default.
     order: Vec<usize>,
     /// Keys that the ordering key determines.
-    determined_keys: Vec<KeyWithinPeriod>,
+    determined_keys: Vec<PeriodDeterminedKey>,
 }
 
 impl ModelOnMetricSets<'_> {
@@ -50,22 +50,22 @@ impl ModelOnMetricSets<'_> {
         for id in metric_ids {
             if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
-                faults.push(unit_error(unit, self.listed_span(*id), frame, key).with_context(&context));
+                faults.push(period_unit_error(unit, self.listed_metric_span(*id), frame, key).with_context(&context));
                 continue;
             }
             let mut units = self.formula(*id).window_units.iter().copied();
             if let Some(unit) = units.find(|unit| unit.moves_weeks_by_months(frame)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
-                faults.push(unit_warning(unit, self.listed_span(*id), key).with_context(&context));
+                faults.push(period_unit_warning(unit, self.listed_metric_span(*id), key).with_context(&context));
             }
         }
         for formula in &self.definitions {
-            faults.extend(misfit(formula).map(|unit| unit_error(unit, formula.span, frame, key)));
+            faults.extend(misfit(formula).map(|unit| period_unit_error(unit, formula.span, frame, key)));
         }
     }
 
     /// Returns the position of a metric in the list `metrics`, or of the whole list for other metrics.
-    fn listed_span(&self, id: MetricId) -> Span {
+    fn listed_metric_span(&self, id: MetricId) -> Span {
         let list_entry = self
             .listed_metrics
             .iter()
@@ -83,8 +83,8 @@ impl ModelOnMetricSets<'_> {
         metric_ids: &[MetricId],
         faults: &mut Vec<Diagnostic>,
     ) {
-        let is_own = self.kind == SpecOrigin::Periods;
-        let ordered = self.order_by.as_ref().map(|order| self.keys_of_order(keys, order));
+        let is_own = self.kind == SpecKind::Periods;
+        let ordered = self.order_by.as_ref().map(|order| self.keys_in_order(keys, order));
         let of_model = match &ordered {
             Some(order) => order
                 .iter()
@@ -93,7 +93,7 @@ impl ModelOnMetricSets<'_> {
             None => keys.time.filter(|_| !is_own),
         };
         let windows_of = |key: Option<usize>, order: &[usize]| {
-            let within = key.map_or_else(Vec::new, |key| self.keys_within_period(compiler, keys, key));
+            let within = key.map_or_else(Vec::new, |key| self.keys_determined_by_period(compiler, keys, key));
             key.map(|key| MetricWindowKeys {
                 key,
                 order: order.to_vec(),
@@ -114,7 +114,7 @@ impl ModelOnMetricSets<'_> {
                 let cut = self.window_beyond_partition_warning(compiler, windows, keys, formula, id);
                 cut.or_else(|| self.window_over_longer_period_warning(compiler, windows, keys, formula, id))
             });
-            if let Some(fault) = fault.filter(|_| self.kind != SpecOrigin::WholeSet) {
+            if let Some(fault) = fault.filter(|_| self.kind != SpecKind::WholeSet) {
                 faults.push(fault);
                 return;
             }
@@ -130,7 +130,7 @@ impl ModelOnMetricSets<'_> {
             (None, Some(order)) if !order.is_empty() => (order, false),
             _ => return None,
         };
-        let entries = self.keys_of_order(keys, entries);
+        let entries = self.keys_in_order(keys, entries);
         let mut indexes = 0..keys.names.len();
         if indexes.is_empty() || !indexes.all(|index| entries.contains(&index) == is_in_partition) {
             return None;
@@ -138,9 +138,9 @@ impl ModelOnMetricSets<'_> {
         // PERIODOFFSET does not read a partition. In a model built on metric sets, totals ignore an `order_by` without
         // keys.
         let mut reaches = formula.window_reaches.iter();
-        let ordered = reaches.find(|(reach, _)| !matches!(reach, WindowReach::Offset { .. }));
+        let ordered = reaches.find(|(extent, _)| !matches!(extent, WindowExtent::Offset { .. }));
         let totals = formula.totals.first();
-        let total = totals.filter(|_| is_explicit || self.kind == SpecOrigin::Periods);
+        let total = totals.filter(|_| is_explicit || self.kind == SpecKind::Periods);
         let range = ordered.map(|(_, range)| range).or(total)?;
         let window = formula.text.get(range.clone()).unwrap_or_default();
         let names = self.keys.iter().map(|key| key.text.as_str());
@@ -157,10 +157,10 @@ impl ModelOnMetricSets<'_> {
         let Some(partition) = &self.partition_by else {
             return false;
         };
-        let partition = self.keys_of_order(keys, partition);
-        let order = self.order_by.as_ref().map(|order| self.keys_of_order(keys, order));
+        let partition = self.keys_in_order(keys, partition);
+        let order = self.order_by.as_ref().map(|order| self.keys_in_order(keys, order));
         let key = order.and_then(|order| order.first().copied()).or(keys.time);
-        let within = key.map_or_else(Vec::new, |key| self.keys_within_period(compiler, keys, key));
+        let within = key.map_or_else(Vec::new, |key| self.keys_determined_by_period(compiler, keys, key));
         let is_determined = |index| {
             Some(index) == key || partition.contains(&index) || within.iter().any(|longer| longer.key_index == index)
         };
@@ -168,7 +168,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the keys in `order_by` or `partition_by`.
-    pub fn keys_of_order(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
+    pub fn keys_in_order(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
         let index = |entry: &MetricFormula| {
             let [name] = entry.names.as_slice() else { return None };
             let text = format!("{}{}", name.name, name.frame);
@@ -196,14 +196,14 @@ impl ModelOnMetricSets<'_> {
         }
         let set = &self.sets[id.map_or(0, |id| id.0)];
         let offset = self.fiscal_offset(compiler, set);
-        let cut = |(reach, range): &(WindowReach, Range<usize>)| {
+        let cut = |(extent, range): &(WindowExtent, Range<usize>)| {
             // PERIODOFFSET also compares the other keys in `order_by`.
-            let is_compared = |index| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&index);
+            let is_compared = |index| matches!(extent, WindowExtent::Offset { .. }) || !windows.order.contains(&index);
             let mut parts = windows
                 .determined_keys
                 .iter()
                 .filter(|part| is_compared(part.key_index));
-            let part = parts.find(|part| !reach.stays_within_timeframe(part.timeframe(), offset))?;
+            let part = parts.find(|part| !extent.stays_within_timeframe(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
         let (part, range) = formula.window_reaches.iter().find_map(cut)?;
@@ -221,7 +221,7 @@ impl ModelOnMetricSets<'_> {
             .filter(is_left)
             .map(|index| yaml::format_flow_scalar(&self.keys[index].text));
         let help = match self.kind {
-            SpecOrigin::Periods => format!(
+            SpecKind::Periods => format!(
                 "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",
                 others.collect::<Vec<_>>().join(", ")
             ),
@@ -246,14 +246,14 @@ impl ModelOnMetricSets<'_> {
         id: Option<MetricId>,
     ) -> Option<Diagnostic> {
         let is_shorter = |index: &usize| {
-            let within = self.keys_within_period(compiler, keys, *index);
+            let within = self.keys_determined_by_period(compiler, keys, *index);
             within.iter().any(|longer| longer.key_index == windows.key)
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula
             .window_reaches
             .iter()
-            .find(|(reach, _)| reach.counts_from_current_key())?;
+            .find(|(extent, _)| extent.counts_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
         let message = format!(
             "`{}` counts periods of `{key}`, the first date in `order_by`, so `{name}` has no effect",
@@ -270,7 +270,7 @@ impl ModelOnMetricSets<'_> {
         id: Option<MetricId>,
         message: String,
     ) -> Diagnostic {
-        let span = id.map_or_else(|| formula.file_span(&range), |id| self.listed_span(id));
+        let span = id.map_or_else(|| formula.file_span(&range), |id| self.listed_metric_span(id));
         let fault = Diagnostic::new(Code::PeriodOutsidePartition, span, message);
         match id {
             Some(id) => fault.with_context(&format!("in the metric set `{}`", self.sets[id.0].name)),
@@ -283,7 +283,7 @@ impl ModelOnMetricSets<'_> {
     pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = metric_ids.iter().map(|id| {
-            let index = (self.kind != SpecOrigin::Periods).then(|| self.listed_span(*id));
+            let index = (self.kind != SpecKind::Periods).then(|| self.listed_metric_span(*id));
             (self.formula(*id), index)
         });
         let of_model = self.definitions.iter().map(|formula| (formula, None));
@@ -294,7 +294,7 @@ impl ModelOnMetricSets<'_> {
             Some((span, text.to_owned()))
         });
         let Some((index, reads)) = look_back else { return };
-        let own_filters = self.sets.iter().filter(|_| self.kind == SpecOrigin::Periods);
+        let own_filters = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
         let period_filters = own_filters.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
         for (filter_set, filter) in filters.chain(period_filters) {

@@ -3,12 +3,12 @@
 use super::expand::ExpandedStep;
 use super::metric_set::INHERITED_SETTINGS;
 use super::model_on_metric_sets::{ListedMetric, ModelOnMetricSets};
-use super::step_text::{StepText, node_text};
-use super::text_with_origins::TextWithOrigins;
+use super::step_text::{StepText, format_node_inline};
+use super::text_with_origins::SourceMappedText;
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::keys::{METRIC_SET_STEP, MODEL, STEP};
-use crate::load::{SpecLoader, SpecOrigin};
+use crate::load::{SpecKind, SpecLoader};
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -16,7 +16,7 @@ use crate::yaml::{self, Node};
 
 /// Writes the expanded spec: the keys of the model, and the steps. `expanded` contains the expanded steps of the spec,
 /// in order.
-pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut TextWithOrigins) {
+pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut SourceMappedText) {
     let Some(ExpandedStep {
         model,
         step_index: first,
@@ -28,7 +28,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         return;
     };
     model.copy_model_keys(*first, out);
-    if model.kind != SpecOrigin::Periods {
+    if model.kind != SpecKind::Periods {
         model.write_settings(out);
         model.write_columns(compiler, key_dimensions, out);
     }
@@ -77,7 +77,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
 
 impl ModelOnMetricSets<'_> {
     /// Copies a later step with its layout. All lines except the first line are indented like the generated steps.
-    fn copy_step(&self, item: &Node, out: &mut TextWithOrigins) {
+    fn copy_step(&self, item: &Node, out: &mut SourceMappedText) {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |break_offset| break_offset + 1);
@@ -101,9 +101,9 @@ impl ModelOnMetricSets<'_> {
 
     /// Copies the keys of the model, except keys that concern its metric sets. `first` is the index of the first
     /// expanded step.
-    fn copy_model_keys(&self, first: usize, out: &mut TextWithOrigins) {
+    fn copy_model_keys(&self, first: usize, out: &mut SourceMappedText) {
         let at_top = std::ptr::eq(self.step, self.root);
-        let is_own = self.kind == SpecOrigin::Periods;
+        let is_own = self.kind == SpecKind::Periods;
         for (key, value) in self.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
             let is_input = name == "from" && first == 0;
@@ -126,10 +126,14 @@ impl ModelOnMetricSets<'_> {
 
     /// Writes the settings that the metric sets specify and the model does not, and the metric sets' key
     /// `semantic_model`.
-    fn write_settings(&self, out: &mut TextWithOrigins) {
+    fn write_settings(&self, out: &mut SourceMappedText) {
         let semantic = self.sets.iter().find_map(|set| set.root.get("semantic_model"));
         if let Some(semantic) = semantic.filter(|_| self.root.get("semantic_model").is_none()) {
-            out.write(&format!("semantic_model: {}\n", node_text(semantic)), 0, self.span);
+            out.write(
+                &format!("semantic_model: {}\n", format_node_inline(semantic)),
+                0,
+                self.span,
+            );
         }
         for key in INHERITED_SETTINGS {
             let value = self
@@ -144,7 +148,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the metrics and key dimensions of the first step that the later steps keep as columns of the model.
-    fn metric_columns_kept<'l>(
+    fn projected_metric_columns<'l>(
         &self,
         compiler: &Compiler,
         listed_metrics: &[&'l ListedMetric],
@@ -152,7 +156,7 @@ impl ModelOnMetricSets<'_> {
         let steps = self.root.items_at("steps");
         let mut faults = Vec::new();
         let mut loader = SpecLoader::new(self.source, &mut faults);
-        loader.kind = SpecOrigin::OverSets;
+        loader.kind = SpecKind::OverSets;
         let first = listed_metrics
             .iter()
             .fold(Relation::new(""), |relation, listed_metric| {
@@ -175,7 +179,7 @@ impl ModelOnMetricSets<'_> {
 
     /// Writes the properties of columns: the properties in the model, and the properties that the metric sets specify
     /// for their metrics and for the dimensions that are keys.
-    fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut TextWithOrigins) {
+    fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut SourceMappedText) {
         let listed_metrics: Vec<&ListedMetric> = keys.iter().chain(&self.listed_metrics).collect();
         let column_map = self.root.get("columns").filter(|node| node.pairs().is_some());
         let column_node = |name: &str| column_map.and_then(|columns_node| columns_node.get(name));
@@ -192,11 +196,14 @@ impl ModelOnMetricSets<'_> {
             let column_pairs = value.pairs().unwrap_or_default().iter();
             let own_pairs = column_pairs
                 .filter(|(key, _)| !key.text().is_some_and(is_inherited))
-                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
+                .map(|(key, value)| format!("{}: {}", format_node_inline(key), format_node_inline(value)));
             let pairs: Vec<String> = own_pairs.chain(inherited.iter().map(yaml_pair)).collect();
-            lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
+            lines.push((
+                format!("  {}: {{{}}}\n", format_node_inline(name), pairs.join(", ")),
+                value.span,
+            ));
         }
-        for listed_metric in self.metric_columns_kept(compiler, &listed_metrics) {
+        for listed_metric in self.projected_metric_columns(compiler, &listed_metrics) {
             let pairs = self.properties_from_set(listed_metric, None);
             if column_node(&listed_metric.name).is_none() && !pairs.is_empty() {
                 let pairs: Vec<String> = pairs.iter().map(yaml_pair).collect();
@@ -237,7 +244,7 @@ impl ModelOnMetricSets<'_> {
         let mut pairs = Vec::new();
         for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
             let value = properties.get(key).filter(|_| is_free(key));
-            pairs.extend(value.map(|value| (key, node_text(value))));
+            pairs.extend(value.map(|value| (key, format_node_inline(value))));
         }
         // For these mappings, the metric set provides the entries that the model does not specify.
         for (mapping_key, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
@@ -246,7 +253,8 @@ impl ModelOnMetricSets<'_> {
                 .unwrap_or_default();
             let is_new =
                 |key: &str| is_free(key) && !own_pairs.iter().any(|(key_node, _)| key_node.text() == Some(key));
-            let pair = |key: &str, value: &Node| format!("{}: {}", yaml::format_flow_scalar(key), node_text(value));
+            let pair =
+                |key: &str, value: &Node| format!("{}: {}", yaml::format_flow_scalar(key), format_node_inline(value));
             let mapped = properties.pairs_at(mapping_key).iter();
             let mapped = mapped.filter_map(|(key, value)| Some((key.text()?, value)));
             let single = single.iter().filter_map(|key| Some((*key, properties.get(key)?)));

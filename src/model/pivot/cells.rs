@@ -120,7 +120,7 @@ impl SpecCompilation<'_> {
         };
         // Row totals and grand totals are computed as columns, because a row may have none of the listed values.
         let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
-        let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
+        let of_rows = self.add_pivot_cte(&format!("{}_rows", input.name), body);
         let body = match &columns.pivot_number {
             Some(number_name) => {
                 let key = columns
@@ -132,7 +132,7 @@ impl SpecCompilation<'_> {
             }
             None => distinct(tree, &columns.keys),
         };
-        let of_columns = self.add_cte_of_pivot(&format!("{}_columns", input.name), body);
+        let of_columns = self.add_pivot_cte(&format!("{}_columns", input.name), body);
         let mut keys = columns.rows.iter().chain(&columns.keys);
         let never_null = keys.find(|name| !column_sql.is_nullable(name)).cloned();
         let filled = match (&columns.has_row, &never_null) {
@@ -140,7 +140,7 @@ impl SpecCompilation<'_> {
                 let marked = Select::scan(input_source(input, dialect))
                     .select_star()
                     .project([Item::named(tree.add_raw_text("true"), dialect.name_text(marker, true))]);
-                SelectSource::Name(self.add_cte_of_pivot(&format!("{}_filled", input.name), marked))
+                SelectSource::Name(self.add_pivot_cte(&format!("{}_filled", input.name), marked))
             }
             _ => input_source(input, dialect),
         };
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds a CTE and returns its name in SQL.
-    fn add_cte_of_pivot(&mut self, expected: &str, body: Select) -> String {
+    fn add_pivot_cte(&mut self, expected: &str, body: Select) -> String {
         let dialect = self.compiler.options.dialect;
         let name = dialect.name_text(&self.names.choose_short_name(expected), true);
         self.ctes.push(Cte::new(name.clone(), body));
@@ -279,7 +279,7 @@ impl CellColumns {
             let expr = emitter.tree().add_field(side, &column);
             if side == INPUT_ROWS_ALIAS && has_column(&self.totals, name) {
                 items.push(Item::named(
-                    self.total_of_column(expr, &sources, column_sql, emitter.tree()),
+                    self.select_column_total(expr, &sources, column_sql, emitter.tree()),
                     column,
                 ));
                 continue;
@@ -294,8 +294,8 @@ impl CellColumns {
             items.push(Item::unnamed(expr));
         }
         let tree = emitter.tree();
-        items.extend(self.pivot_number_item(&sources, column_sql, tree));
-        items.extend(self.has_row_item(&sources, column_sql, tree));
+        items.extend(self.pivot_number_column(&sources, column_sql, tree));
+        items.extend(self.row_presence_column(&sources, column_sql, tree));
         let condition = tree.add_conjunction(conditions);
         let columns = Join::cross(SelectSource::Name(sources.columns));
         let filled = Join::new(JoinKind::Left, sources.input, condition).with_alias(INPUT_ROWS_ALIAS.to_owned());
@@ -304,7 +304,7 @@ impl CellColumns {
 
     /// Returns the total of a cell's column: the maximum over all cells of the column, because cells without a row
     /// contain no total.
-    fn total_of_column(
+    fn select_column_total(
         &self,
         total: SqlId,
         sources: &CellSources,
@@ -320,13 +320,23 @@ impl CellColumns {
     }
 
     /// Returns the number of the pivot column.
-    fn pivot_number_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+    fn pivot_number_column(
+        &self,
+        sources: &CellSources,
+        column_sql: ColumnSql<'_>,
+        tree: &mut SqlTree,
+    ) -> Option<Item> {
         let number_name = column_sql.dialect.name_text(self.pivot_number.as_ref()?, true);
         Some(Item::unnamed(tree.add_field(&sources.columns, &number_name)))
     }
 
     /// Returns the column that is true if a cell has a row.
-    fn has_row_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+    fn row_presence_column(
+        &self,
+        sources: &CellSources,
+        column_sql: ColumnSql<'_>,
+        tree: &mut SqlTree,
+    ) -> Option<Item> {
         let marker = column_sql.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
             return Some(Item::unnamed(tree.add_field(INPUT_ROWS_ALIAS, &marker)));

@@ -15,7 +15,7 @@ use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::{Ir, IrId, NodeMeta, Program};
 use crate::load::{ColumnProjection, Step};
-use crate::plan::{StepOutput, constant_along_row, key_name};
+use crate::plan::{StepOutput, definitions_constant_across_pivot, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Sql, SqlId};
@@ -61,8 +61,8 @@ impl SpecCompilation<'_> {
             relation: input.relation,
         };
         let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
-        let of_row = constant_columns(program, &[rows.as_slice(), &cells.totals_of_rows].concat());
-        let columns = columns_of_sheet(step, cells, &keys, &output.relation);
+        let of_row = definitions_constant_per_row(program, &[rows.as_slice(), &cells.totals_of_rows].concat());
+        let columns = wide_form_columns(step, cells, &keys, &output.relation);
         let nodes = add_column_nodes(program, &columns);
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let key = keys.first().map(|key| column_sql.column(key)).unwrap_or_default();
@@ -196,8 +196,8 @@ impl WideForm {
 }
 
 /// Returns for each definition, by lower-case name, whether it has the same value in all cells of a row.
-fn constant_columns(program: &Program, columns_of_rows: &[String]) -> FxHashMap<String, bool> {
-    let constant = constant_along_row(program, columns_of_rows);
+fn definitions_constant_per_row(program: &Program, columns_of_rows: &[String]) -> FxHashMap<String, bool> {
+    let constant = definitions_constant_across_pivot(program, columns_of_rows);
     let definitions = program.definitions.iter().zip(constant);
     definitions
         .filter_map(|(definition, constant)| Some((definition.name.as_deref()?.to_ascii_lowercase(), constant)))
@@ -205,7 +205,7 @@ fn constant_columns(program: &Program, columns_of_rows: &[String]) -> FxHashMap<
 }
 
 /// Returns the columns of a sheet that the wide form has: the row keys, the kept columns and the computed columns.
-fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output: &Relation) -> Vec<Column> {
+fn wide_form_columns(step: &Step<'_>, cells: &PivotCells, keys: &[String], output: &Relation) -> Vec<Column> {
     let is_kept = |name: &str| match &step.keep {
         ColumnProjection::Columns(names) => names
             .iter()
@@ -247,7 +247,7 @@ fn row_sort_keys(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, em
     let rows = rows.iter().filter(|_| !step.order_by.is_empty());
     rows.map(|name| {
         let sql = emitter.tree().add_raw_text(&column_sql.column(name));
-        emitter.emit_order_key(sql, is_descending(name), column_sql.is_nullable(name))
+        emitter.emit_order_by_key(sql, is_descending(name), column_sql.is_nullable(name))
     })
     .collect()
 }

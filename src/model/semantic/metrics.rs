@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use crate::additivity::{Additivity, NonAdditiveReason};
-use crate::dbt::is_long;
+use crate::dbt::needs_docs_block;
 use crate::schema::Column;
 
 /// Metric that is generated for a column.
@@ -58,7 +58,7 @@ pub fn build_metrics(
         if metric_names.contains(&name.to_lowercase()) {
             let description = column
                 .description_text()
-                .filter(|about| !is_long(about))
+                .filter(|about| !needs_docs_block(about))
                 .map(str::to_owned);
             metrics.push(ModelMetric {
                 name: metric_name(model, name),

@@ -53,7 +53,7 @@ impl SemanticModels {
 }
 
 /// Reason why a column is omitted.
-const TIME_NAME_CONFLICT: &str = "the semantic model of another spec has a date with this name";
+const TIME_NAME_CONFLICT_REASON: &str = "the semantic model of another spec has a date with this name";
 
 /// Semantic model of a spec.
 ///
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
         let foreign = self.foreign_keys();
         let classified = self.classify_columns(columns.iter().zip(additivity), grain, &foreign, warnings);
         let mut left_out = classified.left_out;
-        let time = default_time(&classified.elements, grain);
+        let time = default_time_dimension(&classified.elements, grain);
         let metrics = build_metrics(model.text, classified.totals, time.is_some(), &mut left_out);
         let primary = primary_entity(model.text, &classified.elements, columns);
         let semantic = SemanticModel {
@@ -200,7 +200,7 @@ impl SpecCompilation<'_> {
             };
             let element = element.map(|element| self.unify_element_kind(column.name(), element));
             let lost = match additivity {
-                _ if matches!(element, Some(None)) => Some(TIME_NAME_CONFLICT.to_owned()),
+                _ if matches!(element, Some(None)) => Some(TIME_NAME_CONFLICT_REASON.to_owned()),
                 _ if element.is_some() => None,
                 Additivity::NonAdditive(lost) => Some(lost.to_string()),
                 _ if !column.ty().is_number() => Some("the column is not a number".to_owned()),
@@ -208,7 +208,7 @@ impl SpecCompilation<'_> {
             };
             if let Some(lost) = lost {
                 classified_columns.left_out.push((name.clone(), lost));
-            } else if let Some(fault) = self.semantic_name_fault(column) {
+            } else if let Some(fault) = self.semantic_name_diagnostic(column) {
                 warnings.push(fault);
                 let reason = "MetricFlow does not accept the name of the column";
                 classified_columns.left_out.push((name.clone(), reason.to_owned()));
@@ -237,13 +237,9 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a diagnostic if `MetricFlow` rejects the name of a column, or if the name must be quoted in SQL.
-    fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
+    fn semantic_name_diagnostic(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
-        let is_quoted = self
-            .compiler
-            .options
-            .dialect
-            .is_written_in_quotes(name, !column.is_quoted());
+        let is_quoted = self.compiler.options.dialect.requires_quotes(name, !column.is_quoted());
         let other = replacement_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
         let span = self
             .definitions
@@ -310,7 +306,7 @@ struct ClassifiedColumns<'c> {
 }
 
 /// Returns the default time dimension of the metrics: preferably a key column.
-fn default_time(elements: &[(&Column, SemanticElement)], grain: &[String]) -> Option<String> {
+fn default_time_dimension(elements: &[(&Column, SemanticElement)], grain: &[String]) -> Option<String> {
     let is_key = |column: &Column| grain.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
     let is_time = |element: &SemanticElement| matches!(element, SemanticElement::Time { .. });
     let times = || elements.iter().filter(|(_, element)| is_time(element));

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::SemanticElement;
 use super::metrics::ModelMetric;
 use crate::additivity::{Additivity, ColumnFormula};
-use crate::dbt::{ModelDoc, YamlOutput, is_long};
+use crate::dbt::{ModelDoc, YamlOutput, needs_docs_block};
 use crate::schema::Column;
 
 /// Writer for both formats of a semantic model.
@@ -62,7 +62,7 @@ impl<'s> SemanticWriter<'s> {
 
     /// Returns the name of a column's metric in formulas. A metric with the same name as a column gets an alias,
     /// because `MetricFlow` would otherwise read the column.
-    fn name_in_formula(&self, column: &str) -> String {
+    fn metric_name_in_formula(&self, column: &str) -> String {
         let name = self.column_metric_name(column);
         if self.columns.contains(&name) {
             format!("{name}_of_all")
@@ -74,7 +74,7 @@ impl<'s> SemanticWriter<'s> {
     /// Returns the metrics that a formula reads, with their aliases if they have any.
     fn formula_inputs(&self, columns: &[String]) -> YamlOutput {
         let input = |column: &String| {
-            let (name, alias) = (self.column_metric_name(column), self.name_in_formula(column));
+            let (name, alias) = (self.column_metric_name(column), self.metric_name_in_formula(column));
             let alias = (name != alias).then(|| text_pair("alias", alias));
             YamlOutput::Map(std::iter::once(text_pair("name", name)).chain(alias).collect())
         };
@@ -82,7 +82,10 @@ impl<'s> SemanticWriter<'s> {
     }
 
     fn metric_formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
-        text_pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
+        text_pair(
+            "expr",
+            formula.sql_with_names(|column| self.metric_name_in_formula(column)),
+        )
     }
 
     /// Writes the latest format: keys of the model and its columns.
@@ -159,7 +162,7 @@ impl<'s> SemanticWriter<'s> {
         out.extend(
             doc.description
                 .iter()
-                .filter(|text| !is_long(text))
+                .filter(|text| !needs_docs_block(text))
                 .map(|text| text_pair("description", text)),
         );
         out.extend(self.time.iter().map(|time| {

@@ -13,8 +13,10 @@ use crate::checks::is_identifier;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
-use crate::load::{self, SpannedText, SpecOrigin, Step, StepDefinitions};
-use crate::metrics::{INHERITED_SETTINGS, MetricFormula, analyze, find_step_over_metric_sets, node_text, period_unit};
+use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
+use crate::metrics::{
+    INHERITED_SETTINGS, MetricFormula, analyze, find_step_over_metric_sets, format_node_inline, period_unit,
+};
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use crate::sql::JoinKind;
@@ -96,7 +98,7 @@ pub struct FirstStepDefinition {
     /// Defined name.
     pub name: String,
     /// Origin of the definition.
-    pub origin: FirstStepOrigin,
+    pub origin: FirstStepDefinitionSource,
     /// ID of the formula's tree.
     pub tree: u32,
     /// Level at which the formula is evaluated, such as per row or per group.
@@ -129,7 +131,7 @@ pub struct FirstStepDefinition {
 
 /// Origin of a definition in a first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstStepOrigin {
+pub enum FirstStepDefinitionSource {
     /// The spec contains the definition.
     Spec,
     /// The spec lists a metric of a metric set.
@@ -145,7 +147,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
-    let spec = load::load(&root, text, SpecOrigin::Written, &mut Vec::new())?;
+    let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;
     let step = spec.steps.first()?;
     let reason = match step {
         Step { sheet: Some(_), .. } => Some("the first step is a worksheet"),
@@ -231,7 +233,7 @@ impl StepSource<'_> {
         let joins = step.joins.iter().zip(joins).map(|(join, node)| FirstStepJoin {
             name: join.name().to_lowercase(),
             identity: join_identity(join, |formula| number(trees, formula)),
-            text: node_text(node),
+            text: format_node_inline(node),
             is_inner: join.kind == JoinKind::Inner,
         });
         let joins = joins.collect();
@@ -351,7 +353,7 @@ pub(super) fn read_definitions(
         let uses = names.filter_map(|name| Some((name.range.clone(), *places.get(&name.name.to_lowercase())?)));
         definitions.push(FirstStepDefinition {
             name: formula.name.clone(),
-            origin: FirstStepOrigin::Spec,
+            origin: FirstStepDefinitionSource::Spec,
             tree: 0,
             level: formula.level,
             formula: formula.text.clone(),
@@ -359,7 +361,11 @@ pub(super) fn read_definitions(
             yaml_comments: 0..0,
             note: String::new(),
             description: formula.description.clone(),
-            keys: formula.keys.iter().map(|(key, node)| (*key, node_text(node))).collect(),
+            keys: formula
+                .keys
+                .iter()
+                .map(|(key, node)| (*key, format_node_inline(node)))
+                .collect(),
             reads_own_name: uses.clone().any(|(_, dependency)| dependency == index),
             uses: uses.filter(|(_, dependency)| *dependency != index).collect(),
             has_aggregates: !formula.aggregates.is_empty(),

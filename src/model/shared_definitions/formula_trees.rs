@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::ast::{Ast, Expr, ExprId, Sign};
 use crate::lex::LayoutMode;
 use crate::limits::Limits;
-use crate::metrics::names_of_let;
+use crate::metrics::let_variable_names;
 use crate::parse;
 use crate::span::Span;
 
@@ -34,7 +34,7 @@ impl FormulaTrees {
         if faults.iter().any(crate::diag::Diagnostic::is_error) {
             return None;
         }
-        let bound = names_of_let(ast, text, Span::new(0, text.len() as u32));
+        let bound = let_variable_names(ast, text, Span::new(0, text.len() as u32));
         let mut ids: Vec<u32> = Vec::with_capacity(ast.len());
         for id in ast.ids() {
             let reference_name = unqualified_name_of_node(ast, text, id)

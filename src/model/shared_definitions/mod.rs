@@ -9,7 +9,7 @@ mod over_metric_set;
 
 pub use crate::checks::is_identifier;
 pub use first_step::{
-    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepGroupKey, FirstStepJoin, FirstStepOrigin,
+    FirstStep, FirstStepDefinition, FirstStepDefinitionSource, FirstStepFilter, FirstStepGroupKey, FirstStepJoin,
     read_first_step, read_metric_set_as_step, relation_identity,
 };
 pub use formula_trees::FormulaTrees;

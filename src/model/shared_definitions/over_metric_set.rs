@@ -2,7 +2,7 @@
 //! models.
 
 use super::FormulaTrees;
-use super::first_step::{FirstStep, FirstStepDefinition, FirstStepOrigin, read_definitions};
+use super::first_step::{FirstStep, FirstStepDefinition, FirstStepDefinitionSource, read_definitions};
 use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -38,7 +38,7 @@ pub fn read_step_over_metric_set<'s>(
         definitions.push(metric_as_definition(
             set,
             metric.trim(),
-            (name, FirstStepOrigin::Listed),
+            (name, FirstStepDefinitionSource::Listed),
         )?);
     }
     let steps = load_steps(&root, text);
@@ -80,12 +80,12 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
         formulas.iter().any(of_model)
     };
     let names = formulas.iter().flat_map(|formula| &formula.names);
-    for used_name in names.filter(|name_use| name_use.qualifier.is_none()) {
+    for used_name in names.filter(|name_occurrence| name_occurrence.qualifier.is_none()) {
         let is_known = definitions
             .iter()
             .any(|step_definition| step_definition.name.eq_ignore_ascii_case(&used_name.name));
         if !is_known && !is_own_name(&used_name.name) {
-            let origin = (used_name.name.as_str(), FirstStepOrigin::Used);
+            let origin = (used_name.name.as_str(), FirstStepDefinitionSource::Used);
             definitions.extend(metric_as_definition(set, &used_name.name, origin));
         }
     }
@@ -95,7 +95,7 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
 fn metric_as_definition(
     set: &FirstStep,
     metric: &str,
-    (name, origin): (&str, FirstStepOrigin),
+    (name, origin): (&str, FirstStepDefinitionSource),
 ) -> Option<FirstStepDefinition> {
     let of_set = set.definitions.iter();
     let mut of_set =

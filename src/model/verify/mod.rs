@@ -108,7 +108,7 @@ pub struct SharedColumn {
 
 /// Entry of `compare:` in a compiled spec: the relation and the columns to compare.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NamedColumns {
+pub struct ComparedColumnNames {
     pub(crate) with: RelationReference,
     pub(crate) keys: Vec<SharedColumn>,
     pub(crate) columns: Vec<SharedColumn>,
@@ -120,7 +120,7 @@ pub struct NamedColumns {
 
 /// Rule that determines whether two values of a column agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Agreement<'c> {
+pub(crate) enum AgreementRule<'c> {
     /// The values are equal, or both are NULL.
     Exact,
     /// The values are floats that differ by no more than [`FLOAT_TOLERANCE`].
@@ -234,12 +234,12 @@ impl Comparison {
     }
 
     /// Returns the rule that determines whether two values of a column agree.
-    fn column_agreement(&self, column: &SharedColumn) -> Agreement<'_> {
+    fn column_agreement(&self, column: &SharedColumn) -> AgreementRule<'_> {
         let ty = column.ty();
         match &self.tolerance {
-            Some(tolerance) if is_tolerance_applicable(ty, column.is_named) => Agreement::Within(tolerance),
-            None if ty.sql_type() == Type::Float => Agreement::Close,
-            _ => Agreement::Exact,
+            Some(tolerance) if is_tolerance_applicable(ty, column.is_named) => AgreementRule::Within(tolerance),
+            None if ty.sql_type() == Type::Float => AgreementRule::Close,
+            _ => AgreementRule::Exact,
         }
     }
 
@@ -358,7 +358,7 @@ impl CompiledSpec {
     #[must_use]
     pub fn comparisons(&self) -> Vec<Comparison> {
         let Some(model) = &self.model else { return Vec::new() };
-        let comparison = |named_columns: &NamedColumns| {
+        let comparison = |named_columns: &ComparedColumnNames| {
             let [ours, theirs] = match &named_columns.filters {
                 Some([ours, theirs]) => [Some(ours.clone()), Some(theirs.clone())],
                 None => [None, None],
@@ -415,7 +415,7 @@ impl RowSource {
     /// Returns a query that selects all rows.
     fn rows_query(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
-            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import_cte(from, &from.relation_sql(dialect)),
+            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import_cte_body(from, &from.relation_sql(dialect)),
             (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.relation_sql(dialect)),
             (Self::Query { plain, .. }, ComparisonReader::Tables) => plain.trim_end().to_owned(),
             (Self::Query { dbt, .. }, ComparisonReader::Dbt) => dbt.trim_end().to_owned(),

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Agreement, Comparison, ComparisonReader, FLOAT_TOLERANCE, RelationSide, RowSource, SharedColumn, SqlTexts,
+    AgreementRule, Comparison, ComparisonReader, FLOAT_TOLERANCE, RelationSide, RowSource, SharedColumn, SqlTexts,
 };
 use crate::Type;
 use crate::dbt;
@@ -50,7 +50,7 @@ fn escape_for_reader(text: &str, reader: ComparisonReader) -> String {
 }
 
 impl SqlTexts {
-    fn text_for(&self, reader: ComparisonReader) -> &str {
+    fn sql_for_reader(&self, reader: ComparisonReader) -> &str {
         match reader {
             ComparisonReader::Dbt => &self.dbt,
             ComparisonReader::Tables => &self.plain,
@@ -219,7 +219,7 @@ impl Comparison {
 
     /// Returns whether the difference between two values is a number.
     fn is_number(&self, column: &SharedColumn) -> bool {
-        column.ty().is_number() || self.column_agreement(column) != Agreement::Exact
+        column.ty().is_number() || self.column_agreement(column) != AgreementRule::Exact
     }
 
     /// Returns the CTEs of a comparison. The last CTE has one row per key, with the differences.
@@ -322,7 +322,7 @@ impl Comparison {
             let _ = write!(output, " as {}", escape_for_reader(alias, reader));
         }
         if let Some(filter) = &relation.filter {
-            let _ = write!(output, "\nwhere {}", filter.text_for(reader));
+            let _ = write!(output, "\nwhere {}", filter.sql_for_reader(reader));
         }
         output.push('\n');
     }
@@ -341,11 +341,11 @@ impl Comparison {
     fn difference_condition(&self, column: &SharedColumn, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));
         let near = match self.column_agreement(column) {
-            Agreement::Exact => return self.distinct_condition(&ours, &theirs),
-            Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
+            AgreementRule::Exact => return self.distinct_condition(&ours, &theirs),
+            AgreementRule::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
             // Use `<` instead of `<=`, because both sides of `<=` would be infinite and therefore equal for an infinite
             // value.
-            Agreement::Close => {
+            AgreementRule::Close => {
                 format!("abs({ours} - {theirs}) < {FLOAT_TOLERANCE} * greatest(1, abs({ours}), abs({theirs}))")
             }
         };

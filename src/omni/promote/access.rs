@@ -128,7 +128,7 @@ impl<'m> ViewAccess<'m> {
     }
 
     /// Records the settings of a query's topic that a spec cannot express.
-    pub fn add_topic_gaps(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
+    pub fn add_topic_issues(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
         let Some((file, root)) = model.topic(topic) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Converts the calculations in a saved query: formulas over the rows of the query's result.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 use rustc_hash::FxHashMap;
 
 use super::from_sql::{self, SqlNames};
@@ -21,10 +21,10 @@ pub(super) struct CalculationSheet {
 }
 
 impl CalculationSheet {
-    pub fn add(&mut self, canonical_name: &str, column: &str, index: usize, is_there: bool) {
+    pub fn add(&mut self, canonical_name: &str, column: &str, index: usize, is_never_null: bool) {
         self.columns
             .insert(canonical_name.to_lowercase(), (column.to_owned(), index));
-        if is_there {
+        if is_never_null {
             self.there.push(column.to_owned());
         }
     }
@@ -64,7 +64,7 @@ impl SqlNames for CalculationSheet {
         self.field(column)
     }
 
-    fn column_letter(&self, reference: &str) -> Option<String> {
+    fn worksheet_column_letter(&self, reference: &str) -> Option<String> {
         if reference.is_empty() {
             Some(String::new())
         } else {
@@ -108,7 +108,7 @@ pub(super) fn calculation_formula(
     let Some(text) = sql.trim().strip_prefix('=') else {
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
-    let text = one_line(text);
+    let text = collapse_whitespace(text);
     replace_references(&shift_column_letters(&text, columns, &|_| false)?, sheet)
 }
 
@@ -396,12 +396,12 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
         for operand in operands {
             let span = ast.span(*operand);
             let word = span.text(parsed.source());
-            let is_there = match ast.expr(*operand) {
+            let is_never_null = match ast.expr(*operand) {
                 Expr::Number => true,
                 Expr::Name | Expr::Field => sheet.there.iter().any(|name| name.eq_ignore_ascii_case(word)),
                 _ => false,
             };
-            if !is_there {
+            if !is_never_null {
                 ranges.push((
                     (span.start as usize).saturating_sub(1),
                     (span.end as usize).saturating_sub(1),

@@ -1,6 +1,6 @@
 //! Definitions and display settings of a field as text.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::misspellings::correct_spelling;
 use super::omni_model::ViewField;
@@ -84,7 +84,7 @@ pub(super) fn yaml_line(node: &Node) -> String {
             .map(|(key, value)| format!("{}: {}", yaml_line(key), yaml_line(value)));
         return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
     }
-    one_line(node.text().unwrap_or("null"))
+    collapse_whitespace(node.text().unwrap_or("null"))
 }
 
 /// Returns a field's settings that the spec does not contain: the name, the setting on one line, and the reason.

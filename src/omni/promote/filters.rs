@@ -169,16 +169,16 @@ impl FilterConverter<'_> {
             "less_than" => compared("<"),
             "less_than_or_equal_to" => compared("<="),
             "between" => {
-                let [low, high] = self.two_values(value)?;
+                let [low, high] = self.exactly_two_values(value)?;
                 let parts = vec![
                     self.tested_term().compare_with(">=", &self.literal_text(low)?),
                     self.tested_term().compare_with("<=", &self.literal_text(high)?),
                 ];
                 Ok(FormulaTerm::combine_conditions("AND", parts))
             }
-            "contains" => self.text_condition(value, patterns::contains),
-            "starts_with" => self.text_condition(value, patterns::starts_with),
-            "ends_with" => self.text_condition(value, patterns::ends_with),
+            "contains" => self.any_text_condition(value, patterns::contains),
+            "starts_with" => self.any_text_condition(value, patterns::starts_with),
+            "ends_with" => self.any_text_condition(value, patterns::ends_with),
             "sql_like" => {
                 let ignore_case = self.ignore_case;
                 let patterns = self.text_values(value)?;
@@ -211,19 +211,19 @@ impl FilterConverter<'_> {
                 Ok(self.tested_term().compare_with(">=", &start.to_term()))
             }
             "between_dates" => {
-                let [from, to] = self.two_values(value)?;
+                let [from, to] = self.exactly_two_values(value)?;
                 self.caveats.push(
                     "Omni documents `between_dates` both with and without its last day; the formula includes the \
                      last day"
                         .to_owned(),
                 );
-                Ok(self.range_condition(self.parse_day_start(from)?, self.parse_period(to)?.to))
+                Ok(self.day_range_condition(self.parse_day_start(from)?, self.parse_period(to)?.to))
             }
             "time_for_duration" => {
-                let [from, length] = self.two_values(value)?;
+                let [from, length] = self.exactly_two_values(value)?;
                 let from = self.parse_day_start(from)?;
                 let length = length.text().ok_or("the operator needs a start and a length")?;
-                Ok(self.range_condition(from, from.add_length(length)?))
+                Ok(self.day_range_condition(from, from.add_length(length)?))
             }
             "day_of_week" => self.convert_date_part_filter(value, Some((&WEEKDAYS, 0)), 1, |x| {
                 FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::integer(1)])
@@ -250,7 +250,7 @@ impl FilterConverter<'_> {
     /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows in which the value is
     /// NULL.
     fn or_is_null(&self, condition: FormulaTerm) -> FormulaTerm {
-        if self.tested_term().is_there {
+        if self.tested_term().is_never_null {
             condition
         } else {
             FormulaTerm::combine_conditions("OR", vec![condition, self.tested_term().isblank_call()])
@@ -290,7 +290,7 @@ impl FilterConverter<'_> {
         }
         if self.is_date_value(value) {
             let period = self.parse_period(value)?;
-            return Ok(self.range_condition(period.from, period.to));
+            return Ok(self.day_range_condition(period.from, period.to));
         }
         let literal = self.literal_text(value)?;
         if self.ignore_case && literal.ty == Some(Type::Text) {
@@ -364,7 +364,7 @@ impl FilterConverter<'_> {
         }
     }
 
-    fn range_condition(&self, from: DayStart, to: DayStart) -> FormulaTerm {
+    fn day_range_condition(&self, from: DayStart, to: DayStart) -> FormulaTerm {
         let parts = vec![
             self.tested_term().compare_with(">=", &from.to_term()),
             self.tested_term().compare_with("<", &to.to_term()),
@@ -380,7 +380,7 @@ impl FilterConverter<'_> {
         RelativePeriod::read(value.text().ok_or("expected a date")?)
     }
 
-    fn two_values<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
+    fn exactly_two_values<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
         match value.items() {
             Some([first, second]) => Ok([first, second]),
             _ => Err("the operator needs a list of two values".to_owned()),
@@ -396,7 +396,11 @@ impl FilterConverter<'_> {
         }
     }
 
-    fn text_condition(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
+    fn any_text_condition(
+        &self,
+        value: &Node,
+        test: fn(FormulaTerm, &str) -> FormulaTerm,
+    ) -> Result<FormulaTerm, String> {
         let to_term = |text: String| match self.ignore_case {
             true => test(patterns::lower_term(self.tested_term()), &text.to_lowercase()),
             false => test(self.tested_term(), &text),

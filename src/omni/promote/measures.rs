@@ -158,14 +158,14 @@ fn aggregate_term(
                 separated by `, `"
                     .to_owned(),
             );
-            list_term(when(need()?))
+            list_aggregate_term(when(need()?))
         }
         other => return Err(format!("the aggregate type `{other}` is unknown")),
     })
 }
 
 /// Returns a term for a string that lists all values. The string is NULL if there are no values.
-fn list_term(x: FormulaTerm) -> FormulaTerm {
+fn list_aggregate_term(x: FormulaTerm) -> FormulaTerm {
     let list = FormulaTerm::call(
         "TEXTJOIN",
         &[

@@ -1,8 +1,8 @@
 //! Promotes measures, dimensions, saved queries and calculations from Omni to a model spec.
 //!
 //! The conversion neither reads nor writes files. The contents of Omni's files are converted to the text of a spec, and
-//! a [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
-//! each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
+//! a [`PromotionIssue`] reports each part that a spec cannot express. References are resolved through fields and joins,
+//! and each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
 //! compile are omitted and reported as gaps.
 //!
 //! ```
@@ -42,8 +42,8 @@ mod term;
 
 pub(super) use omni_model::OmniReference;
 pub use provenance::duplicate_field_warnings;
-pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
-pub use retarget_checks::RetargetRefusal;
+pub use retarget::{RetargetSource, RetargetedFile, TargetModel, repoint};
+pub use retarget_checks::RetargetError;
 
 use rustc_hash::FxHashMap;
 
@@ -90,7 +90,7 @@ impl PromotionRequest<'_> {
 /// Part of an Omni file that is missing from the spec or may differ in the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct PromoteGap {
+pub struct PromotionIssue {
     /// Path of the Omni file.
     pub file: String,
     /// Line in the file, starting at 1.
@@ -105,7 +105,7 @@ pub struct PromoteGap {
     pub is_carried: bool,
 }
 
-impl PromoteGap {
+impl PromotionIssue {
     fn comment(&self) -> String {
         let Self {
             file,
@@ -147,7 +147,7 @@ pub struct Promotion {
     /// Fields that the spec contains.
     pub carried: Vec<PromotedField>,
     /// Parts of the Omni files that are missing from the spec or may differ in the spec.
-    pub gaps: Vec<PromoteGap>,
+    pub gaps: Vec<PromotionIssue>,
     /// Notes for the user on choices that the request did not specify.
     pub notes: Vec<String>,
     /// Diagnostics for the spec, as reported by `check`.

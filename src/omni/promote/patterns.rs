@@ -3,7 +3,7 @@
 use super::term::FormulaTerm;
 use crate::Type;
 
-enum LikePiece {
+enum LikeToken {
     Text(String),
     Any,
     One,
@@ -21,11 +21,11 @@ pub(super) fn like_pattern(x: FormulaTerm, pattern: &str, escape: Option<char>, 
     let pieces = split_pattern(&pattern, escape);
     match pieces.as_slice() {
         [] => length_term(x).compare_with("=", &FormulaTerm::integer(0)),
-        [LikePiece::Text(text)] => x.compare_with("=", &FormulaTerm::string_literal(text)),
-        [LikePiece::Any] => x.isblank_call().negate(),
-        [LikePiece::Text(text), LikePiece::Any] => starts_with(x, text),
-        [LikePiece::Any, LikePiece::Text(text)] => ends_with(x, text),
-        [LikePiece::Any, LikePiece::Text(text), LikePiece::Any] => contains(x, text),
+        [LikeToken::Text(text)] => x.compare_with("=", &FormulaTerm::string_literal(text)),
+        [LikeToken::Any] => x.isblank_call().negate(),
+        [LikeToken::Text(text), LikeToken::Any] => starts_with(x, text),
+        [LikeToken::Any, LikeToken::Text(text)] => ends_with(x, text),
+        [LikeToken::Any, LikeToken::Text(text), LikeToken::Any] => contains(x, text),
         _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::string_literal(&to_regex(&pieces))])
             .with_type(Some(Type::Boolean)),
     }
@@ -44,29 +44,29 @@ pub(super) fn contains(x: FormulaTerm, text: &str) -> FormulaTerm {
 }
 
 pub(super) fn starts_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    pattern_part_condition("LEFT", x, text)
+    text_match_condition("LEFT", x, text)
 }
 
 pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    pattern_part_condition("RIGHT", x, text)
+    text_match_condition("RIGHT", x, text)
 }
 
-fn pattern_part_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
+fn text_match_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
     FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compare_with("=", &FormulaTerm::string_literal(text))
 }
 
-fn split_pattern(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
-    let mut pieces: Vec<LikePiece> = Vec::new();
+fn split_pattern(pattern: &str, escape: Option<char>) -> Vec<LikeToken> {
+    let mut pieces: Vec<LikeToken> = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         let c = if Some(c) == escape { chars.next() } else { None }.ok_or(c);
         match (c, pieces.last_mut()) {
-            (Err('%'), Some(LikePiece::Any)) => {}
-            (Err('%'), _) => pieces.push(LikePiece::Any),
-            (Err('_'), _) => pieces.push(LikePiece::One),
-            (Ok(c) | Err(c), Some(LikePiece::Text(text))) => text.push(c),
-            (Ok(c) | Err(c), _) => pieces.push(LikePiece::Text(c.to_string())),
+            (Err('%'), Some(LikeToken::Any)) => {}
+            (Err('%'), _) => pieces.push(LikeToken::Any),
+            (Err('_'), _) => pieces.push(LikeToken::One),
+            (Ok(c) | Err(c), Some(LikeToken::Text(text))) => text.push(c),
+            (Ok(c) | Err(c), _) => pieces.push(LikeToken::Text(c.to_string())),
         }
     }
     pieces
@@ -74,13 +74,13 @@ fn split_pattern(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
 
 /// Returns the pattern as a regular expression. The expression combines `.` with `\s`, because `.` alone does not match
 /// line breaks, but `LIKE` wildcards do.
-fn to_regex(pieces: &[LikePiece]) -> String {
+fn to_regex(pieces: &[LikeToken]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {
         match piece {
-            LikePiece::Any => out.push_str("(.|\\s)*"),
-            LikePiece::One => out.push_str("(.|\\s)"),
-            LikePiece::Text(text) => {
+            LikeToken::Any => out.push_str("(.|\\s)*"),
+            LikeToken::One => out.push_str("(.|\\s)"),
+            LikeToken::Text(text) => {
                 for c in text.chars() {
                     if c.is_ascii_punctuation() {
                         out.push('\\');

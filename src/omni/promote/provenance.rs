@@ -9,8 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
 use super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, ParsedOmniModel, ViewField, find_references};
-use super::retarget::{RetargetedItem, TargetModel};
-use super::retarget_checks::RetargetRefusal;
+use super::retarget::{RetargetSource, TargetModel};
+use super::retarget_checks::RetargetError;
 use crate::diag::{Code, Diagnostic};
 use crate::model::CompiledSpec;
 use crate::parse;
@@ -136,7 +136,7 @@ pub fn duplicate_field_warnings(
                     Some(compiled) => {
                         TargetModel::edits_to_read_spec_model(number, specs, &promoted, &model, &item, compiled)
                     }
-                    None => Err(RetargetRefusal::with_remedy(
+                    None => Err(RetargetError::with_remedy(
                         "the spec has errors",
                         "fix the errors in this spec",
                     )),
@@ -154,7 +154,7 @@ pub fn duplicate_field_warnings(
                     continue;
                 };
                 if field.kind == OmniFieldKind::Dimension && !is_column(field) {
-                    warnings.push((number, applied_twice_diagnostic(&model, &view.name, field, name)));
+                    warnings.push((number, recomputed_field_diagnostic(&model, &view.name, field, name)));
                 }
             }
         }
@@ -162,11 +162,12 @@ pub fn duplicate_field_warnings(
     warnings
 }
 
-/// Returns the help for a field that a spec also defines. `refusal` is the reason why the field cannot read the model.
-fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, command: &str) -> String {
+/// Returns the help for a field that a spec also defines. `retarget_error` is the reason why the field cannot read the
+/// model.
+fn duplicate_help(item: &RetargetSource, retarget_error: Option<RetargetError>, command: &str) -> String {
     let kind = if item.field.is_some() { "field" } else { "query view" };
     let remove = format!("remove the {kind} in Omni; to keep both, remove `promoted_from` here");
-    match refusal.map(|refusal| (refusal.remedy, refusal.reason)) {
+    match retarget_error.map(|retarget_error| (retarget_error.remedy, retarget_error.reason)) {
         None => format!("after the model is built, run `{command}`, or {remove}"),
         Some((Some(remedy), _)) => format!("{remedy}, then run `{command}`, or {remove}"),
         Some((None, reason)) => format!("{remove}. The {kind} cannot read the model: {reason}"),
@@ -179,7 +180,7 @@ fn duplicate_definition_diagnostic(
     model: &ParsedOmniModel<'_>,
     model_name: &str,
     record: &ProvenanceRecord<'_>,
-) -> Option<(Diagnostic, RetargetedItem, String)> {
+) -> Option<(Diagnostic, RetargetSource, String)> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let index = model.view(from)?;
@@ -193,7 +194,7 @@ fn duplicate_definition_diagnostic(
         let line = file.root.get("query").map_or(1, |query| file.line(query));
         let text = format!("{text}: the query view is in {}:{line}", file.path);
         let fault = Diagnostic::new(Code::DefinedTwice, record.from.span, text);
-        return Some((fault, RetargetedItem::new(file.path, None), command));
+        return Some((fault, RetargetSource::new(file.path, None), command));
     };
     let reference = OmniReference::read(from);
     let index = model.view_by_name_or_alias(reference.view.as_deref()?)?;
@@ -210,10 +211,10 @@ fn duplicate_definition_diagnostic(
     );
     let command = format!("formulac promote {}:{} --repoint", file.path, field.name);
     let fault = Diagnostic::new(Code::DefinedTwice, record.from.span, text);
-    Some((fault, RetargetedItem::new(file.path, Some(&field.name)), command))
+    Some((fault, RetargetSource::new(file.path, Some(&field.name)), command))
 }
 
-fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
+fn recomputed_field_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
     let view_index = file
         .map(|file| format!("{}:{}", file.path, file.line(&field.at)))

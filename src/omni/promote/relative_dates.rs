@@ -55,7 +55,7 @@ impl RelativeUnit {
 
 /// Date from which an offset is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DateOrigin {
+enum DateAnchor {
     /// First day of the current unit, such as the current month.
     Today(RelativeUnit),
     Day(i64, i64, i64),
@@ -64,7 +64,7 @@ enum DateOrigin {
 /// Start of a day, relative to today or to a fixed date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DayStart {
-    base: DateOrigin,
+    base: DateAnchor,
     months: i64,
     days: i64,
 }
@@ -91,7 +91,7 @@ impl DayStart {
 
     /// Returns whether the date is a number of units before or after today.
     pub fn is_counted_from_today(self) -> bool {
-        matches!(self.base, DateOrigin::Today(_)) && (self.months, self.days) != (0, 0)
+        matches!(self.base, DateAnchor::Today(_)) && (self.months, self.days) != (0, 0)
     }
 
     /// Returns the date that is later by a duration, such as `30 days` or `1 year`.
@@ -117,11 +117,11 @@ impl DayStart {
     /// Returns the formula that computes the moment.
     pub fn to_term(self) -> FormulaTerm {
         let (base, months) = match self.base {
-            DateOrigin::Day(year, month, day) => {
+            DateAnchor::Day(year, month, day) => {
                 let args = [year, month, day].map(FormulaTerm::integer);
                 (FormulaTerm::call("DATE", &args), self.months)
             }
-            DateOrigin::Today(unit) => {
+            DateAnchor::Today(unit) => {
                 let today = FormulaTerm::call("TODAY", &[]);
                 (
                     unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)),
@@ -179,7 +179,7 @@ impl RelativePeriod {
         let (months, days) = unit.to_months_and_days(-back);
         Ok(Self::new(
             DayStart {
-                base: DateOrigin::Today(unit),
+                base: DateAnchor::Today(unit),
                 months,
                 days,
             },
@@ -206,7 +206,7 @@ pub(super) fn is_date(text: &str) -> bool {
 }
 
 /// Parses `2024-06-01` or `2024-06`, optionally followed by midnight.
-fn parse_absolute_date(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
+fn parse_absolute_date(text: &str) -> Option<(DateAnchor, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {
         let time = time.trim().trim_end_matches('Z');
@@ -221,7 +221,7 @@ fn parse_absolute_date(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
         .split('-')
         .filter(|_| is_iso_date(&first_day))
         .map_while(|number| number.parse().ok());
-    let origin = DateOrigin::Day(numbers.next()?, numbers.next()?, numbers.next()?);
+    let origin = DateAnchor::Day(numbers.next()?, numbers.next()?, numbers.next()?);
     Some((origin, unit))
 }
 

@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 /// Items to promote.
-pub(super) enum RequestedItems<'m> {
+pub(super) enum RequestedContent<'m> {
     /// Measures, and the grain at which the measures are computed.
     Measures {
         view: usize,
@@ -35,8 +35,8 @@ pub(super) fn read<'m>(
     file: usize,
     request: &PromotionRequest<'_>,
     number: usize,
-) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
-    let nothing = |text: String, help: String| {
+) -> Result<(RequestedContent<'m>, RequestNotes), PromotionError> {
+    let empty_request_error = |text: String, help: String| {
         (
             number,
             Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
@@ -49,18 +49,18 @@ pub(super) fn read<'m>(
     if let Some((index, of_view)) = view {
         let is_field = |name: &String| {
             let field = model.field(index, &OmniReference::read(name).field);
-            field.is_some_and(is_computed)
+            field.is_some_and(is_computed_from_query)
         };
         if of_view.rows != OmniRowSource::Query || request.fields.iter().any(is_field) {
-            return request_from_view(model, index, of_view, request, &nothing);
+            return request_from_view(model, index, of_view, request, &empty_request_error);
         }
         let Some(query) = queries.into_iter().next() else {
-            return Err(nothing(
+            return Err(empty_request_error(
                 "the query view has no query".to_owned(),
                 "check the `query:` of the view".to_owned(),
             ));
         };
-        return request_from_query_view(query, request, &nothing);
+        return request_from_query_view(query, request, &empty_request_error);
     }
     let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
     let query_names = names
@@ -71,7 +71,7 @@ pub(super) fn read<'m>(
     let query_name = match (request.fields.as_slice(), names.as_slice()) {
         (_, []) => {
             let text = format!("`{}` contains no view and no saved query", request.file);
-            return Err(nothing(
+            return Err(empty_request_error(
                 text,
                 "specify the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
             ));
@@ -83,12 +83,15 @@ pub(super) fn read<'m>(
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("specify one of the queries: {query_names}")));
+            return Err(empty_request_error(
+                text,
+                format!("specify one of the queries: {query_names}"),
+            ));
         }
         ([field], _) => field,
         _ => {
             let text = "pass only one saved query, because a spec is generated from a single query".to_owned();
-            return Err(nothing(text, "run the command once per query".to_owned()));
+            return Err(empty_request_error(text, "run the command once per query".to_owned()));
         }
     };
     let Some(index) = queries
@@ -97,14 +100,14 @@ pub(super) fn read<'m>(
     else {
         let other = || format!("the saved queries are {query_names}");
         let help = suggest::similar_name_help_or(query_name, names.iter().copied(), other);
-        return Err(nothing(
+        return Err(empty_request_error(
             format!("there is no saved query `{query_name}` in `{}`", request.file),
             help,
         ));
     };
     let query = queries.swap_remove(index);
     Ok((
-        RequestedItems::Query {
+        RequestedContent::Query {
             query,
             calculations: None,
         },
@@ -113,7 +116,7 @@ pub(super) fn read<'m>(
 }
 
 /// Returns whether a field of a query view computes values from the rows of the query.
-pub(super) fn is_computed(field: &ViewField) -> bool {
+pub(super) fn is_computed_from_query(field: &ViewField) -> bool {
     match field.kind {
         OmniFieldKind::Measure => true,
         OmniFieldKind::Dimension => !super::fields::is_column(field),
@@ -124,11 +127,11 @@ pub(super) fn is_computed(field: &ViewField) -> bool {
 fn request_from_query_view<'m>(
     query: OmniSavedQuery<'m>,
     request: &PromotionRequest<'_>,
-    nothing: &dyn Fn(String, String) -> PromotionError,
-) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
+    empty_request_error: &dyn Fn(String, String) -> PromotionError,
+) -> Result<(RequestedContent<'m>, RequestNotes), PromotionError> {
     if request.fields.is_empty() {
         return Ok((
-            RequestedItems::Query {
+            RequestedContent::Query {
                 query,
                 calculations: None,
             },
@@ -141,7 +144,7 @@ fn request_from_query_view<'m>(
         .iter()
         .filter_map(|(name, _)| name.text())
         .collect();
-    let columns: Vec<&str> = query_fields(query.query)
+    let columns: Vec<&str> = fields_of_query(query.query)
         .into_iter()
         .filter_map(|(_, column)| column)
         .collect();
@@ -154,12 +157,12 @@ fn request_from_query_view<'m>(
             let names = calculations.iter().chain(&columns).copied();
             let other = || format!("the columns are {}", calculations.join(", "));
             let help = suggest::similar_name_help_or(name, names, other);
-            return Err(nothing(format!("the query has no column `{name}`"), help));
+            return Err(empty_request_error(format!("the query has no column `{name}`"), help));
         }
     }
     let note = "all columns of the query are kept because they define its rows".to_owned();
     Ok((
-        RequestedItems::Query {
+        RequestedContent::Query {
             query,
             calculations: Some(request.fields.clone()),
         },
@@ -172,8 +175,8 @@ fn request_from_view<'m>(
     index: usize,
     view: &ParsedOmniView,
     request: &PromotionRequest<'_>,
-    nothing: &dyn Fn(String, String) -> PromotionError,
-) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
+    empty_request_error: &dyn Fn(String, String) -> PromotionError,
+) -> Result<(RequestedContent<'m>, RequestNotes), PromotionError> {
     let mut notes = Vec::new();
     let grain: Vec<OmniReference> = request.grain.iter().map(|name| OmniReference::read(name)).collect();
     let kind = |name: &str| model.field(index, name).map(|field| field.kind);
@@ -185,7 +188,7 @@ fn request_from_view<'m>(
             Some(OmniFieldKind::Measure) => measures.push(reference.field),
             Some(OmniFieldKind::Dimension) => dimensions.push(reference),
             _ if model.is_ignored(index, &reference.field) => {
-                return Err(nothing(
+                return Err(empty_request_error(
                     format!(
                         "the field `{}` of the view `{}` is ignored in Omni",
                         reference.field, view.name
@@ -197,7 +200,7 @@ fn request_from_view<'m>(
                 let names = view.order.iter().map(String::as_str);
                 let other = || format!("specify one of the fields {}", view.order.join(", "));
                 let help = suggest::similar_name_help_or(&reference.field, names, other);
-                return Err(nothing(
+                return Err(empty_request_error(
                     format!("the view `{}` has no field `{}`", view.name, reference.field),
                     help,
                 ));
@@ -217,7 +220,7 @@ fn request_from_view<'m>(
             dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
                 let text = format!("the view `{}` has no measures and no computed dimensions", view.name);
-                return Err(nothing(
+                return Err(empty_request_error(
                     text,
                     "the columns of the view are the columns of the table, so there is nothing to promote".to_owned(),
                 ));
@@ -229,7 +232,7 @@ fn request_from_view<'m>(
     }
     if measures.is_empty() && grain.is_empty() {
         return Ok((
-            RequestedItems::Rows {
+            RequestedContent::Rows {
                 view: index,
                 dimensions,
             },
@@ -238,7 +241,7 @@ fn request_from_view<'m>(
     }
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     Ok((
-        RequestedItems::Measures {
+        RequestedContent::Measures {
             view: index,
             grain,
             measures,
@@ -248,7 +251,7 @@ fn request_from_view<'m>(
 }
 
 /// Returns the fields of a query in order, each with its column name if specified.
-pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
+pub(super) fn fields_of_query(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else {
         return Vec::new();
     };

@@ -7,9 +7,9 @@
 
 use super::omni_model::{OmniFieldKind, OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
 use super::provenance::PromotedSpecs;
-use super::request::{is_computed, query_fields};
+use super::request::{fields_of_query, is_computed_from_query};
 use super::retarget_checks::{
-    RetargetRefusal, check_aggregation, check_relationship, check_same_grain, missing_field_refusal,
+    RetargetError, check_aggregation, check_relationship, check_same_grain, missing_field_error,
 };
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
@@ -18,14 +18,14 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 /// Field or query view that will read a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RetargetedItem {
+pub struct RetargetSource {
     /// Path of the Omni file.
     pub file: String,
     /// Name of the field. `None` for a query view.
     pub field: Option<String>,
 }
 
-impl RetargetedItem {
+impl RetargetSource {
     /// Selects a field in a file or, if `field` is `None`, the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
@@ -74,13 +74,13 @@ impl TargetModel {
     pub fn find(
         specs: &[(String, String)],
         omni: &[(String, String)],
-        source_item: &RetargetedItem,
-    ) -> Result<Self, RetargetRefusal> {
+        retarget_source: &RetargetSource,
+    ) -> Result<Self, RetargetError> {
         Self::find_in(
             specs,
             &PromotedSpecs::read(specs),
             &ParsedOmniModel::read(omni).0,
-            source_item,
+            retarget_source,
         )
     }
 
@@ -88,21 +88,21 @@ impl TargetModel {
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        source_item: &RetargetedItem,
-    ) -> Result<Self, RetargetRefusal> {
-        let (mut target_models, from) = Self::find_all(specs, promoted, model, source_item)?;
+        retarget_source: &RetargetSource,
+    ) -> Result<Self, RetargetError> {
+        let (mut target_models, from) = Self::find_all(specs, promoted, model, retarget_source)?;
         match (target_models.len(), target_models.pop()) {
             (1, Some(target_model)) => Ok(target_model),
-            (0, _) => Err(RetargetRefusal::with_remedy(
+            (0, _) => Err(RetargetError::with_remedy(
                 format!("no spec was promoted from `{from}`"),
                 format!("add `promoted_from: {from}` to the `meta` of the column"),
             )),
-            _ => Err(Self::several(&from)),
+            _ => Err(Self::several_models_error(&from)),
         }
     }
 
-    fn several(from: &str) -> RetargetRefusal {
-        RetargetRefusal::with_remedy(
+    fn several_models_error(from: &str) -> RetargetError {
+        RetargetError::with_remedy(
             format!("several specs were promoted from `{from}`"),
             "remove `promoted_from` from all but one of these specs",
         )
@@ -116,17 +116,17 @@ impl TargetModel {
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        source_item: &RetargetedItem,
+        retarget_source: &RetargetSource,
         compiled: &CompiledSpec,
-    ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-        let (target_models, from) = Self::find_all(specs, promoted, model, source_item)?;
+    ) -> Result<(Vec<Edit>, String), RetargetError> {
+        let (target_models, from) = Self::find_all(specs, promoted, model, retarget_source)?;
         let is_alone = target_models.len() == 1;
         let Some(target_model) = target_models.into_iter().find(|target| target.spec == spec) else {
-            return Err(Self::several(&from));
+            return Err(Self::several_models_error(&from));
         };
-        match retarget_edits(model, source_item, &target_model, compiled) {
+        match retarget_edits(model, retarget_source, &target_model, compiled) {
             Err(refusal) if is_alone || refusal.remedy.is_none() => Err(refusal),
-            _ if !is_alone => Err(Self::several(&from)),
+            _ if !is_alone => Err(Self::several_models_error(&from)),
             edits => edits,
         }
     }
@@ -137,12 +137,13 @@ impl TargetModel {
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
-        source_item: &RetargetedItem,
-    ) -> Result<(Vec<Self>, String), RetargetRefusal> {
-        let (view_index, view) = view_of_file(model, &source_item.file)?;
-        let from = match &source_item.field {
+        retarget_source: &RetargetSource,
+    ) -> Result<(Vec<Self>, String), RetargetError> {
+        let (view_index, view) = view_of_file(model, &retarget_source.file)?;
+        let from = match &retarget_source.field {
             Some(field)
-                if view.rows != OmniRowSource::Query || model.field(view_index, field).is_some_and(is_computed) =>
+                if view.rows != OmniRowSource::Query
+                    || model.field(view_index, field).is_some_and(is_computed_from_query) =>
             {
                 format!("{}.{field}", model.view_reference_name(view_index))
             }
@@ -175,18 +176,18 @@ impl TargetModel {
 /// Returns an error with the reason if the result would differ, or if a view or relationship is missing.
 pub fn repoint(
     omni: &[(String, String)],
-    source_item: &RetargetedItem,
+    retarget_source: &RetargetSource,
     target_model: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<RetargetedFile, RetargetRefusal> {
+) -> Result<RetargetedFile, RetargetError> {
     let (model, _) = ParsedOmniModel::read(omni);
-    let (edits, description) = retarget_edits(&model, source_item, target_model, compiled)?;
+    let (edits, description) = retarget_edits(&model, retarget_source, target_model, compiled)?;
     let (path, text) = omni
         .iter()
-        .find(|(path, _)| *path == source_item.file)
-        .ok_or_else(|| RetargetRefusal::without_remedy("the file does not exist"))?;
+        .find(|(path, _)| *path == retarget_source.file)
+        .ok_or_else(|| RetargetError::without_remedy("the file does not exist"))?;
     let text = apply_edits(text, &edits).map_err(|refusal| {
-        RetargetRefusal::with_remedy(
+        RetargetError::with_remedy(
             format!("the file cannot be changed in place: {refusal}"),
             "change the layout of the file",
         )
@@ -202,19 +203,19 @@ pub fn repoint(
 /// in values cannot be resolved.
 fn retarget_edits(
     model: &ParsedOmniModel<'_>,
-    source_item: &RetargetedItem,
+    retarget_source: &RetargetSource,
     target_model: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<(Vec<Edit>, String), RetargetRefusal> {
-    let (view_index, view) = view_of_file(model, &source_item.file)?;
-    let field = match (&target_model.column, source_item.field.as_deref()) {
-        (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(missing_field_refusal)?),
-        (Some(_), None) => return Err(missing_field_refusal()),
+) -> Result<(Vec<Edit>, String), RetargetError> {
+    let (view_index, view) = view_of_file(model, &retarget_source.file)?;
+    let field = match (&target_model.column, retarget_source.field.as_deref()) {
+        (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(missing_field_error)?),
+        (Some(_), None) => return Err(missing_field_error()),
         (None, _) => None,
     };
     if let Some(field) = field {
         if target_model.is_filtered {
-            return Err(RetargetRefusal::without_remedy(format!(
+            return Err(RetargetError::without_remedy(format!(
                 "`{}` removes rows with `where`, `having` or `limit`, but the field does not",
                 target_model.name
             )));
@@ -223,7 +224,7 @@ fn retarget_edits(
         check_aggregation(field)?;
     }
     if target_model.has_gaps {
-        return Err(RetargetRefusal::with_remedy(
+        return Err(RetargetError::with_remedy(
             "the spec has gaps, so the model lacks a part of the query",
             "complete the spec and remove its `# gap:` lines",
         ));
@@ -235,7 +236,7 @@ fn retarget_edits(
     let Some((target_index, made_view)) =
         model_view_index.and_then(|view_index| Some((view_index, model.views.get(view_index)?)))
     else {
-        return Err(RetargetRefusal::with_remedy(
+        return Err(RetargetError::with_remedy(
             format!("no Omni view reads `{}` yet", target_model.name),
             format!("build `{}` with dbt and run `formulac pull`", target_model.name),
         ));
@@ -244,7 +245,7 @@ fn retarget_edits(
         return retarget_query_view(model, view, made_view, target_model, compiled);
     };
     if model.field(target_index, column).is_none() {
-        return Err(RetargetRefusal::with_remedy(
+        return Err(RetargetError::with_remedy(
             format!("the view `{}` has no `{column}`", made_view.name),
             format!("build `{}` with dbt and run `formulac pull`", target_model.name),
         ));
@@ -269,10 +270,7 @@ fn has_filters_or_limit(root: &Node) -> bool {
 }
 
 /// Returns the view that a file defines, with its index.
-fn view_of_file<'m>(
-    model: &'m ParsedOmniModel<'_>,
-    file: &str,
-) -> Result<(usize, &'m ParsedOmniView), RetargetRefusal> {
+fn view_of_file<'m>(model: &'m ParsedOmniModel<'_>, file: &str) -> Result<(usize, &'m ParsedOmniView), RetargetError> {
     let mut views = model.views.iter().enumerate();
     let of_file = views.find(|(_, view)| {
         model
@@ -281,7 +279,7 @@ fn view_of_file<'m>(
             .is_some_and(|omni_file| omni_file.path == file)
     });
     of_file.ok_or_else(|| {
-        RetargetRefusal::without_remedy(format!(
+        RetargetError::without_remedy(format!(
             "only fields in view files can read columns, and `{file}` is not a view file"
         ))
     })
@@ -290,7 +288,7 @@ fn view_of_file<'m>(
 /// Returns the name by which other views refer to a view. If the file of the view does not contain this name, a
 /// relationship determines whether the name includes the schema.
 fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
-    let Some(names) = model.names.names_of(index) else {
+    let Some(names) = model.names.names_of_view(index) else {
         return String::new();
     };
     let mut joins = model.relationships.iter();
@@ -308,13 +306,13 @@ fn retarget_query_view(
     view_source: &ParsedOmniView,
     target_model: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<(Vec<Edit>, String), RetargetRefusal> {
+) -> Result<(Vec<Edit>, String), RetargetError> {
     let query = model.files.get(view.file).and_then(|file| file.root.get("query"));
-    let query = query.ok_or_else(|| RetargetRefusal::without_remedy("the view is not a query view"))?;
+    let query = query.ok_or_else(|| RetargetError::without_remedy("the view is not a query view"))?;
     let calculations = query.pairs_at("calculations");
-    let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
+    let columns = fields_of_query(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
-        let is_named = query_fields(query)
+        let is_named = fields_of_query(query)
             .iter()
             .any(|(field, table)| *field == column && table.is_some());
         if !is_named
@@ -323,7 +321,7 @@ fn retarget_query_view(
                 .iter()
                 .any(|output_column| output_column.name().eq_ignore_ascii_case(column))
         {
-            return Err(RetargetRefusal::with_remedy(
+            return Err(RetargetError::with_remedy(
                 format!("the query view has a column `{column}`, but the model does not"),
                 format!("add a definition `{column}` to the spec"),
             ));

@@ -7,7 +7,7 @@ use crate::model::CompiledSpec;
 /// Reason why a field or query view cannot read a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RetargetRefusal {
+pub struct RetargetError {
     /// Reason, without a final period.
     pub reason: String,
     /// Instruction for the user. Once the user has followed it, the field can read the model. `None` if the values of
@@ -17,7 +17,7 @@ pub struct RetargetRefusal {
     pub alternative: Option<String>,
 }
 
-impl RetargetRefusal {
+impl RetargetError {
     /// Creates a refusal without an instruction, because the values would always be different.
     pub(super) fn without_remedy(reason: impl Into<String>) -> Self {
         Self {
@@ -44,8 +44,8 @@ impl RetargetRefusal {
 }
 
 #[cold]
-pub(super) fn missing_field_refusal() -> RetargetRefusal {
-    RetargetRefusal::without_remedy("the view does not have this field")
+pub(super) fn missing_field_error() -> RetargetError {
+    RetargetError::without_remedy("the view does not have this field")
 }
 
 /// Checks that the model has exactly one row for each row of the view.
@@ -54,10 +54,10 @@ pub(super) fn check_same_grain(
     target_model: &TargetModel,
     compiled: &CompiledSpec,
     field: &ViewField,
-) -> Result<(), RetargetRefusal> {
+) -> Result<(), RetargetError> {
     let (view_key, grain) = (sorted_names(&view.key), sorted_names(compiled.key()));
     if view_key.is_empty() {
-        return Err(RetargetRefusal::without_remedy(format!(
+        return Err(RetargetError::without_remedy(format!(
             "the view `{}` has no primary key, so its rows cannot be identified",
             view.name
         )));
@@ -74,12 +74,12 @@ pub(super) fn check_same_grain(
         "`{}` has {grain_note}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be wrong",
         target_model.name, view.name, field.name, view.name
     );
-    Err(RetargetRefusal {
+    Err(RetargetError {
         alternative: Some(format!(
             "query the view of `{}` if its grain is sufficient",
             target_model.name
         )),
-        ..RetargetRefusal::without_remedy(reason)
+        ..RetargetError::without_remedy(reason)
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn check_relationship(
     model: &ParsedOmniModel<'_>,
     index: usize,
     target_view: usize,
-) -> Result<(), RetargetRefusal> {
+) -> Result<(), RetargetError> {
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
@@ -108,11 +108,11 @@ pub(super) fn check_relationship(
         finds_one && join.on.is_some()
     };
     let (Some(view), Some(made_view)) = (model.views.get(index), model.views.get(target_view)) else {
-        return Err(missing_field_refusal());
+        return Err(missing_field_error());
     };
     match model.relationships.iter().find(joins) {
         Some(_) => Ok(()),
-        None => Err(RetargetRefusal::with_remedy(
+        None => Err(RetargetError::with_remedy(
             format!(
                 "there is no relationship from `{}` to one row of `{}`",
                 view.name, made_view.name
@@ -123,16 +123,16 @@ pub(super) fn check_relationship(
 }
 
 /// Checks that a second aggregation of the column does not change the values of the field.
-pub(super) fn check_aggregation(field: &ViewField) -> Result<(), RetargetRefusal> {
+pub(super) fn check_aggregation(field: &ViewField) -> Result<(), RetargetError> {
     if field.kind != OmniFieldKind::Measure {
         return Ok(());
     }
     match field.text("aggregate_type") {
         Some("sum" | "min" | "max" | "count") => Ok(()),
-        Some(kind) => Err(RetargetRefusal::without_remedy(format!(
+        Some(kind) => Err(RetargetError::without_remedy(format!(
             "`{kind}` of already aggregated values would be a different number"
         ))),
-        None => Err(RetargetRefusal::without_remedy(
+        None => Err(RetargetError::without_remedy(
             "the SQL already aggregates, and a second aggregation gives a different number",
         )),
     }

@@ -105,7 +105,7 @@ impl SpecWriter {
         if let Some(text) = &spec.description {
             self.write_pair(0, "description", &format_scalar(text, 2));
         }
-        self.write_gaps(0, &spec.gaps);
+        self.write_issues(0, &spec.gaps);
         self.write_pair(0, "from", &format_scalar(&spec.from, 2));
         match spec.steps.as_slice() {
             [step] => self.write_step(step, 0),
@@ -162,7 +162,7 @@ impl SpecWriter {
             self.write_list(indent, "order_by", &step.order_by);
             self.lines.push((SORT_KEYS.to_owned(), begin..self.out.len()));
         }
-        self.write_gaps(indent, &step.gaps);
+        self.write_issues(indent, &step.gaps);
         self.write_definitions(indent, "definitions", &step.definitions);
         self.write_definitions(indent, "calculations", &step.calculations);
         self.write_condition(indent, "having", &step.havings);
@@ -248,7 +248,7 @@ impl SpecWriter {
         }
     }
 
-    fn write_gaps(&mut self, indent: usize, gaps: &[String]) {
+    fn write_issues(&mut self, indent: usize, gaps: &[String]) {
         for gap in gaps {
             let text: String = gap.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             self.write_line(indent, &format!("# gap: {text}"));

@@ -17,7 +17,7 @@ pub(super) struct FormulaTerm {
     /// Whether the term is an aggregate or contains an aggregate.
     pub aggregates: bool,
     /// Whether the value is never NULL.
-    pub is_there: bool,
+    pub is_never_null: bool,
 }
 
 impl FormulaTerm {
@@ -28,7 +28,7 @@ impl FormulaTerm {
             strength: ATOM_PRECEDENCE,
             ty: None,
             aggregates: false,
-            is_there: false,
+            is_never_null: false,
         }
     }
 
@@ -37,8 +37,8 @@ impl FormulaTerm {
         self
     }
 
-    pub fn with_never_null(mut self, is_there: bool) -> Self {
-        self.is_there = is_there;
+    pub fn with_never_null(mut self, is_never_null: bool) -> Self {
+        self.is_never_null = is_never_null;
         self
     }
 
@@ -95,7 +95,7 @@ impl FormulaTerm {
     /// Creates `left op right`. `strength` is the binding strength of the operator.
     pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
         let aggregates = left.aggregates || right.aggregates;
-        let is_there = left.is_there && right.is_there;
+        let is_never_null = left.is_never_null && right.is_never_null;
         let mut text = left.text_at_precedence(strength);
         text.push(' ');
         text.push_str(op);
@@ -106,7 +106,7 @@ impl FormulaTerm {
             strength,
             ty: None,
             aggregates,
-            is_there,
+            is_never_null,
         }
     }
 
@@ -115,19 +115,19 @@ impl FormulaTerm {
     }
 
     pub fn negative(self) -> Self {
-        let (ty, aggregates, is_there) = (self.ty, self.aggregates, self.is_there);
+        let (ty, aggregates, is_never_null) = (self.ty, self.aggregates, self.is_never_null);
         Self {
             text: format!("-{}", self.text_at_precedence(8)),
             strength: 7,
             ty,
             aggregates,
-            is_there,
+            is_never_null,
         }
     }
 
     /// Applies a timeframe to the term, as in `x[month]`.
     pub fn timeframe(self, frame: &str) -> Self {
-        let (aggregates, is_there) = (self.aggregates, self.is_there);
+        let (aggregates, is_never_null) = (self.aggregates, self.is_never_null);
         let is_name = self.strength == ATOM_PRECEDENCE && !self.text.ends_with([')', '"', ']']);
         let base = if is_name { self.text } else { format!("({})", self.text) };
         Self {
@@ -135,7 +135,7 @@ impl FormulaTerm {
             strength: ATOM_PRECEDENCE,
             ty: timeframe_type(frame),
             aggregates,
-            is_there,
+            is_never_null,
         }
     }
 
@@ -164,7 +164,7 @@ impl FormulaTerm {
 
     /// Makes the term NULL if one of the operands is NULL. The term must have no other reason to be NULL.
     pub fn null_if_blank(self, operands: &[&Self]) -> Self {
-        let nullable = operands.iter().filter(|operand| !operand.is_there);
+        let nullable = operands.iter().filter(|operand| !operand.is_never_null);
         let blanks: Vec<Self> = nullable.map(|operand| (*operand).clone().isblank_call()).collect();
         if blanks.is_empty() {
             return self.with_never_null(true);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::ExtractRequest;
-use super::draft::{CandidateSpec, ExistingMetricSet, group_key, group_key_before_filter};
-use super::names::first_maximum;
+use super::draft::{CandidateSpec, ExistingMetricSet, rows_fingerprint, rows_fingerprint_before_filter};
+use super::names::first_item_with_highest_count;
 use super::proposals::ExtractionRun;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
@@ -57,7 +57,7 @@ impl<'r> ExtractionRun<'r> {
                 None => {}
                 Some(Err(reason)) => drop(run.left_out.insert(spec, reason)),
                 Some(Ok(step)) => {
-                    let group = *group_of_key.entry(group_key(&step)).or_insert(run.groups.len());
+                    let group = *group_of_key.entry(rows_fingerprint(&step)).or_insert(run.groups.len());
                     if group == run.groups.len() {
                         run.groups.push(Vec::new());
                     }
@@ -100,12 +100,15 @@ impl<'r> ExtractionRun<'r> {
         if let Some(set) = &first.metric_set {
             return candidate_sets().find(|set_index| self.sets[*set_index].step.model.eq_ignore_ascii_case(set));
         }
-        let of_rows = candidate_sets().filter(|set| group_key(&self.sets[*set].step) == group_key(first));
+        let of_rows = candidate_sets().filter(|set| rows_fingerprint(&self.sets[*set].step) == rows_fingerprint(first));
         let of_all_rows = candidate_sets().filter(|set| {
             let step = &self.sets[*set].step;
-            step.filter.is_none() && group_key_before_filter(step) == group_key_before_filter(first) && count(*set) > 0
+            step.filter.is_none()
+                && rows_fingerprint_before_filter(step) == rows_fingerprint_before_filter(first)
+                && count(*set) > 0
         });
-        first_maximum(of_rows, |set| count(*set)).or_else(|| first_maximum(of_all_rows, |set| count(*set)))
+        first_item_with_highest_count(of_rows, |set| count(*set))
+            .or_else(|| first_item_with_highest_count(of_all_rows, |set| count(*set)))
     }
 
     /// Merges groups that use the same metric set, because the file of a metric set is written only once.

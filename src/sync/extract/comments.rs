@@ -11,7 +11,7 @@ const FORMULA_KEYS: [&str; 3] = ["definitions", "on", "where"];
 
 /// Adds the lost comments to the new text of a spec, above the key `metrics`. Lost comments are in the old text, but
 /// neither in the new text nor in the metric set. Comments from formulas become YAML comments.
-pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
+pub(super) fn restore_lost_comments_in_spec(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (yaml::parse_root(old), yaml::parse_root(&new)) else {
         return new;
     };

@@ -7,7 +7,7 @@ use formulac_syntax::text::split_words;
 use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::arena::Arena;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin, is_identifier};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepDefinitionSource, is_identifier};
 
 /// Spec whose definitions may move to a metric set.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl ExistingMetricSet {
 /// Metric set that a group of specs could read.
 #[derive(Debug)]
 pub(super) struct MetricSetDraft {
-    pub members: Vec<MemberSpec>,
+    pub members: Vec<MetricSetReader>,
     /// Definitions, in dependency order.
     pub definitions: Arena<DraftDefinition>,
     /// Time column of the metric set.
@@ -78,7 +78,7 @@ impl MetricSetDraft {
 
     /// Returns the names of added definitions that occur in a spec, which may conflict with the names of the spec.
     /// Empty if the spec names none of them or, with `orders.*`, reads all of them. `text` is in lower case.
-    pub fn added_names_in(&self, text: &str) -> HashSet<&String> {
+    pub fn added_names_used_in(&self, text: &str) -> HashSet<&String> {
         let words: HashSet<&str> = split_words(text).collect();
         let is_named = |name: &String| match is_identifier(name) {
             true => words.contains(name.to_lowercase().as_str()),
@@ -97,12 +97,12 @@ impl MetricSetDraft {
 
 /// Spec that reads the metric set.
 #[derive(Debug)]
-pub(super) struct MemberSpec {
+pub(super) struct MetricSetReader {
     /// Index of the candidate.
     pub candidate: usize,
     /// For each definition of the spec, the index of the metric set's definition that replaces it. `None` if the spec
     /// keeps the definition.
-    pub moved_definitions: Vec<Option<usize>>,
+    pub definitions_to_move: Vec<Option<usize>>,
     /// `true` if the metric set has no `where`, so the spec keeps its own.
     pub keeps_filter: bool,
 }
@@ -123,15 +123,15 @@ pub(super) struct DraftDefinition {
 pub(super) type RejectedSpecs = Vec<(usize, String)>;
 
 /// Returns a description of the rows that a step reads. Specs with equal descriptions can share a metric set.
-pub(super) fn group_key(step: &FirstStep) -> String {
+pub(super) fn rows_fingerprint(step: &FirstStep) -> String {
     if let Some(set) = &step.metric_set {
         return format!("metric set {}", set.to_lowercase());
     }
-    format!("{:?} {}", filter_tree(step), group_key_before_filter(step))
+    format!("{:?} {}", filter_tree_id(step), rows_fingerprint_before_filter(step))
 }
 
 /// Returns a description of the rows that a step reads before its `where`.
-pub(super) fn group_key_before_filter(step: &FirstStep) -> String {
+pub(super) fn rows_fingerprint_before_filter(step: &FirstStep) -> String {
     let inner = step
         .joins
         .iter()
@@ -141,7 +141,7 @@ pub(super) fn group_key_before_filter(step: &FirstStep) -> String {
     format!("{} {inner:?} {:?}", step.relation, step.settings)
 }
 
-fn filter_tree(step: &FirstStep) -> Option<u32> {
+fn filter_tree_id(step: &FirstStep) -> Option<u32> {
     step.filter.as_ref().map(|filter| filter.tree)
 }
 
@@ -159,7 +159,8 @@ pub(super) fn draft_metric_set(
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
         let step_definitions = candidates[*candidate].step.definitions.iter();
-        let definitions = step_definitions.filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec);
+        let definitions =
+            step_definitions.filter(|step_definition| step_definition.origin == FirstStepDefinitionSource::Spec);
         let trees: BTreeSet<u32> = definitions.map(|step_definition| step_definition.tree).collect();
         trees
             .into_iter()
@@ -173,8 +174,9 @@ pub(super) fn draft_metric_set(
     let members: Vec<usize> = members
         .filter(|candidate| {
             let mut definitions = candidates[*candidate].step.definitions.iter();
-            definitions
-                .any(|step_definition| step_definition.origin == FirstStepOrigin::Spec && is_shared(step_definition))
+            definitions.any(|step_definition| {
+                step_definition.origin == FirstStepDefinitionSource::Spec && is_shared(step_definition)
+            })
         })
         .collect();
     if members.len() < if set.is_some() { 1 } else { 2 } {
@@ -183,13 +185,13 @@ pub(super) fn draft_metric_set(
     check_joins(candidates, &members, set)?;
     let moved: Vec<Arena<bool>> = members
         .iter()
-        .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
+        .map(|candidate| definitions_to_move(&candidates[*candidate].step, is_shared))
         .collect();
-    let trees = moved_formulas_by_tree(candidates, &members, &moved);
-    let names = super::names::choose_names(candidates, &trees, set)?;
+    let trees = formulas_to_move_by_tree(candidates, &members, &moved);
+    let names = super::names::choose_name_per_formula(candidates, &trees, set)?;
     let sources: HashMap<u32, (usize, usize)> = trees
         .iter()
-        .map(|(tree, replaced)| (*tree, choose_source_definition(candidates, names.get(tree), replaced)))
+        .map(|(tree, replaced)| (*tree, choose_definition_to_copy(candidates, names.get(tree), replaced)))
         .collect();
     let mut definitions: Arena<DraftDefinition> = Arena::new();
     let mut place_of_tree: HashMap<u32, usize> = HashMap::new();
@@ -202,26 +204,26 @@ pub(super) fn draft_metric_set(
             is_new: in_set(tree).is_none(),
         });
     }
-    let members: Vec<MemberSpec> = members
+    let members: Vec<MetricSetReader> = members
         .iter()
         .zip(&moved)
         .map(|(candidate, moved)| {
             let definitions = candidates[*candidate].step.definitions.iter().zip(moved);
-            MemberSpec {
+            MetricSetReader {
                 candidate: *candidate,
-                moved_definitions: definitions
+                definitions_to_move: definitions
                     .map(|(step_definition, moved)| {
                         place_of_tree.get(&step_definition.tree).copied().filter(|_| *moved)
                     })
                     .collect(),
                 keeps_filter: set
-                    .is_some_and(|set| filter_tree(&set.step) != filter_tree(&candidates[*candidate].step)),
+                    .is_some_and(|set| filter_tree_id(&set.step) != filter_tree_id(&candidates[*candidate].step)),
             }
         })
         .collect();
     let time = match set {
         Some(set) => set.time.clone(),
-        None => time_column(members.iter().map(|member| &candidates[member.candidate].step)),
+        None => common_time_column(members.iter().map(|member| &candidates[member.candidate].step)),
     };
     Ok(Some(MetricSetDraft {
         members,
@@ -266,7 +268,7 @@ fn check_joins(
 /// Determines which definitions move to the metric set: shared definitions, definitions that read columns, and the
 /// definitions that these two kinds use. A model built on metric sets cannot contain definitions that read columns.
 /// Definitions before a moved column also move, because metrics are the first columns of a model.
-fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
+fn definitions_to_move(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
     let is_column = |index: usize| definitions[index].level > Level::Row;
     let mut moved = Arena::filled(false, definitions.len());
@@ -291,7 +293,7 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
 }
 
 /// Returns the definitions that move to the metric set, by the id of the formula's tree.
-fn moved_formulas_by_tree(
+fn formulas_to_move_by_tree(
     candidates: &Arena<CandidateSpec>,
     members: &[usize],
     moved: &[Arena<bool>],
@@ -350,7 +352,7 @@ fn formulas_in_dependency_order(
 /// Returns the definition from which the formula is copied: if possible, a definition that has the name in the metric
 /// set and refers to other definitions by name instead of repeating their formulas. A definition that only refers to
 /// another definition with the same formula cannot be the source.
-fn choose_source_definition(
+fn choose_definition_to_copy(
     candidates: &Arena<CandidateSpec>,
     name: Option<&String>,
     replaced: &[(usize, usize)],
@@ -368,7 +370,7 @@ fn choose_source_definition(
 }
 
 /// Returns the column from which all period keys are derived. `None` unless there is exactly one such column.
-fn time_column<'s>(steps: impl Iterator<Item = &'s FirstStep>) -> Option<String> {
+fn common_time_column<'s>(steps: impl Iterator<Item = &'s FirstStep>) -> Option<String> {
     let keys = steps.flat_map(|step| &step.keys);
     let mut columns = keys.filter_map(|key| Some(&key.period.as_ref()?.0));
     let first = columns.next()?;

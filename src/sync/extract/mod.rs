@@ -20,7 +20,7 @@ pub use proposals::extract;
 
 /// Returns whether the name is valid for a metric set.
 #[must_use]
-pub fn is_metric_set_name(name: &str) -> bool {
+pub fn is_valid_metric_set_name(name: &str) -> bool {
     is_identifier(name)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::NameConflict;
 use super::draft::{CandidateSpec, ExistingMetricSet, RejectedSpecs};
 use crate::arena::Arena;
-use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinitionSource};
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
@@ -16,17 +16,20 @@ pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(
             None => counts.push((item, 1)),
         }
     }
-    first_maximum(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
+    first_item_with_highest_count(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
 }
 
 /// Returns the item with the highest count. If several items have the highest count, returns the first of them.
-pub(super) fn first_maximum<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
+pub(super) fn first_item_with_highest_count<T>(
+    items: impl Iterator<Item = T>,
+    count: impl Fn(&T) -> usize,
+) -> Option<T> {
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
 /// Chooses a name for each formula: the name in the existing metric set, otherwise the name that most specs use or, if
 /// there is a tie, the first name. Rejects specs whose formulas would need a name that another formula has.
-pub(super) fn choose_names(
+pub(super) fn choose_name_per_formula(
     candidates: &Arena<CandidateSpec>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     set: Option<&ExistingMetricSet>,
@@ -81,7 +84,7 @@ pub(super) fn find_name_conflicts<'s>(steps: impl Iterator<Item = (usize, &'s Fi
         for definition in step
             .definitions
             .iter()
-            .filter(|step_definition| step_definition.origin == FirstStepOrigin::Spec)
+            .filter(|step_definition| step_definition.origin == FirstStepDefinitionSource::Spec)
         {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::draft::{CandidateSpec, DraftDefinition, ExistingMetricSet, MemberSpec, MetricSetDraft, draft_metric_set};
-use super::names::{find_name_conflicts, first_maximum};
+use super::draft::{
+    CandidateSpec, DraftDefinition, ExistingMetricSet, MetricSetDraft, MetricSetReader, draft_metric_set,
+};
+use super::names::{find_name_conflicts, first_item_with_highest_count};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedMetricSet, Extraction, RewrittenSpec, SkippedSpec};
@@ -12,7 +14,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
 use crate::model::shared_definitions::{
-    FirstStep, FirstStepOrigin, FormulaTrees, read_metric_set_as_step, relation_identity,
+    FirstStep, FirstStepDefinitionSource, FormulaTrees, read_metric_set_as_step, relation_identity,
 };
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
@@ -56,7 +58,7 @@ pub(super) struct ExtractionRun<'r> {
 }
 
 /// Metric set for a group, with the new contents of the group's specs.
-struct Proposal {
+struct MetricSetProposal {
     draft: MetricSetDraft,
     name: String,
     path: String,
@@ -69,7 +71,7 @@ struct Proposal {
 
 impl ExtractionRun<'_> {
     /// Returns a proposal for each group with shared definitions.
-    fn build_proposals(&mut self) -> Vec<Proposal> {
+    fn build_proposals(&mut self) -> Vec<MetricSetProposal> {
         let mut proposals = Vec::new();
         let sets = self.compiled_before.iter().filter_map(CompiledSpec::metric_set);
         let mut used_names: HashSet<String> = sets.map(str::to_lowercase).collect();
@@ -117,7 +119,7 @@ impl ExtractionRun<'_> {
                         self.reject_candidate(candidate, reason);
                     }
                     Ok(texts) => {
-                        proposals.push(Proposal {
+                        proposals.push(MetricSetProposal {
                             draft,
                             name,
                             path,
@@ -154,7 +156,9 @@ impl ExtractionRun<'_> {
         shared: &[SharedProperties],
     ) -> Option<(String, String, MetricSetText)> {
         let spec = self.specs[set.spec];
-        let text = draft.extended_text(spec.text, set, &self.candidates, shared).ok()?;
+        let text = draft
+            .extended_metric_set_text(spec.text, set, &self.candidates, shared)
+            .ok()?;
         let after = read_metric_set_as_step(self.compiler, &mut FormulaTrees::default(), &text);
         let after = after.map_or_else(Arena::new, |step| step.definitions);
         let span = |definition: &DraftDefinition| {
@@ -190,7 +194,7 @@ impl ExtractionRun<'_> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let most_used = first_maximum(draft.definitions.iter(), |definition| {
+        let most_used = first_item_with_highest_count(draft.definitions.iter(), |definition| {
             definition.replaced_definitions.len()
         });
         let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
@@ -210,7 +214,7 @@ impl ExtractionRun<'_> {
 
     /// Compiles the project with the proposals. Returns `true` if all SQL remains the same. Otherwise, changes or omits
     /// the specs whose SQL differs.
-    fn verify_proposals(&mut self, proposals: &[Proposal]) -> bool {
+    fn verify_proposals(&mut self, proposals: &[MetricSetProposal]) -> bool {
         let mut specs: Arena<SpecText<'_>> = self.specs.clone();
         for proposal in proposals {
             for (member, text) in proposal.draft.members.iter().zip(&proposal.texts) {
@@ -273,9 +277,9 @@ impl ExtractionRun<'_> {
 
     /// Returns the reason why a spec cannot read a metric set: two of the spec's definitions have the same formula, but
     /// the metric set contains each formula only once. `None` if no formula is repeated.
-    fn repeated_formula_reason(&self, member: &MemberSpec) -> Option<String> {
+    fn repeated_formula_reason(&self, member: &MetricSetReader) -> Option<String> {
         let definitions = &self.candidates[member.candidate].step.definitions;
-        let moved = || member.moved_definitions.iter().enumerate();
+        let moved = || member.definitions_to_move.iter().enumerate();
         moved().find_map(|(index, place)| {
             let (first, _) = moved().find(|(_, other)| place.is_some() && *other == place)?;
             (first < index).then(|| {
@@ -287,7 +291,7 @@ impl ExtractionRun<'_> {
 
     /// Returns the specs whose definitions cannot be added to an existing metric set without changing a model that
     /// already reads the metric set. For example, `metrics: [orders.*]` selects all metrics of a metric set.
-    fn dependent_spec_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
+    fn dependent_spec_failures(&self, proposals: &[MetricSetProposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
         let rewritten = proposals.iter().flat_map(|proposal| {
             let members = proposal.draft.members.iter();
             let members = members.map(|member| self.candidates[member.candidate].spec);
@@ -303,9 +307,9 @@ impl ExtractionRun<'_> {
             let SpecText { text, path } = self.specs[spec];
             let path = path.unwrap_or_default();
             let text = text.to_lowercase();
-            for Proposal { draft, name, .. } in proposals.iter().filter(|proposal| proposal.spec.is_some()) {
+            for MetricSetProposal { draft, name, .. } in proposals.iter().filter(|proposal| proposal.spec.is_some()) {
                 let reads_set = text.contains(&name.to_lowercase());
-                let causes = draft.added_names_in(&text);
+                let causes = draft.added_names_used_in(&text);
                 let adds = |moved: &Option<usize>| {
                     moved.is_some_and(|index| {
                         let definition = &draft.definitions[index];
@@ -315,7 +319,7 @@ impl ExtractionRun<'_> {
                 for member in draft
                     .members
                     .iter()
-                    .filter(|member| reads_set && member.moved_definitions.iter().any(adds))
+                    .filter(|member| reads_set && member.definitions_to_move.iter().any(adds))
                 {
                     let reason =
                         format!("moving definitions of the spec to the set {name} would change {path}: {reason}");
@@ -327,7 +331,7 @@ impl ExtractionRun<'_> {
     }
 
     /// Returns the specs whose definitions cause an error in the metric set.
-    fn metric_set_failures(&self, proposal: &Proposal, set: &CompiledSpec) -> Vec<(usize, String)> {
+    fn metric_set_failures(&self, proposal: &MetricSetProposal, set: &CompiledSpec) -> Vec<(usize, String)> {
         let Some(fault) = set.diagnostics().iter().find(|fault| fault.is_error()) else {
             return Vec::new();
         };
@@ -375,12 +379,12 @@ impl ExtractionRun<'_> {
         specs.chain(self.sets.iter().map(|set| (set.spec, &set.step)))
     }
 
-    fn result(self, proposals: Vec<Proposal>) -> Extraction {
+    fn result(self, proposals: Vec<MetricSetProposal>) -> Extraction {
         let mut extraction = Extraction {
             differing: find_name_conflicts(self.steps()),
             ..Extraction::default()
         };
-        let mut texts: Vec<(usize, &Proposal, &String)> = Vec::new();
+        let mut texts: Vec<(usize, &MetricSetProposal, &String)> = Vec::new();
         for proposal in &proposals {
             let members = proposal.draft.members.iter().zip(&proposal.texts);
             texts.extend(members.map(|(member, text)| (self.candidates[member.candidate].spec, proposal, text)));
@@ -395,7 +399,7 @@ impl ExtractionRun<'_> {
             let is_moved = |index: &usize| {
                 let mut replaced = proposal.draft.definitions[*index].replaced_definitions.iter();
                 replaced.any(|(candidate, index)| {
-                    self.candidates[*candidate].step.definitions[*index].origin == FirstStepOrigin::Spec
+                    self.candidates[*candidate].step.definitions[*index].origin == FirstStepDefinitionSource::Spec
                 })
             };
             let indices: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::draft::{CandidateSpec, DraftDefinition, ExistingMetricSet, MemberSpec, MetricSetDraft};
+use super::draft::{CandidateSpec, DraftDefinition, ExistingMetricSet, MetricSetDraft, MetricSetReader};
 use super::names::most_frequent;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
 use crate::yaml::{format_flow_scalar, format_scalar, key_text};
-use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, apply_edits, value};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlEditError, YamlValue, apply_edits, value};
 
 /// Contents of a metric set's file.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl MetricSetDraft {
             out.push_pair("time", &format_flow_scalar(time));
         }
         out.text.push_str("definitions: |\n");
-        let members = self.members_by_candidate();
+        let members = self.readers_by_candidate();
         for (definition, shared) in self.definitions.iter().zip(shared) {
             let start = out.text.len();
             let name = |index: usize| self.name_of_used_definition(&members, definition, index);
@@ -70,13 +70,13 @@ impl MetricSetDraft {
     /// # Errors
     ///
     /// Returns an error if the file cannot be edited.
-    pub fn extended_text(
+    pub fn extended_metric_set_text(
         &self,
         text: &str,
         set: &ExistingMetricSet,
         candidates: &Arena<CandidateSpec>,
         shared: &[SharedProperties],
-    ) -> Result<String, YamlRefusal> {
+    ) -> Result<String, YamlEditError> {
         let mut edits = Vec::new();
         let mut change = |path: Path, value: YamlValue, after: &[&str]| {
             let after = after.iter().map(|key| (*key).to_owned()).collect();
@@ -85,7 +85,7 @@ impl MetricSetDraft {
         let joins = self.joins(candidates, &set.step.joins);
         let joins: Vec<YamlValue> = joins.iter().filter_map(|join| value(&join.text)).collect();
         let path = Path::root().key("definitions");
-        let members = self.members_by_candidate();
+        let members = self.readers_by_candidate();
         let mut block = MetricSetText::default();
         let mut properties: Vec<(String, YamlValue)> = Vec::new();
         let definition_pairs = self.definitions.iter().zip(shared);
@@ -131,7 +131,7 @@ impl MetricSetDraft {
         apply_edits(text, &edits)
     }
 
-    fn members_by_candidate(&self) -> HashMap<usize, &MemberSpec> {
+    fn readers_by_candidate(&self) -> HashMap<usize, &MetricSetReader> {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
@@ -139,13 +139,13 @@ impl MetricSetDraft {
     /// `definition` refers.
     fn name_of_used_definition(
         &self,
-        members: &HashMap<usize, &MemberSpec>,
+        members: &HashMap<usize, &MetricSetReader>,
         definition: &DraftDefinition,
         used_index: usize,
     ) -> Option<&str> {
         let index = members
             .get(&definition.source.0)?
-            .moved_definitions
+            .definitions_to_move
             .get(used_index)
             .copied()
             .flatten()?;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::comments::with_lost_comments;
-use super::draft::{CandidateSpec, MemberSpec, MetricSetDraft};
+use super::comments::restore_lost_comments_in_spec;
+use super::draft::{CandidateSpec, MetricSetDraft, MetricSetReader};
 use super::set_text::{SharedProperties, contains_pair};
 use crate::Level;
 use crate::arena::Arena;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey, FirstStepOrigin};
-use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, YamlValue, apply_edits, value};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepDefinitionSource, FirstStepGroupKey};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlEditError, YamlValue, apply_edits, value};
 
 const DESCRIPTION: &str = "description";
 
@@ -103,10 +103,10 @@ impl SpecEntries {
 pub(super) fn rewrite_spec(
     text: &str,
     draft: &MetricSetDraft,
-    member: &MemberSpec,
+    member: &MetricSetReader,
     candidates: &Arena<CandidateSpec>,
     ((set, set_text), entries, shared): ((&str, &str), &SpecEntries, &[SharedProperties]),
-) -> Result<String, YamlRefusal> {
+) -> Result<String, YamlEditError> {
     let candidate = &candidates[member.candidate];
     let mut writer = SpecWriter {
         step: &candidate.step,
@@ -117,21 +117,23 @@ pub(super) fn rewrite_spec(
     match candidate.step.metric_set {
         Some(_) => writer.add_metrics(draft, member, set),
         None => {
-            writer.replace_input(draft, member, set);
-            writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
+            writer.replace_relation_with_metrics(draft, member, set);
+            writer.shorten_keys(draft.time.as_deref(), candidate.has_bare_keys);
         }
     }
-    writer.remove_definitions(member);
-    writer.change_columns(member, shared);
+    writer.remove_moved_definitions(member);
+    writer.update_column_properties(member, shared);
     let rest = without_moved_comments(text, &candidate.step, member);
-    apply_edits(&rest, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
+    apply_edits(&rest, &writer.edits)
+        .map(|edited| restore_lost_comments_in_spec(text, edited, set_text, candidate.step.is_at_top))
 }
 
 /// Removes the YAML comments above the definitions that move to the metric set. Otherwise, they would describe the
 /// definitions that follow.
-fn without_moved_comments(text: &str, step: &FirstStep, member: &MemberSpec) -> String {
-    let moved = step.definitions.iter().zip(&member.moved_definitions);
-    let moved = moved.filter(|(definition, moved)| definition.origin == FirstStepOrigin::Spec && moved.is_some());
+fn without_moved_comments(text: &str, step: &FirstStep, member: &MetricSetReader) -> String {
+    let moved = step.definitions.iter().zip(&member.definitions_to_move);
+    let moved =
+        moved.filter(|(definition, moved)| definition.origin == FirstStepDefinitionSource::Spec && moved.is_some());
     let mut ranges: Vec<Range<usize>> = moved.map(|(definition, _)| definition.yaml_comments.clone()).collect();
     ranges.sort_by_key(|range| range.start);
     let mut rest = String::new();
@@ -184,11 +186,16 @@ impl SpecWriter<'_> {
     fn metric_entries(
         &self,
         draft: &MetricSetDraft,
-        member: &MemberSpec,
+        member: &MetricSetReader,
         set: &str,
-    ) -> Vec<(FirstStepOrigin, YamlValue)> {
+    ) -> Vec<(FirstStepDefinitionSource, YamlValue)> {
         let is_key = |index: usize| self.step.keys.iter().any(|key| key.definition == Some(index));
-        let definitions = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
+        let definitions = self
+            .step
+            .definitions
+            .iter()
+            .zip(&member.definitions_to_move)
+            .enumerate();
         let metrics = definitions.filter_map(|(index, (definition, moved))| {
             let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
@@ -199,14 +206,14 @@ impl SpecWriter<'_> {
                     CollectionStyle::Flow,
                 ),
             };
-            let is_column = definition.level > Level::Row && definition.origin != FirstStepOrigin::Used;
+            let is_column = definition.level > Level::Row && definition.origin != FirstStepDefinitionSource::Used;
             (is_column && !is_key(index)).then_some((definition.origin, entry))
         });
         metrics.collect()
     }
 
     /// Adds metrics to the list `metrics` of a model that is built on the metric set.
-    fn add_metrics(&mut self, draft: &MetricSetDraft, member: &MemberSpec, set: &str) {
+    fn add_metrics(&mut self, draft: &MetricSetDraft, member: &MetricSetReader, set: &str) {
         let path = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
         let metrics_pairs = self.entries.pairs(self.step.is_at_top).iter();
@@ -214,7 +221,7 @@ impl SpecWriter<'_> {
         if matches!(pairs.next(), Some((_, YamlValue::List(..)))) {
             let new = entries
                 .into_iter()
-                .filter(|(origin, _)| *origin == FirstStepOrigin::Spec);
+                .filter(|(origin, _)| *origin == FirstStepDefinitionSource::Spec);
             self.edits.extend(new.map(|(_, value)| Edit::Add {
                 to: path.clone(),
                 value,
@@ -226,7 +233,7 @@ impl SpecWriter<'_> {
     }
 
     /// Replaces the relation, the joins and the metric set's filter with the list of metrics.
-    fn replace_input(&mut self, draft: &MetricSetDraft, member: &MemberSpec, set: &str) {
+    fn replace_relation_with_metrics(&mut self, draft: &MetricSetDraft, member: &MetricSetReader, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
             if self.has_key(key) && (key != "where" || !member.keeps_filter) {
@@ -251,7 +258,7 @@ impl SpecWriter<'_> {
     /// Shortens keys and references to them. A timeframe of the metric set's time column becomes the name of the
     /// timeframe, such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output
     /// columns.
-    fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
+    fn shorten_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
         let column_name = |key: &FirstStepGroupKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
             let is_time = time.is_some_and(|time| time.eq_ignore_ascii_case(column));
@@ -309,11 +316,11 @@ impl SpecWriter<'_> {
     }
 
     /// Removes the definitions that moved to the metric set.
-    fn remove_definitions(&mut self, member: &MemberSpec) {
-        let all = self.step.definitions.iter().zip(&member.moved_definitions);
-        let definition_pairs = all.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec);
+    fn remove_moved_definitions(&mut self, member: &MetricSetReader) {
+        let all = self.step.definitions.iter().zip(&member.definitions_to_move);
+        let definition_pairs = all.filter(|(definition, _)| definition.origin == FirstStepDefinitionSource::Spec);
         let path = self.first_step_path.clone().key("definitions");
-        if member.moved_definitions.iter().all(Option::is_some) {
+        if member.definitions_to_move.iter().all(Option::is_some) {
             return self.remove(path);
         }
         match &self.step.block {
@@ -334,12 +341,13 @@ impl SpecWriter<'_> {
     }
 
     /// Removes the properties that the metric set now specifies, and keeps properties with different values.
-    fn change_columns(&mut self, member: &MemberSpec, shared: &[SharedProperties]) {
+    fn update_column_properties(&mut self, member: &MetricSetReader, shared: &[SharedProperties]) {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
-        let definitions = self.step.definitions.iter().zip(&member.moved_definitions);
-        for (step_definition, moved) in definitions.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec)
+        let definitions = self.step.definitions.iter().zip(&member.definitions_to_move);
+        for (step_definition, moved) in
+            definitions.filter(|(definition, _)| definition.origin == FirstStepDefinitionSource::Spec)
         {
             let Some(shared) = moved.and_then(|index| shared.get(index)) else {
                 continue;

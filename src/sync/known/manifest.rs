@@ -11,7 +11,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
 use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name};
-use crate::schema::read::not_a_schema_error;
+use crate::schema::read::unsupported_schema_error;
 use crate::schema::{Access, Relation, RelationOrigin, Schema};
 use crate::span::Span;
 
@@ -95,7 +95,7 @@ fn read(
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
         // A catalog is useless without a manifest.
         if rest.is_empty() && faults.is_empty() {
-            let fault = not_a_schema_error(
+            let fault = unsupported_schema_error(
                 Span::default(),
                 "the file is dbt's catalog, which has types but no models",
                 None,
@@ -118,11 +118,11 @@ fn artifact_diagnostic(text: &str, error: &ArtifactError) -> Diagnostic {
     let what = match error.as_fault() {
         ArtifactFault::Broken => error.reason().to_owned(),
         ArtifactFault::Other(kind) => {
-            return not_a_schema_error(Span::default(), &format!("the file is dbt's {kind}"), None);
+            return unsupported_schema_error(Span::default(), &format!("the file is dbt's {kind}"), None);
         }
         _ => error.to_string(),
     };
-    not_a_schema_error(Span::new(at, at), &what, None).with_help(error.help())
+    unsupported_schema_error(Span::new(at, at), &what, None).with_help(error.help())
 }
 
 fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect, schema: &mut Schema) {
@@ -222,7 +222,7 @@ fn relation_facts(
         if is_whole && !column.name.contains('.') && facts.column_mut(&column.name).is_none() {
             continue;
         }
-        add_documentation(&mut facts, column, table.is_some());
+        add_column_documentation(&mut facts, column, table.is_some());
         for constraint in column.constraints.iter().filter(|_| holds) {
             add_constraint(&mut facts, constraint, std::slice::from_ref(&column.name));
         }
@@ -230,13 +230,13 @@ fn relation_facts(
     for constraint in node.constraints.iter().filter(|_| holds) {
         add_constraint(&mut facts, constraint, &constraint.columns);
     }
-    for test in tests.iter().filter(|test| test.is_conclusive()) {
-        add_test_facts(&mut facts, test);
+    for test in tests.iter().filter(|test| test.proves_condition_for_all_rows()) {
+        add_tested_properties(&mut facts, test);
     }
     facts
 }
 
-fn add_documentation(facts: &mut RelationMetadata, column: &NodeColumn, is_physical: bool) {
+fn add_column_documentation(facts: &mut RelationMetadata, column: &NodeColumn, is_physical: bool) {
     if facts.column_mut(&column.name).is_none() {
         let quoted = column.quote == Some(true);
         facts.columns.push(ColumnMetadata {
@@ -281,7 +281,7 @@ fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns
 }
 
 /// Adds to a relation's metadata the properties that a passing test proves, for example that a column is unique.
-fn add_test_facts(facts: &mut RelationMetadata, test: &DataTest<'_>) {
+fn add_tested_properties(facts: &mut RelationMetadata, test: &DataTest<'_>) {
     if let TestCheck::UniqueTogether(names) = &test.check {
         facts
             .unique_together

@@ -93,13 +93,13 @@ fn name_of_a_domain_does_not_replace_its_base_type() {
             ["released integer"]
         );
         assert_eq!(column(base.clone().merged_with(&facts(domain))), ["released integer"]);
-        assert!(facts(domain).contradicted_facts(&base).is_empty());
+        assert!(facts(domain).describe_contradicted_facts(&base).is_empty());
     }
     // A different type in the warehouse is a change.
     for other in ["jsonb", "integer[]", "interval"] {
         assert_eq!(column(facts(other).with_missing_facts_from(&base)), ["released other"]);
         assert_eq!(
-            facts(other).contradicted_facts(&base),
+            facts(other).describe_contradicted_facts(&base),
             ["film.released: integer → other"]
         );
     }

@@ -13,7 +13,7 @@ use crate::artifacts::Manifest;
 use crate::compiler::SpecOptions;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::schema::read::{string_keyed_pairs, wrong_shape_error};
+use crate::schema::read::{string_keyed_pairs, unexpected_node_error};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml;
 
@@ -56,7 +56,7 @@ impl From<Schema> for KnownFacts {
 }
 
 /// Fact about a relation or a column that contradicts dbt's artifacts.
-struct Contradiction {
+struct KnownFactContradiction {
     relation: String,
     /// Column that the fact describes. `None` if the fact describes the relation.
     column: Option<String>,
@@ -95,10 +95,10 @@ impl KnownFacts {
                     facts.dbt_version = text("version").map(str::to_owned);
                     facts.generic_tests = value.texts_at("tests").into_iter().collect();
                 }
-                _ => faults.push(wrong_shape_error(key, "known.yml", "`dbt` or `relations`")),
+                _ => faults.push(unexpected_node_error(key, "known.yml", "`dbt` or `relations`")),
             }
         }
-        facts.schema = facts.schema.as_partial_list();
+        facts.schema = facts.schema.mark_as_incomplete();
         (facts, faults)
     }
 
@@ -158,11 +158,11 @@ impl KnownFacts {
 
     /// Returns the facts from `--schema`, supplemented with the project's facts.
     #[must_use]
-    pub fn completed_with(mut self, project: &Self) -> Self {
+    pub fn merged_with_missing_columns(mut self, project: &Self) -> Self {
         let schema = std::mem::take(&mut self.schema);
         let merged = self.merged_with(project);
         Self {
-            schema: schema.completed_with(&project.schema),
+            schema: schema.merged_with_missing_columns(&project.schema),
             ..merged
         }
     }
@@ -172,7 +172,7 @@ impl KnownFacts {
     #[must_use]
     pub fn with_missing_facts_from(mut self, committed: &Self) -> Self {
         let mut facts = committed.clone();
-        facts.schema = Schema::new().as_partial_list();
+        facts.schema = Schema::new().mark_as_incomplete();
         for relation in committed.schema.relations() {
             let is_listed = self.schema.relation(relation.schema_name()).is_some();
             facts.schema.push(if is_listed {
@@ -209,7 +209,7 @@ impl KnownFacts {
 
     /// Returns the facts in `committed` that contradict the artifacts, one per line.
     #[must_use]
-    pub fn contradicted_facts(&self, committed: &Self) -> Vec<String> {
+    pub fn describe_contradicted_facts(&self, committed: &Self) -> Vec<String> {
         let contradictions = self.contradictions(committed).into_iter();
         contradictions.map(|fact| fact.text).collect()
     }
@@ -235,14 +235,14 @@ impl KnownFacts {
             let mut keys = node.pairs()?.iter().map(|(key, _)| key);
             Some(keys.find(|key| key.text() == Some(name))?.span)
         };
-        let span = |fact: &Contradiction| {
+        let span = |fact: &KnownFactContradiction| {
             let relations = root.as_ref()?.get("relations")?;
             match &fact.column {
                 Some(column) => key_in(relations.get(&fact.relation)?.get("columns")?, column),
                 None => key_in(relations, &fact.relation),
             }
         };
-        let warning = |fact: Contradiction| {
+        let warning = |fact: KnownFactContradiction| {
             let span = span(&fact).unwrap_or_default();
             let message = format!("dbt contradicts known.yml: {}", fact.text);
             Diagnostic::new(Code::OutdatedFact, span, message).with_help("run `formulac generate` to update the file")
@@ -250,7 +250,7 @@ impl KnownFacts {
         contradictions.into_iter().map(warning).collect()
     }
 
-    fn contradictions(&self, committed: &Self) -> Vec<Contradiction> {
+    fn contradictions(&self, committed: &Self) -> Vec<KnownFactContradiction> {
         let mut contradictions = Vec::new();
         for relation in committed.schema.relations() {
             let Some(now) = self.schema.relation(relation.schema_name()) else {
@@ -259,15 +259,15 @@ impl KnownFacts {
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
                     Some(found) if now.may_have_unlisted_columns() => {
-                        structural_facts(&found.merged_with(column).with_type_details_of(column))
+                        sql_relevant_column_yaml(&found.merged_with(column).with_type_details_of(column))
                     }
-                    Some(found) => structural_facts(&found.merged_with(column)),
+                    Some(found) => sql_relevant_column_yaml(&found.merged_with(column)),
                     None if now.may_have_unlisted_columns() => continue,
                     None => "does not exist".to_owned(),
                 };
-                let before = structural_facts(column);
+                let before = sql_relevant_column_yaml(column);
                 if facts != before {
-                    contradictions.push(Contradiction {
+                    contradictions.push(KnownFactContradiction {
                         relation: relation.schema_name().to_owned(),
                         column: Some(column.name().to_owned()),
                         text: format!("{}.{}: {before} → {facts}", relation.schema_name(), column.name()),
@@ -283,7 +283,7 @@ impl KnownFacts {
                         facts
                     }
                 };
-                contradictions.push(Contradiction {
+                contradictions.push(KnownFactContradiction {
                     relation: relation.schema_name().to_owned(),
                     column: None,
                     text: format!(
@@ -321,15 +321,15 @@ impl KnownFacts {
         self.schema = all
             .into_values()
             .fold(Schema::default(), Schema::with)
-            .as_partial_list();
+            .mark_as_incomplete();
         self.generic_tests.retain(|name| PACKAGE_TESTS.contains(&name.as_str()));
         self
     }
 
     /// Marks the schema as incomplete.
     #[must_use]
-    pub fn as_partial_list(mut self) -> Self {
-        self.schema = self.schema.as_partial_list();
+    pub fn mark_as_incomplete(mut self) -> Self {
+        self.schema = self.schema.mark_as_incomplete();
         self
     }
 
@@ -375,7 +375,7 @@ impl KnownFacts {
                 .map(Column::name)
                 .collect();
             for column in columns {
-                let [old, new] = [old, new].map(|relation| relation?.column(column).map(readable_facts));
+                let [old, new] = [old, new].map(|relation| relation?.column(column).map(display_column_facts));
                 fact(&format!("{name}.{column}"), old, new);
             }
             let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
@@ -410,7 +410,7 @@ fn write_relation(output: &mut String, relation: &Relation) {
             output,
             "      {}: {}",
             yaml::key_text(column.name()),
-            column_facts(column)
+            column_yaml(column)
         );
     }
 }
@@ -434,17 +434,17 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
 }
 
 /// Returns the facts about a column as a YAML value.
-fn column_facts(column: &Column) -> String {
+fn column_yaml(column: &Column) -> String {
     let description = column.description_text().map(yaml::format_flow_scalar);
-    facts_with_description(column, description.map(|text| format!("description: {text}")))
+    column_yaml_with_description(column, description.map(|text| format!("description: {text}")))
 }
 
 /// Returns the facts about a column that can change the SQL or the tests of a model: all facts except the description.
-fn structural_facts(column: &Column) -> String {
-    facts_with_description(column, None)
+fn sql_relevant_column_yaml(column: &Column) -> String {
+    column_yaml_with_description(column, None)
 }
 
-fn facts_with_description(column: &Column, description: Option<String>) -> String {
+fn column_yaml_with_description(column: &Column, description: Option<String>) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();
     if !column.is_nullable() {
@@ -472,8 +472,8 @@ fn facts_with_description(column: &Column, description: Option<String>) -> Strin
 }
 
 /// Returns the facts about a column for messages.
-fn readable_facts(column: &Column) -> String {
-    let facts = column_facts(column);
+fn display_column_facts(column: &Column) -> String {
+    let facts = column_yaml(column);
     let inner = facts.strip_prefix("{type: ").and_then(|facts| facts.strip_suffix('}'));
     let inner = inner.unwrap_or(&facts);
     match inner.strip_prefix("unknown") {
@@ -584,7 +584,7 @@ relations:
             let orders = merged.schema.relation("orders").unwrap();
             let types = ["amount", "code", "day", "extra"].map(|name| orders.column(name).unwrap().type_text());
             assert_eq!(types.join(" "), expected, "{columns}");
-            let contradicted = artifacts.contradicted_facts(&committed);
+            let contradicted = artifacts.describe_contradicted_facts(&committed);
             assert_eq!(contradicted.is_empty(), expected == same, "{contradicted:?}");
         }
     }
@@ -596,14 +596,14 @@ relations:
             |amount: &str| parse_known_facts(&format!("relations: {{orders: {{columns: {{amount: {amount}}}}}}}"));
         let committed = facts("{type: decimal, description: In cents}");
         let described = facts("{type: decimal, description: In euros}");
-        assert_eq!(described.contradicted_facts(&committed), Vec::<String>::new());
+        assert_eq!(described.describe_contradicted_facts(&committed), Vec::<String>::new());
         assert_eq!(
             described.changes_since(&committed),
             ["orders.amount: decimal, description: In cents → decimal, description: In euros"]
         );
         let retyped = facts("{type: integer, description: In euros}");
         assert_eq!(
-            retyped.contradicted_facts(&committed),
+            retyped.describe_contradicted_facts(&committed),
             ["orders.amount: decimal → integer"]
         );
     }

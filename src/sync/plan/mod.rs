@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::merge_files::TextChange;
 
-pub use model_plan::{Action, ModelPlan, PlannedModel};
+pub use model_plan::{ModelAction, ModelPlan, PlannedModel};
 
 /// Path of `known.yml`, relative to the project's folder. The file records which facts about the data were used when
 /// models were last generated.
@@ -55,7 +55,7 @@ impl Plan {
     /// Creates a plan for these models.
     #[must_use]
     pub fn new(environment: Option<String>, models: impl IntoIterator<Item = ModelPlan>) -> Self {
-        let is_listed = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
+        let is_listed = |plan: &ModelPlan| plan.action != ModelAction::Nothing || !plan.conflicts.is_empty();
         let mut models: Vec<ModelPlan> = models.into_iter().filter(is_listed).collect();
         models.sort_by(|one, other| one.model.cmp(&other.model));
         Self {
@@ -75,7 +75,7 @@ impl Plan {
 
     /// Returns the number of models with this action. Models with conflicts are not counted.
     #[must_use]
-    pub fn count(&self, action: Action) -> usize {
+    pub fn count(&self, action: ModelAction) -> usize {
         self.models
             .iter()
             .filter(|plan| plan.action == action && plan.conflicts.is_empty())
@@ -107,9 +107,9 @@ impl Plan {
         let conflicts = self.conflicts();
         let kept: usize = self.models.iter().map(|plan| plan.kept.len()).sum();
         let (create, update, delete) = (
-            self.count(Action::Create),
-            self.count(Action::Update),
-            self.count(Action::Delete),
+            self.count(ModelAction::Create),
+            self.count(ModelAction::Update),
+            self.count(ModelAction::Delete),
         );
         let conflicts = format_count(conflicts, "conflict", "conflicts");
         let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts}");

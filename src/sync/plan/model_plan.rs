@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use crate::conflict::Conflict;
 use crate::current_spec::CurrentSpec;
 use crate::effects::ModelEffects;
-use crate::hand_edits::HandEdit;
+use crate::hand_edits::ManualEdit;
 use crate::merge_files::{TextChange, merge_files};
-use crate::model_properties::{ModelProperties, different_properties};
+use crate::model_properties::{ModelProperties, specified_properties_of_versions};
 use crate::plan_changes::{PlannedChange, changes};
 use crate::reconcile::{ModelVersions, ReconcileResult};
 use crate::renamed_definitions::renamed_definitions;
-use crate::renamed_models::keep_former_layout;
-use crate::state::{PushState, normalize_lines, state_path};
+use crate::renamed_models::restore_former_layout;
+use crate::state::{PushState, normalize_line_endings, state_path};
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, Compiler, parallel};
 
 /// Action that a push takes for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
+pub enum ModelAction {
     /// Create the model's files.
     Create,
     /// Update the model's files or its spec.
@@ -36,7 +36,7 @@ pub enum Action {
     Nothing,
 }
 
-impl Action {
+impl ModelAction {
     /// Returns the action's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -60,15 +60,15 @@ pub struct ModelPlan {
     /// Path of the spec.
     pub spec: String,
     /// Action to take.
-    pub action: Action,
+    pub action: ModelAction,
     /// Changes in the model's properties and definitions.
     pub changes: Vec<PlannedChange>,
     /// Effects of the changes. `None` if the model's rows do not change.
     pub effects: Option<ModelEffects>,
     /// Manual edits that were transferred to the spec, except edits that the spec already contained.
-    pub carried: Vec<HandEdit>,
+    pub carried: Vec<ManualEdit>,
     /// Manual edits that exist only in the files.
-    pub kept: Vec<HandEdit>,
+    pub kept: Vec<ManualEdit>,
     /// Conflicts that a user must resolve. Files are written only if there are no conflicts.
     pub conflicts: Vec<Conflict>,
     /// Files that change, including specs and state files.
@@ -97,16 +97,17 @@ pub struct PlannedModel<'a> {
 
 impl<'a> PlannedModel<'a> {
     /// Returns the base, unless nothing has changed since the last push.
-    fn changed_base(&self) -> Option<&'a PushState> {
+    fn base_if_changed(&self) -> Option<&'a PushState> {
         let base = self.sides.bases.first()?;
-        let is_same = |ours: &CurrentSpec| normalize_lines(&ours.source) == base.source && ours.files == base.files;
+        let is_same =
+            |ours: &CurrentSpec| normalize_line_endings(&ours.source) == base.source && ours.files == base.files;
         (!self.sides.ours.is_some_and(is_same)).then_some(base)
     }
 }
 
 impl ModelPlan {
     /// Creates an empty plan.
-    pub(crate) fn empty(model: &str, spec: &str, action: Action) -> Self {
+    pub(crate) fn empty(model: &str, spec: &str, action: ModelAction) -> Self {
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
@@ -127,8 +128,8 @@ impl ModelPlan {
     /// Records uncommitted files with manual edits. The push commits these files.
     #[must_use]
     pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
-        if self.action == Action::Nothing && !files.is_empty() {
-            self.action = Action::Commit;
+        if self.action == ModelAction::Nothing && !files.is_empty() {
+            self.action = ModelAction::Commit;
         }
         self.paths.extend(files.iter().cloned());
         self.uncommitted = files;
@@ -161,8 +162,8 @@ impl ModelPlan {
         self.files.clear();
         self.paths.clear();
         self.action = match self.kept.is_empty() {
-            true => Action::Nothing,
-            false => Action::Keep,
+            true => ModelAction::Nothing,
+            false => ModelAction::Keep,
         };
         self
     }
@@ -180,8 +181,8 @@ impl ModelPlan {
         if !self.paths.contains(&path) {
             self.paths.push(path);
         }
-        if matches!(self.action, Action::Nothing | Action::Keep) {
-            self.action = Action::Update;
+        if matches!(self.action, ModelAction::Nothing | ModelAction::Keep) {
+            self.action = ModelAction::Update;
         }
     }
 
@@ -200,8 +201,8 @@ impl ModelPlan {
         self.files.retain(|file| file.path != state.path);
         self.paths.push(state.path.clone());
         self.files.push(state);
-        if self.action != Action::Create {
-            self.action = Action::Update;
+        if self.action != ModelAction::Create {
+            self.action = ModelAction::Update;
         }
     }
 
@@ -250,20 +251,20 @@ impl ModelPlan {
         let states_differ = state != state_before && !is_same_state(state.as_deref(), state_before.as_deref());
         let properties = match (sides.bases.first(), sides.ours) {
             (Some(state), Some(ours)) if base.is_some() && !is_new => {
-                different_properties(sides.model, [&state.files, &ours.files])
+                specified_properties_of_versions(sides.model, [&state.files, &ours.files])
             }
             _ => <[ModelProperties; 2]>::default(),
         };
         let changes = changes(sides, base, is_new, &properties);
         let action = match (sides.ours, is_new) {
-            (None, _) => Action::Delete,
-            (_, true) => Action::Create,
-            _ if !files.is_empty() || states_differ => Action::Update,
-            _ if !kept.is_empty() => Action::Keep,
-            _ => Action::Nothing,
+            (None, _) => ModelAction::Delete,
+            (_, true) => ModelAction::Create,
+            _ if !files.is_empty() || states_differ => ModelAction::Update,
+            _ if !kept.is_empty() => ModelAction::Keep,
+            _ => ModelAction::Nothing,
         };
         let effects = match (action, base, sides.ours) {
-            (Action::Delete, ..) => Some(ModelEffects::effects_of_deletion()),
+            (ModelAction::Delete, ..) => Some(ModelEffects::deletion_effects()),
             (_, Some(base), Some(ours)) if !is_new => ModelEffects::new(base, &ours.compiled, &properties),
             _ => None,
         };
@@ -276,7 +277,7 @@ impl ModelPlan {
             });
         }
         let mut paths: Vec<String> = files.iter().map(|change| change.path.clone()).collect();
-        if action != Action::Nothing && action != Action::Keep {
+        if action != ModelAction::Nothing && action != ModelAction::Keep {
             if let Some(ours) = sides.ours {
                 paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
                 // A change to a metric set also changes each model built on it.
@@ -287,7 +288,7 @@ impl ModelPlan {
             paths.extend(base_files.filter(|path| !sides.files.contains_key(*path)).cloned());
         }
         // Removing the spec is also part of the change.
-        if action == Action::Delete {
+        if action == ModelAction::Delete {
             paths.push(spec.clone());
         }
         paths.sort();
@@ -308,7 +309,7 @@ impl ModelPlan {
     /// models. `compiler` is called only if a model has changed since its base.
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
-        let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();
+        let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::base_if_changed).collect();
         // Models that read the same definitions of the same metric sets share a compiler.
         let changed = bases.iter().flatten();
         let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
@@ -323,7 +324,7 @@ impl ModelPlan {
             Some(Self::new(model.sides, model.reconciled.clone(), base.as_ref(), before))
         };
         let mut plans: Vec<Self> = parallel::map_range(models.len(), plan).into_iter().flatten().collect();
-        keep_former_layout(models, &mut plans);
+        restore_former_layout(models, &mut plans);
         plans
     }
 
@@ -341,8 +342,8 @@ impl ModelPlan {
             "action": self.action.name(),
             "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
             "effects": self.effects.as_ref().map(ModelEffects::json),
-            "carried": self.carried.iter().map(HandEdit::json).collect::<Vec<_>>(),
-            "kept": self.kept.iter().map(HandEdit::json).collect::<Vec<_>>(),
+            "carried": self.carried.iter().map(ManualEdit::json).collect::<Vec<_>>(),
+            "kept": self.kept.iter().map(ManualEdit::json).collect::<Vec<_>>(),
             "conflicts": self.conflicts.iter().map(Conflict::json).collect::<Vec<_>>(),
             "files": self.files.iter().map(file).collect::<Vec<_>>(),
             "paths": self.paths,

@@ -4,19 +4,20 @@ use super::StructureEdit;
 use super::conditions::without_jinja_block;
 use super::metric_sets::with_renamed_metric;
 use super::spec_edits::{
-    placeholder_formulas, with_definition, with_definition_after, with_join_types, with_relation, without_definition,
+    placeholder_formulas, with_definition, with_definition_after_others, with_join_types, with_relation,
+    without_definition,
 };
-use crate::decompile::{FoundFormula, NotAFormula, RewrittenSql, columns_before, with_renamed_definition};
+use crate::decompile::{DecompileError, DecompiledFormula, RewrittenSql, columns_before, with_renamed_definition};
 use crate::model_reconciler::ModelReconciler;
 
 /// Version of a spec that may produce an edit, or the reason why there is no formula for the edit. If the generated SQL
 /// of an added column or condition differs from the edited SQL, the version contains the generated SQL.
-pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
+pub(super) type SpecWithStructureEdit = Result<(String, Option<RewrittenSql>), DecompileError>;
 
 impl ModelReconciler<'_> {
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an
     /// added column or of a condition may handle more special cases than the edited SQL.
-    pub fn specs_with_structure(&self, edit: &StructureEdit, text: &str) -> Vec<SpecWithStructure> {
+    pub fn specs_with_structure_edit(&self, edit: &StructureEdit, text: &str) -> Vec<SpecWithStructureEdit> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
@@ -50,7 +51,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at
     /// the end.
-    fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructure> {
+    fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructureEdit> {
         let source = &self.ours.source;
         // Find the formula as for a changed definition: temporarily define the name with a placeholder formula.
         let placeholders = placeholder_formulas(source).iter();
@@ -59,12 +60,12 @@ impl ModelReconciler<'_> {
         let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
         let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, text, None, name);
-        let FoundFormula { formula, rewritten, .. } = match formula {
+        let DecompiledFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
             Err(refusal) => return vec![Err(refusal)],
         };
         let columns = columns_before(text, name, self.ours.compiled.dialect());
-        let in_place = with_definition_after(source, name, &formula, &columns);
+        let in_place = with_definition_after_others(source, name, &formula, &columns);
         let specs = in_place.into_iter().chain(with_definition(source, name, &formula));
         specs.map(|spec| Ok((spec, rewritten.clone()))).collect()
     }

@@ -1,17 +1,17 @@
 //! Conditions that a user edited in the SQL of a model, and formulas for SQL that is computed from the rows of a step.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
-use super::candidates::SpecWithStructure;
+use super::candidates::SpecWithStructureEdit;
 use super::spec_edits::{step_with_condition, with_definition, without_output_definitions};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
-use crate::decompile::{FoundFormula, NotAFormula};
+use crate::decompile::{DecompileError, DecompiledFormula};
 use crate::dialect::Dialect;
 use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Name of the column that temporarily replaces a condition.
-pub(super) const CONDITION_COLUMN: &str = "fx_condition";
+pub(super) const CONDITION_PLACEHOLDER_COLUMN: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
     /// Returns an edited condition without the generated conditions, which do not come from the model's `where` or
@@ -33,12 +33,12 @@ impl ModelReconciler<'_> {
         let dialect = without.compiled.dialect();
         let differences = self.differences(&without, actual);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
-            Some((before, _)) => one_line(before),
+            Some((before, _)) => collapse_whitespace(before),
             // The user removed the model's own condition.
             None => return Some(String::new()),
         };
         let generated = without_jinja_block(&generated, dialect).to_owned();
-        let edited = one_line(without_jinja_block(edited, dialect));
+        let edited = collapse_whitespace(without_jinja_block(edited, dialect));
         if generated.is_empty() {
             return None;
         }
@@ -53,7 +53,7 @@ impl ModelReconciler<'_> {
         clause: &'static str,
         condition: &str,
         cte: Option<&str>,
-    ) -> Option<SpecWithStructure> {
+    ) -> Option<SpecWithStructureEdit> {
         let source = &self.ours.source;
         let (at, up_to) = step_with_condition(source, cte)?;
         if condition.is_empty() {
@@ -62,15 +62,15 @@ impl ModelReconciler<'_> {
         }
         let (formula, after) = if clause == "where" {
             (
-                self.formula_over_rows(&without_output_definitions(&up_to)?, condition)?,
+                self.formula_over_rows_of_spec(&without_output_definitions(&up_to)?, condition)?,
                 ["joins", "from"],
             )
         } else {
-            let spec = with_definition(&up_to, CONDITION_COLUMN, "COUNT() > 0")?;
+            let spec = with_definition(&up_to, CONDITION_PLACEHOLDER_COLUMN, "COUNT() > 0")?;
             let formula = self.formula_at_placeholder(&spec, "count(*) > 0", condition)?;
             (formula, ["group_by", "where"])
         };
-        let FoundFormula { formula, rewritten, .. } = match formula {
+        let DecompiledFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
             Err(refusal) => return Some(Err(refusal)),
         };
@@ -84,14 +84,18 @@ impl ModelReconciler<'_> {
 
     /// Returns the formula for SQL that is computed from the rows that the last step reads. `None` if the step cannot
     /// be edited.
-    pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
-        self.formula_over_rows(&without_output_definitions(&self.ours.source)?, sql)
+    pub fn formula_over_last_step_rows(&self, sql: &str) -> Option<Result<DecompiledFormula, DecompileError>> {
+        self.formula_over_rows_of_spec(&without_output_definitions(&self.ours.source)?, sql)
     }
 
     /// Returns the formula for SQL that is computed from the rows that the spec `rows` selects. This spec has no
     /// definitions. `None` if the spec cannot be edited.
-    pub fn formula_over_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
-        let spec = with_definition(rows, CONDITION_COLUMN, "TRUE")?;
+    pub fn formula_over_rows_of_spec(
+        &self,
+        rows: &str,
+        sql: &str,
+    ) -> Option<Result<DecompiledFormula, DecompileError>> {
+        let spec = with_definition(rows, CONDITION_PLACEHOLDER_COLUMN, "TRUE")?;
         self.formula_at_placeholder(&spec, "true", sql)
     }
 
@@ -102,17 +106,17 @@ impl ModelReconciler<'_> {
         spec: &str,
         placeholder: &str,
         sql: &str,
-    ) -> Option<Result<FoundFormula, NotAFormula>> {
+    ) -> Option<Result<DecompiledFormula, DecompileError>> {
         let path = Some(self.ours.spec.as_str());
-        let before = format!("{placeholder} as {CONDITION_COLUMN}");
+        let before = format!("{placeholder} as {CONDITION_PLACEHOLDER_COLUMN}");
         let generated = self.tools.compile(&self.ours.spec, spec)?;
         let edited_sql =
             generated
                 .compiled
                 .model_sql()?
-                .replacen(&before, &format!("({sql}) as {CONDITION_COLUMN}"), 1);
+                .replacen(&before, &format!("({sql}) as {CONDITION_PLACEHOLDER_COLUMN}"), 1);
         let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
-        Some(decompiler.find_formula_with_guards(compiler, spec, path, &edited_sql, None, CONDITION_COLUMN))
+        Some(decompiler.find_formula_with_guards(compiler, spec, path, &edited_sql, None, CONDITION_PLACEHOLDER_COLUMN))
     }
 }
 

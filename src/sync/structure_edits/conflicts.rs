@@ -4,20 +4,20 @@
 use super::StructureEdit;
 use crate::conflict::Conflict;
 use crate::current_spec::CurrentSpec;
-use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_column, with_formula};
+use crate::decompile::{FilePartPosition, SqlEdits, has_column, restore_edited_column, uses_name, with_formula};
 use crate::formula_edits::EditedFormulas;
-use crate::hand_edits::{HandEdit, Property, whole_file_edit};
+use crate::hand_edits::{ManualEdit, Property, whole_file_edit};
 use crate::merge_generated_file::merge_generated_file;
 use crate::model::SpecDefinition;
 use crate::model_properties::ModelProperties;
 use crate::model_reconciler::ModelReconciler;
-use crate::properties::line_at;
+use crate::properties::line_number_at;
 use crate::reconcile::{ModelVersions, ReconcileTools, reconcile};
 use crate::resolve::with_formula_in_conflict;
 use crate::yaml::{self, Node};
 
 /// Result of comparing an edit with the spec's change to the same part.
-pub(super) enum SpecChange {
+pub(super) enum SpecChangeComparison {
     /// The spec already generates the edited SQL.
     Same,
     /// The spec has a different formula.
@@ -27,14 +27,18 @@ pub(super) enum SpecChange {
 impl ModelReconciler<'_> {
     /// Compares the current spec with an edit that cannot be transferred. `None` if the spec did not change the same
     /// part, or if the edit cannot be separated from the rest of the file.
-    pub(super) fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
-        let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
+    pub(super) fn compare_with_spec_change(
+        &self,
+        edit: &StructureEdit,
+        manual_edit: &ManualEdit,
+    ) -> Option<SpecChangeComparison> {
+        let (edited_sql, position) = (self.edited_sql?, manual_edit.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
         // `self.ours` already contains transferred edits, so use the user's spec for the comparison.
         if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
-        let theirs = self.transfer_to_base(base, hand);
+        let theirs = self.transfer_to_base(base, manual_edit);
         let mut conflict = match edit {
             StructureEdit::Condition { cte, clause, .. } => {
                 let condition_of = |spec: &CurrentSpec, key: &str| {
@@ -49,20 +53,24 @@ impl ModelReconciler<'_> {
                     None => condition_of(&self.ours, key) != condition_of(base, key),
                 };
                 let key = [*clause, other].into_iter().find(is_changed)?;
-                let mut conflict = self.build_conflict(hand, condition_of(base, key), condition_of(&self.ours, key));
+                let mut conflict =
+                    self.build_conflict(manual_edit, condition_of(base, key), condition_of(&self.ours, key));
                 conflict.theirs_formula = theirs.as_ref().and_then(|theirs| condition_of(theirs, key));
                 let root = yaml::parse_root(&self.ours.source)?;
                 conflict.step = cte.clone().filter(|cte| step(&root, Some(cte)).is_some());
                 key.clone_into(&mut conflict.detail);
                 let node = condition(&root, cte.as_deref(), key);
-                conflict.spec_line = node.map(|node| line_at(&self.ours.source, node.span.start as usize));
+                conflict.spec_line = node.map(|node| line_number_at(&self.ours.source, node.span.start as usize));
                 conflict
             }
             StructureEdit::Added(name) => {
                 let definition_of = |spec: &CurrentSpec| spec.definition(name, None);
                 let (step, formula) = definition_of(&self.ours)?;
-                let mut conflict =
-                    self.build_conflict(hand, definition_of(base).map(|(_, formula)| formula), Some(formula));
+                let mut conflict = self.build_conflict(
+                    manual_edit,
+                    definition_of(base).map(|(_, formula)| formula),
+                    Some(formula),
+                );
                 conflict.theirs_formula = theirs.as_ref().and_then(definition_of).map(|(_, formula)| formula);
                 conflict.step = step;
                 conflict.definition = Some(name.clone());
@@ -80,20 +88,20 @@ impl ModelReconciler<'_> {
             self.tools.compile(&self.ours.spec, &text)
         });
         if same.is_some_and(|same| same.sql_bodies() == self.ours.sql_bodies()) {
-            return Some(SpecChange::Same);
+            return Some(SpecChangeComparison::Same);
         }
         // A new column is not in the files of the last push, so also search the current files.
-        let generated = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
+        let generated = [&self.base.files, &self.ours.files].map(|files| files.get(&manual_edit.file));
         let dialect = self.ours.compiled.dialect();
         let restored = generated.into_iter().flatten();
-        let mut restored = restored.map(|generated| restore_column(generated, edited_sql, dialect, position));
+        let mut restored = restored.map(|generated| restore_edited_column(generated, edited_sql, dialect, position));
         conflict.restored = restored.find(|restored| !restored.is_empty())?;
-        Some(SpecChange::Different(Box::new(conflict)))
+        Some(SpecChangeComparison::Different(Box::new(conflict)))
     }
 
     /// Explains why a new clause is not transferred to a spec: the spec's key contains the condition of another clause
     /// of the query. `candidate` is the spec with only the new condition.
-    pub fn explain_second_condition(&self, edit: &StructureEdit, candidate: &str) -> Option<String> {
+    pub fn explain_existing_condition(&self, edit: &StructureEdit, candidate: &str) -> Option<String> {
         let StructureEdit::Condition {
             cte, clause, before, ..
         } = edit
@@ -114,13 +122,13 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the conflict if an edit removes or renames a column whose definition the spec has also changed, renamed
-    /// or removed. `columns` contains the positions of the edited parts, `hands` contains the edits to these parts, and
-    /// `added` contains the new columns of the SQL.
+    /// or removed. `columns` contains the positions of the edited parts, `manual_edits` contains the edits to these
+    /// parts, and `added` contains the new columns of the SQL.
     pub fn compare_with_definition_change(
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],
-        hands: &[&HandEdit],
+        manual_edits: &[&ManualEdit],
         added: &[String],
     ) -> Option<Conflict> {
         let (old, new) = match edit {
@@ -129,7 +137,7 @@ impl ModelReconciler<'_> {
             _ => return None,
         };
         let (edited_sql, base, ours) = (self.edited_sql?, self.base_spec.as_ref()?, self.sides.ours?);
-        let (first, written) = (hands.first()?, self.base.files.get(&hands.first()?.file)?);
+        let (first, written) = (manual_edits.first()?, self.base.files.get(&manual_edits.first()?.file)?);
         let (_, formula) = base.definition(old, None)?;
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.with_base_spec(base);
@@ -155,9 +163,9 @@ impl ModelReconciler<'_> {
         conflict.property = Property::Formula;
         conflict.detail.clear();
         conflict.spec_line = ours.line(old);
-        conflict.theirs = new.and_then(|new| Some(format!("{} as {new}", hands.last()?.after.as_ref()?)));
+        conflict.theirs = new.and_then(|new| Some(format!("{} as {new}", manual_edits.last()?.after.as_ref()?)));
         conflict.restored.clear();
-        conflict.edit = Some(HandEdit {
+        conflict.edit = Some(ManualEdit {
             line: first.line,
             ..whole_file_edit(&first.file, &restored, edited_sql, Property::Text)
         });
@@ -166,11 +174,11 @@ impl ModelReconciler<'_> {
 
     /// Returns the conflict if the spec has changed a helper of the edited column: a definition that is not a column
     /// itself, so that its formula is part of the column's SQL. `formula` is the column's formula in the spec.
-    pub fn compare_with_helper_change(&self, edit: &HandEdit, formula: &str) -> Option<Conflict> {
+    pub fn compare_with_helper_definition_change(&self, edit: &ManualEdit, formula: &str) -> Option<Conflict> {
         let (base, ours, position) = (self.base_spec.as_ref()?, self.sides.ours?, edit.position.as_ref()?);
         let dialect = ours.compiled.dialect();
         let [before, now] = [base, ours].map(|spec| spec.files.get(&edit.file));
-        let changed = Edits::from_texts(before?, now?, dialect).items;
+        let changed = SqlEdits::from_texts(before?, now?, dialect).items;
         if !changed.iter().any(|item| item.position == *position) {
             return None;
         }
@@ -179,7 +187,7 @@ impl ModelReconciler<'_> {
         while let Some(formula) = names.pop() {
             let definitions = ours.compiled.definitions().iter();
             let is_helper = |name: &&str| {
-                has_name(&formula, name)
+                uses_name(&formula, name)
                     && !helpers.contains(name)
                     && now.is_some_and(|sql| !has_column(sql, name, dialect))
             };
@@ -262,11 +270,11 @@ impl ModelReconciler<'_> {
     }
 
     /// Transfers the manual edits to the spec of the last push, and returns the result. `None` if the spec cannot
-    /// express the edit `hand`.
-    fn transfer_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
+    /// express the edit `manual_edit`.
+    fn transfer_to_base(&self, base: &CurrentSpec, manual_edit: &ManualEdit) -> Option<CurrentSpec> {
         let ModelReconciler { sides, tools, .. } = self.with_base_spec(base);
         let done = reconcile(sides, Vec::new(), || tools);
-        let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);
+        let is_edit = |edit: &ManualEdit| (&edit.file, edit.line) == (&manual_edit.file, manual_edit.line);
         let source = done.source.filter(|_| done.carried.iter().any(is_edit))?;
         tools.compile(&base.spec, &source)
     }

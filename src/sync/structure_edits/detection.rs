@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::StructureEdit;
-use super::spec_edits::join_types;
+use super::spec_edits::left_join_flags;
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::FilePartPosition;
-use crate::hand_edits::HandEdit;
+use crate::hand_edits::ManualEdit;
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
 const MAX_RENAMED_PAIRS: usize = 16;
@@ -14,15 +14,15 @@ const MAX_RENAMED_PAIRS: usize = 16;
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its manual edits. Several
 /// edits may explain the same manual edits. `output` is the name of a CTE if the last select returns all columns of
 /// this CTE.
-pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
-    let column = |edit: &HandEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
+pub(super) fn structure_edits(edits: &[ManualEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
+    let column = |edit: &ManualEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut candidates = Vec::new();
     // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
-    let is_unnamed = |edit: &HandEdit| {
+    let is_unnamed = |edit: &ManualEdit| {
         edit.position
             .as_ref()
-            .is_some_and(FilePartPosition::is_unnamed_in_last_select)
+            .is_some_and(FilePartPosition::is_unnamed_output_column)
     };
     let has_unnamed = edits.iter().any(|edit| is_unnamed(edit) && !is_empty(&edit.after));
     let (mut added, mut removed) = (Vec::new(), Vec::new());
@@ -35,7 +35,10 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
             (Some(name), false, true) if !has_unnamed => removed.push((name, at)),
             _ => {}
         }
-        let clause = edit.position.as_ref().and_then(FilePartPosition::condition_clause);
+        let clause = edit
+            .position
+            .as_ref()
+            .and_then(FilePartPosition::clause_name_if_condition);
         if let Some(clause) = clause {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let condition = StructureEdit::Condition {
@@ -48,7 +51,7 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
         }
         let is_from = edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
         if let (true, Some(before), Some(after)) = (is_from, &edit.before, &edit.after)
-            && join_types(before) != join_types(after)
+            && left_join_flags(before) != left_join_flags(after)
         {
             let (before, after) = (before.clone(), after.clone());
             candidates.push((StructureEdit::JoinTypes { before, after }, vec![at]));
@@ -56,9 +59,9 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
         let cte = edit
             .position
             .as_ref()
-            .and_then(|position| position.cte_of_from_clause());
+            .and_then(|position| position.cte_if_from_clause());
         if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
-            && let (Some(before), Some(after)) = (dbt_call(before), dbt_call(after))
+            && let (Some(before), Some(after)) = (ref_or_source_call(before), ref_or_source_call(after))
         {
             let cte = cte.to_owned();
             candidates.push((StructureEdit::Relation { cte, before, after }, vec![at]));
@@ -82,8 +85,8 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
 
 /// Marks the edits that only change the case of a column's name, or only quote the name. A spec does not determine the
 /// case of names.
-pub(super) fn mark_changes_of_case(edits: &mut [HandEdit]) {
-    let column = |edit: &HandEdit| {
+pub(super) fn mark_case_only_renames(edits: &mut [ManualEdit]) {
+    let column = |edit: &ManualEdit| {
         let position = edit.position.as_ref().filter(|_| edit.definition.is_none())?;
         let (cte, name) = position.case_insensitive_column()?;
         Some((cte.map(str::to_owned), name))
@@ -93,14 +96,14 @@ pub(super) fn mark_changes_of_case(edits: &mut [HandEdit]) {
         *counts.entry(column).or_default() += 1;
     }
     let is_pair =
-        |edit: &HandEdit| column(edit).is_some_and(|column| counts.get(&column).is_some_and(|count| *count > 1));
+        |edit: &ManualEdit| column(edit).is_some_and(|column| counts.get(&column).is_some_and(|count| *count > 1));
     for edit in edits.iter_mut().filter(|edit| is_pair(edit)) {
         edit.why = Some("a spec does not determine the case of the column names".to_owned());
     }
 }
 
 /// Returns the call in `{{ ref('orders') }}`.
-pub(super) fn dbt_call(text: &str) -> Option<String> {
+pub(super) fn ref_or_source_call(text: &str) -> Option<String> {
     let call = jinja_expression(text)?;
     RelationReference::read(call).map(|_| call.to_owned())
 }

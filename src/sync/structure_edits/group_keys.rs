@@ -1,31 +1,32 @@
 //! Group keys that a user added to the SQL of a model. These group keys become keys of the spec.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::StructureEdit;
 use super::spec_edits::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, GroupKeyDifferences, added_group_keys, compare_group_keys};
 use crate::dialect::Dialect;
-use crate::hand_edits::HandEdit;
+use crate::hand_edits::ManualEdit;
 use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
     /// Returns the edit that adds group keys, with the positions of its manual edits: the columns of the keys, and the
     /// `group by`.
-    pub fn added_keys(&self, edits: &[HandEdit], text: &str) -> Option<(StructureEdit, Vec<usize>)> {
-        let is_grouping = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_group_by);
+    pub fn find_added_group_keys(&self, edits: &[ManualEdit], text: &str) -> Option<(StructureEdit, Vec<usize>)> {
+        let is_grouping = |edit: &&ManualEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_group_by);
         edits.iter().find(is_grouping)?;
         let sql = self.ours.compiled.model_sql()?;
         let keys = added_group_keys(sql, text, self.ours.compiled.dialect());
         let is_key = |name: &str| keys.iter().any(|key| key.column.eq_ignore_ascii_case(name));
-        let is_part = |edit: &HandEdit| {
+        let is_part = |edit: &ManualEdit| {
             let position = edit.position.as_ref();
-            position.is_some_and(|position| position.is_group_by() || position.column_of_select().is_some_and(is_key))
+            position
+                .is_some_and(|position| position.is_group_by() || position.column_name_if_column().is_some_and(is_key))
         };
-        let places = edits.iter().enumerate().filter(|(_, edit)| is_part(edit));
-        let places: Vec<usize> = places.map(|(at, _)| at).collect();
-        (!keys.is_empty()).then_some((StructureEdit::GroupKeys(keys), places))
+        let edit_indices = edits.iter().enumerate().filter(|(_, edit)| is_part(edit));
+        let edit_indices: Vec<usize> = edit_indices.map(|(at, _)| at).collect();
+        (!keys.is_empty()).then_some((StructureEdit::GroupKeys(keys), edit_indices))
     }
 
     /// Returns the spec that also groups by the added keys. A key is a column or timeframe of that name, or a
@@ -33,7 +34,7 @@ impl ModelReconciler<'_> {
     pub fn with_group_keys(&self, keys: &[AddedGroupKey]) -> Option<String> {
         let mut source = self.ours.source.clone();
         for AddedGroupKey { column, sql, .. } in keys {
-            let formula = self.formula_of_rows(sql)?.ok()?.formula;
+            let formula = self.formula_over_last_step_rows(sql)?.ok()?.formula;
             let key = match formula.strip_suffix(']').and_then(|text| text.split_once('[')) {
                 Some((name, frame)) if format!("{name}_{frame}") == *column => formula,
                 _ if formula == *column => formula,
@@ -70,7 +71,7 @@ fn with_group_key(spec: &str, key: &str) -> Option<String> {
 
 /// Compares the groups of generated and edited SQL after keys were added to the spec. `None` if the groups differ, or
 /// if there is a difference that did not exist before and is not in the keys.
-pub(super) fn compare_added_group_keys(
+pub(super) fn verify_added_group_keys(
     keys: &[AddedGroupKey],
     after: &[(String, String)],
     before: &[(String, String)],
@@ -85,7 +86,7 @@ pub(super) fn compare_added_group_keys(
             .iter()
             .map(|(_, rewritten_sql)| rewritten_sql)
             .chain(&same.group_by);
-        rewritten.any(|rewritten_sql| one_line(&rewritten_sql.sql) == one_line(ours))
+        rewritten.any(|rewritten_sql| collapse_whitespace(&rewritten_sql.sql) == collapse_whitespace(ours))
     };
     after
         .iter()

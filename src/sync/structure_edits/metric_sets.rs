@@ -1,11 +1,11 @@
 //! Manual edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a
 //! metric set in one model, and columns that are computed from its metrics.
 
-use super::candidates::SpecWithStructure;
-use super::conditions::CONDITION_COLUMN;
-use super::spec_edits::{last_step, remove_output_edits, with_definition};
-use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};
-use crate::hand_edits::HandEdit;
+use super::candidates::SpecWithStructureEdit;
+use super::conditions::CONDITION_PLACEHOLDER_COLUMN;
+use super::spec_edits::{edits_that_remove_output_keys, last_step, with_definition};
+use crate::decompile::{DecompiledFormula, EditedDefinitionSource, EditedModel, with_relations};
+use crate::hand_edits::ManualEdit;
 use crate::model::ColumnLineage;
 use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
@@ -13,14 +13,14 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, valu
 impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
     /// conflict.
-    pub fn is_metric_set_edit(&self, edit: &HandEdit) -> bool {
+    pub fn is_metric_set_edit(&self, edit: &ManualEdit) -> bool {
         let edited = self.edited_model.zip(edit.position.as_ref());
         edited.is_some_and(|(edited, position)| edited.metric_set_edit(self.tools.decompiler, position).is_some())
     }
 
     /// Returns versions of a model's spec in which the condition of its only metric set, or of one of its metric sets,
     /// is replaced.
-    pub fn with_metric_set_condition(&self, condition: &str) -> Vec<SpecWithStructure> {
+    pub fn with_metric_set_condition(&self, condition: &str) -> Vec<SpecWithStructureEdit> {
         let source = &self.ours.source;
         let sets: Vec<(String, String)> = self
             .ours
@@ -38,9 +38,9 @@ impl ModelReconciler<'_> {
         let mut specs = Vec::new();
         for (set, rows) in &sets {
             let found_formula = self
-                .formula_over_rows(rows, condition)
+                .formula_over_rows_of_spec(rows, condition)
                 .map(|formula| formula.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
-            let FoundFormula { formula, rewritten, .. } = match found_formula {
+            let DecompiledFormula { formula, rewritten, .. } = match found_formula {
                 Some(Ok(found)) => found,
                 Some(Err(refusal)) => {
                     specs.push(Err(refusal));
@@ -65,11 +65,11 @@ impl ModelReconciler<'_> {
 
     /// Returns the formula for a condition on the rows of a metric set, for SQL that omits unused joins. The names in
     /// the formula are qualified, because a joined relation may have columns with the same names.
-    fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
+    fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<DecompiledFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
-        let mut formula = self.formula_over_rows(&rows, condition)?.ok()?;
-        let spec = with_definition(&rows, CONDITION_COLUMN, &formula.formula)?;
+        let mut formula = self.formula_over_rows_of_spec(&rows, condition)?.ok()?;
+        let spec = with_definition(&rows, CONDITION_PLACEHOLDER_COLUMN, &formula.formula)?;
         let lineage = self.tools.compile(&self.ours.spec, &spec)?.compiled.lineage();
         let sources = lineage.iter().flat_map(ColumnLineage::sources);
         let columns: Vec<(&str, &str)> = sources.map(|source| (source.column(), source.relation())).collect();
@@ -78,14 +78,15 @@ impl ModelReconciler<'_> {
     }
 
     /// Adds a definition for an added column to the spec of a model built on metric sets, and returns the spec.
-    pub fn with_metric_column(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
+    pub fn with_metric_column(&self, name: &str, text: &str) -> Option<SpecWithStructureEdit> {
         let source = &self.ours.source;
         let listed = self.edited_model?.first_listed_metric()?;
         let before = with_definition(source, name, &format!("{listed} * 7919"))?;
         let path = Some(self.ours.spec.as_str());
         let decompiler = self.tools.decompiler;
         let edited = EditedModel::new(self.tools.compiler, &before, path, text)?;
-        let EditOrigin::Model(formulas) = edited.edit_origin(decompiler, None, name)? else {
+        let EditedDefinitionSource::Model(formulas) = edited.find_source_of_edited_column(decompiler, None, name)?
+        else {
             return None;
         };
         let column = (None, name);
@@ -156,7 +157,7 @@ fn metric_set_rows_spec(text: &str) -> Option<(String, String)> {
         value: YamlValue::text(format!("rows_of_{name}")),
         after: Vec::new(),
     };
-    let mut edits = remove_output_edits(&Path::root(), &root);
+    let mut edits = edits_that_remove_output_keys(&Path::root(), &root);
     edits.push(model);
     Some((name.to_owned(), apply_edits(text, &edits).ok()?))
 }

@@ -15,13 +15,13 @@ use std::collections::BTreeSet;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{HandEdit, KEEP_COMMENT};
-use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::hand_edits::{KEEP_COMMENT, ManualEdit};
+use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::reconcile::ReconcileResult;
-use crate::decompile::{AddedGroupKey, FilePartPosition, output_cte, with_cte_names_of};
+use crate::decompile::{AddedGroupKey, FilePartPosition, output_cte, with_cte_names_from};
 
-use conflicts::SpecChange;
-use detection::{dbt_call, mark_changes_of_case, structure_edits};
+use conflicts::SpecChangeComparison;
+use detection::{mark_case_only_renames, ref_or_source_call, structure_edits};
 use spec_edits::with_relation;
 
 pub(crate) use spec_edits::step_with_condition;
@@ -82,7 +82,7 @@ struct TransferProgress {
 }
 
 impl TransferProgress {
-    fn is_decided(&self, index: usize) -> bool {
+    fn is_edit_decided(&self, index: usize) -> bool {
         self.carried.contains(&index) || self.both_sided.contains(&index)
     }
 }
@@ -91,15 +91,15 @@ impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: added, renamed or removed columns, replaced relations, and
     /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
     /// condition may also change expressions that the user did not edit.
-    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut ReconcileResult) {
+    pub fn apply_structure_edits(&mut self, edits: &mut Vec<ManualEdit>, reconciled: &mut ReconcileResult) {
         let Some(edited_sql) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         if self.apply_relation_edit(edits, edited_sql, reconciled) {
             return;
         }
-        mark_changes_of_case(edits);
-        let keys = self.added_keys(edits, edited_sql).into_iter();
+        mark_case_only_renames(edits);
+        let keys = self.find_added_group_keys(edits, edited_sql).into_iter();
         let dialect = self.ours.compiled.dialect();
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
         let mut candidates: Vec<(StructureEdit, Vec<usize>)> =
@@ -117,34 +117,34 @@ impl ModelReconciler<'_> {
             both_sided: BTreeSet::new(),
             conflicts: Vec::new(),
         };
-        for (edit, places) in candidates {
+        for (edit, edit_indices) in candidates {
             let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_metric_set_edit(edit));
-            if places.iter().any(|index| progress.is_decided(*index))
-                || places.iter().any(is_of_set)
-                || mark_kept_edits(edits, &places, &progress.edited_sql)
+            if edit_indices.iter().any(|index| progress.is_edit_decided(*index))
+                || edit_indices.iter().any(is_of_set)
+                || mark_edits_with_keep_comment(edits, &edit_indices, &progress.edited_sql)
             {
                 continue;
             }
-            self.apply_structure_edit(edit, places, edits, &added, &mut progress);
+            self.apply_structure_edit(edit, edit_indices, edits, &added, &mut progress);
         }
         self.separate_transferred_edits(edits, &progress, reconciled);
     }
 
-    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its manual edits, and `added`
-    /// are the names of all added columns.
+    /// Transfers one edit to the spec, or adds its conflict. `edit_indices` are the indices of its manual edits, and
+    /// `added` are the names of all added columns.
     fn apply_structure_edit(
         &mut self,
         edit: StructureEdit,
-        places: Vec<usize>,
-        edits: &mut [HandEdit],
+        edit_indices: Vec<usize>,
+        edits: &mut [ManualEdit],
         added: &[String],
         progress: &mut TransferProgress,
     ) {
-        let hand_edits: Vec<&HandEdit> = places.iter().filter_map(|index| edits.get(*index)).collect();
+        let hand_edits: Vec<&ManualEdit> = edit_indices.iter().filter_map(|index| edits.get(*index)).collect();
         let positions: Vec<FilePartPosition> = hand_edits.iter().filter_map(|edit| edit.position.clone()).collect();
         if let Some(conflict) = self.compare_with_definition_change(&edit, &positions, &hand_edits, added) {
-            progress.both_sided.extend(places.iter().copied());
-            progress.conflicts.push((places, conflict));
+            progress.both_sided.extend(edit_indices.iter().copied());
+            progress.conflicts.push((edit_indices, conflict));
             return;
         }
         let transferred = match self.transfer_structure_edit(&edit, &positions, &progress.edited_sql) {
@@ -152,23 +152,25 @@ impl ModelReconciler<'_> {
             Err(reason) => {
                 let first = hand_edits.first();
                 match first.and_then(|first| self.compare_with_spec_change(&edit, first)) {
-                    Some(SpecChange::Same) => {
-                        progress.carried.extend(places);
+                    Some(SpecChangeComparison::Same) => {
+                        progress.carried.extend(edit_indices);
                         return;
                     }
-                    Some(SpecChange::Different(conflict)) => progress.conflicts.push((places.clone(), *conflict)),
+                    Some(SpecChangeComparison::Different(conflict)) => {
+                        progress.conflicts.push((edit_indices.clone(), *conflict));
+                    }
                     None => {}
                 }
-                for index in places {
+                for index in edit_indices {
                     let edit = edits.get_mut(index).filter(|edit| edit.why.is_none());
                     edit.into_iter().for_each(|edit| edit.why.clone_from(&reason));
                 }
                 return;
             }
         };
-        for index in &places {
+        for index in &edit_indices {
             if let Some(edit) = edits.get_mut(*index) {
-                edit.rewritten = transferred.rewritten.sql_of_edit(edit);
+                edit.rewritten = transferred.rewritten.rewritten_sql_of_edit(edit);
             }
         }
         if let StructureEdit::Renamed(old, new) = edit {
@@ -176,13 +178,13 @@ impl ModelReconciler<'_> {
         }
         self.ours = transferred.ours;
         progress.edited_sql = transferred.edited_sql;
-        progress.carried.extend(places);
+        progress.carried.extend(edit_indices);
     }
 
     /// Moves the edits that the spec now contains to the transferred edits, and adds the conflicts of the other edits.
     fn separate_transferred_edits(
         &self,
-        edits: &mut Vec<HandEdit>,
+        edits: &mut Vec<ManualEdit>,
         progress: &TransferProgress,
         reconciled: &mut ReconcileResult,
     ) {
@@ -195,7 +197,7 @@ impl ModelReconciler<'_> {
             reconciled.conflicts.extend(conflicts);
             return;
         }
-        let is_left = |edit: &HandEdit| {
+        let is_left = |edit: &ManualEdit| {
             let (was, is) = (
                 edit.before.as_deref().unwrap_or_default(),
                 edit.after.as_deref().unwrap_or_default(),
@@ -205,7 +207,7 @@ impl ModelReconciler<'_> {
                 .iter()
                 .any(|(before, after)| after == is && (!is.is_empty() || before == was))
         };
-        let is_in_model = is_in_model_file(self.sides.model);
+        let is_in_model = is_edit_of_model_sql(self.sides.model);
         let mut at = 0;
         edits.retain(|edit| {
             let is_transferred = !progress.both_sided.contains(&at) && is_in_model(edit) && !is_left(edit);
@@ -216,7 +218,7 @@ impl ModelReconciler<'_> {
                 let conflicts = progress
                     .conflicts
                     .iter()
-                    .filter(|(places, _)| places.first() == Some(&at));
+                    .filter(|(edit_indices, _)| edit_indices.first() == Some(&at));
                 reconciled
                     .conflicts
                     .extend(conflicts.map(|(_, conflict)| conflict.clone()));
@@ -230,16 +232,16 @@ impl ModelReconciler<'_> {
     /// names of CTEs. The user may have renamed CTEs, so most of the query may seem to be edited.
     fn apply_relation_edit(
         &mut self,
-        edits: &mut Vec<HandEdit>,
+        edits: &mut Vec<ManualEdit>,
         edited_sql: &str,
         reconciled: &mut ReconcileResult,
     ) -> bool {
-        let is_from = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
-        let from_clauses: Vec<&HandEdit> = edits.iter().filter(is_from).collect();
-        let calls = |text: fn(&HandEdit) -> &Option<String>| -> BTreeSet<String> {
+        let is_from = |edit: &&ManualEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        let from_clauses: Vec<&ManualEdit> = edits.iter().filter(is_from).collect();
+        let calls = |text: fn(&ManualEdit) -> &Option<String>| -> BTreeSet<String> {
             from_clauses
                 .iter()
-                .filter_map(|edit| dbt_call(text(edit).as_deref()?))
+                .filter_map(|edit| ref_or_source_call(text(edit).as_deref()?))
                 .collect()
         };
         let (before, after) = (calls(|edit| &edit.before), calls(|edit| &edit.after));
@@ -250,14 +252,14 @@ impl ModelReconciler<'_> {
         };
         let produces = |carried: &CurrentSpec| {
             let sql = carried.compiled.model_sql().unwrap_or_default();
-            let renamed = with_cte_names_of(edited_sql, sql, carried.compiled.dialect());
+            let renamed = with_cte_names_from(edited_sql, sql, carried.compiled.dialect());
             renamed.is_some_and(|renamed| self.differences(carried, &renamed).is_empty())
         };
         let mut specs = with_relation(&self.ours.source, removed, added).into_iter();
         let carried = specs.find_map(|text| self.tools.compile(&self.ours.spec, &text).filter(produces));
         let Some(carried) = carried else { return false };
         self.ours = carried;
-        let is_in_model = is_in_model_file(self.sides.model);
+        let is_in_model = is_edit_of_model_sql(self.sides.model);
         let (transferred, others) = std::mem::take(edits).into_iter().partition(|edit| is_in_model(edit));
         reconciled.carried.extend::<Vec<_>>(transferred);
         *edits = others;
@@ -266,9 +268,9 @@ impl ModelReconciler<'_> {
 }
 
 /// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.
-fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], text: &str) -> bool {
+fn mark_edits_with_keep_comment(edits: &mut [ManualEdit], edit_indices: &[usize], text: &str) -> bool {
     let mut is_kept = false;
-    for index in places {
+    for index in edit_indices {
         if let Some(edit) = edits.get_mut(*index)
             && edit.has_keep_comment(text)
         {

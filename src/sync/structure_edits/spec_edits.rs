@@ -1,13 +1,13 @@
 //! Versions of a spec with a different structure: different definitions, relations, joins or conditions.
 
 use crate::dbt::RelationReference;
-use crate::decompile::definition_lines;
+use crate::decompile::definition_byte_range;
 use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_identifier, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
 /// Returns whether each join of a `from` clause is a left join.
-pub(super) fn join_types(from: &str) -> Vec<bool> {
+pub(super) fn left_join_flags(from: &str) -> Vec<bool> {
     let from = from.to_lowercase();
     let words: Vec<&str> = from.split_whitespace().filter(|word| *word != "outer").collect();
     let type_of = |pair: &[&str]| match pair {
@@ -23,7 +23,7 @@ pub(super) fn with_join_types(spec: &str, before: &str, after: &str) -> Option<S
     let Some(YamlValue::List(joins, _)) = root.get("joins") else {
         return None;
     };
-    let (was, is) = (join_types(before), join_types(after));
+    let (was, is) = (left_join_flags(before), left_join_flags(after));
     if was.len() != is.len() || joins.len() != is.len() {
         return None;
     }
@@ -56,12 +56,12 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 /// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step
 /// has the name of the select's CTE, or is the last step.
 pub(crate) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
-    cte.and_then(|cte| truncate_after_step(spec, cte))
+    cte.and_then(|cte| spec_up_to_step(spec, cte))
         .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
 }
 
 /// Returns the path of a step, and the spec without the steps after it. `None` if no step has this name.
-fn truncate_after_step(spec: &str, name: &str) -> Option<(Path, String)> {
+fn spec_up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     let root = value(spec)?;
     let Some(YamlValue::List(steps, _)) = root.get("steps") else {
         return None;
@@ -80,15 +80,15 @@ pub(super) fn without_output_definitions(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
     let last_step_edits = match root.get("steps") {
-        Some(_) => remove_output_edits(&at, step),
+        Some(_) => edits_that_remove_output_keys(&at, step),
         None => Vec::new(),
     };
-    let edits = [remove_output_edits(&Path::root(), &root), last_step_edits].concat();
+    let edits = [edits_that_remove_output_keys(&Path::root(), &root), last_step_edits].concat();
     apply_edits(spec, &edits).ok()
 }
 
 /// Returns edits that remove those keys of a mapping that depend on the result of `where`.
-pub(super) fn remove_output_edits(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+pub(super) fn edits_that_remove_output_keys(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
     };
@@ -103,7 +103,7 @@ pub(super) fn remove_output_edits(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
 pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let key = definitions_key(step);
+    let key = key_of_definitions(step);
     let at = at.key(key);
     let line = format!("{name} = {formula}");
     let set = |at: Path, value: YamlValue| Edit::Set {
@@ -124,10 +124,10 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
 
 /// Returns a spec with a new definition in its last step, after the last of the given definitions. `None` if the step
 /// defines none of them.
-pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
+pub(super) fn with_definition_after_others(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let key = definitions_key(step);
+    let key = key_of_definitions(step);
     match step.get(key)? {
         YamlValue::Map(pairs, _) => {
             let other = others
@@ -141,7 +141,10 @@ pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, other
             apply_edits(spec, &[edit]).ok()
         }
         _ if is_identifier(name) => {
-            let lines = others.iter().rev().find_map(|other| definition_lines(spec, other))?;
+            let lines = others
+                .iter()
+                .rev()
+                .find_map(|other| definition_byte_range(spec, other))?;
             let text = spec.get(lines.clone())?.strip_suffix('\n')?;
             let indentation = text.get(..text.len() - text.trim_start().len())?;
             let line = format!("{indentation}{name} = {formula}\n");
@@ -163,7 +166,7 @@ pub(super) fn placeholder_formulas(spec: &str) -> &'static [&'static str] {
 }
 
 /// Returns the key that contains the definitions of a step. Worksheets have a key of their own.
-fn definitions_key(step: &YamlValue) -> &'static str {
+fn key_of_definitions(step: &YamlValue) -> &'static str {
     let is_worksheet = step.get("calculations").is_some() || matches!(step.get("columns"), Some(YamlValue::List(..)));
     if is_worksheet { "calculations" } else { "definitions" }
 }
@@ -172,14 +175,14 @@ fn definitions_key(step: &YamlValue) -> &'static str {
 pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let key = definitions_key(step);
+    let key = key_of_definitions(step);
     let text = match step.get(key) {
         Some(YamlValue::Map(pairs, _)) if pairs.len() > 1 => {
             let at = at.key(key).key(name);
             apply_edits(spec, &[Edit::Remove { at }]).ok()?
         }
         Some(YamlValue::Text(_)) => {
-            let lines = definition_lines(spec, name)?;
+            let lines = definition_byte_range(spec, name)?;
             [spec.get(..lines.start)?, spec.get(lines.end..)?].concat()
         }
         _ => return None,

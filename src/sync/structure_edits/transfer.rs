@@ -1,14 +1,14 @@
 //! Transfers an edit to the structure of a model's SQL to the spec, and proves that the spec generates the edited SQL.
 
 use super::StructureEdit;
-use super::group_keys::compare_added_group_keys;
+use super::group_keys::verify_added_group_keys;
 use crate::current_spec::CurrentSpec;
 use crate::decompile::{
-    Edits, FilePartPosition, GroupKeyDifferences, NotAFormula, OtherEdit, RewrittenSql, is_equivalent_sql,
-    with_cte_names_of,
+    DecompileError, FilePartPosition, GroupKeyDifferences, NonColumnEdit, RewrittenSql, SqlEdits, is_equivalent_sql,
+    with_cte_names_from,
 };
-use crate::hand_edits::HandEdit;
-use crate::merge_files::with_generated_columns;
+use crate::hand_edits::ManualEdit;
+use crate::merge_files::replace_columns_with_generated_sql;
 use crate::model_reconciler::ModelReconciler;
 
 /// Edit that was transferred to the spec.
@@ -16,20 +16,20 @@ pub(super) struct TransferredEdit {
     pub ours: CurrentSpec,
     /// The edited SQL, with generated SQL in place of the edited parts if they differ.
     pub edited_sql: String,
-    pub rewritten: RewrittenParts,
+    pub rewritten: RewrittenSqlParts,
 }
 
 /// Generated SQL in place of edited SQL.
-pub(super) struct RewrittenParts {
+pub(super) struct RewrittenSqlParts {
     /// SQL of an added column or of a condition.
     part: Option<RewrittenSql>,
     /// SQL of added group keys.
     grouping: Option<GroupKeyDifferences>,
 }
 
-impl RewrittenParts {
+impl RewrittenSqlParts {
     /// Returns the generated SQL of an edited part, if it differs from the edited SQL.
-    pub fn sql_of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
+    pub fn rewritten_sql_of_edit(&self, edit: &ManualEdit) -> Option<RewrittenSql> {
         let Some(grouping) = &self.grouping else {
             return self.part.clone();
         };
@@ -37,7 +37,7 @@ impl RewrittenParts {
         if position.is_group_by() {
             return grouping.group_by.clone();
         }
-        let name = position.column_of_select()?;
+        let name = position.column_name_if_column()?;
         let mut columns = grouping.columns.iter();
         let column = columns.find(|(column, _)| column.eq_ignore_ascii_case(name));
         column.map(|(_, rewritten)| rewritten.clone())
@@ -60,7 +60,7 @@ impl ModelReconciler<'_> {
             return Err(None);
         }
         let mut why = None;
-        for spec in self.specs_with_structure(edit, actual) {
+        for spec in self.specs_with_structure_edit(edit, actual) {
             match spec {
                 Ok((text, rewritten)) => {
                     let carried = self.tools.compile(&self.ours.spec, &text);
@@ -71,10 +71,10 @@ impl ModelReconciler<'_> {
                         return Ok(transferred);
                     }
                     why = why
-                        .or_else(|| self.explain_second_condition(edit, &text))
-                        .or_else(|| explain_other_clause(edit, &carried?, &before, actual));
+                        .or_else(|| self.explain_existing_condition(edit, &text))
+                        .or_else(|| explain_condition_in_other_clause(edit, &carried?, &before, actual));
                 }
-                Err(NotAFormula { reason }) => why = why.or(Some(reason)),
+                Err(DecompileError { reason }) => why = why.or(Some(reason)),
             }
         }
         Err(why)
@@ -94,12 +94,13 @@ impl ModelReconciler<'_> {
         // A new relation or key may rename CTEs, because their names depend on both.
         let renamed = match edit {
             StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => {
-                with_cte_names_of(edited_sql, &sql, dialect)
+                with_cte_names_from(edited_sql, &sql, dialect)
             }
             _ => None,
         };
         let actual = renamed.unwrap_or_else(|| edited_sql.to_owned());
-        let with_generated = |actual: &str| with_generated_columns(actual, [Some(&sql), None], dialect, columns.iter());
+        let with_generated =
+            |actual: &str| replace_columns_with_generated_sql(actual, [Some(&sql), None], dialect, columns.iter());
         // A condition may also contain other conditions, so compare the conditions again.
         let is_rewritten_condition = edit.condition().is_some() && rewritten.is_some();
         let actual = match is_rewritten_condition {
@@ -109,15 +110,11 @@ impl ModelReconciler<'_> {
         let differences = self.column_and_clause_differences(&carried, &actual);
         let after = differences.concat();
         let [columns_after, clauses_after] = differences;
-        let rewritten = RewrittenParts {
+        let rewritten = RewrittenSqlParts {
             grouping: match edit {
-                StructureEdit::GroupKeys(keys) => Some(compare_added_group_keys(
-                    keys,
-                    &after,
-                    before,
-                    (&sql, &actual),
-                    dialect,
-                )?),
+                StructureEdit::GroupKeys(keys) => {
+                    Some(verify_added_group_keys(keys, &after, before, (&sql, &actual), dialect)?)
+                }
                 _ => None,
             },
             part: rewritten,
@@ -161,7 +158,7 @@ impl ModelReconciler<'_> {
     fn column_and_clause_differences(&self, ours: &CurrentSpec, text: &str) -> [Vec<(String, String)>; 2] {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
-        let edits = Edits::from_texts(sql, text, dialect);
+        let edits = SqlEdits::from_texts(sql, text, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
         let clauses = edits.other_edits.into_iter().map(|edit| (edit.before, edit.after));
         [columns.collect(), clauses.collect()]
@@ -170,7 +167,7 @@ impl ModelReconciler<'_> {
 
 /// Explains why a condition is not transferred although the spec can contain it: the spec then generates another clause
 /// of the query differently. For example, a condition that excludes NULL changes the condition of a join.
-fn explain_other_clause(
+fn explain_condition_in_other_clause(
     edit: &StructureEdit,
     carried: &CurrentSpec,
     before: &[(String, String)],
@@ -178,11 +175,11 @@ fn explain_other_clause(
 ) -> Option<String> {
     let (_, condition) = edit.condition().filter(|(_, condition)| !condition.is_empty())?;
     let sql = carried.compiled.model_sql()?;
-    let clauses = Edits::from_texts(sql, edited_sql, carried.compiled.dialect()).other_edits;
+    let clauses = SqlEdits::from_texts(sql, edited_sql, carried.compiled.dialect()).other_edits;
     if clauses.iter().any(|clause| clause.after == condition) {
         return None;
     }
-    let is_new = |clause: &&OtherEdit| {
+    let is_new = |clause: &&NonColumnEdit| {
         !before
             .iter()
             .any(|(was, is)| *was == clause.before && *is == clause.after)

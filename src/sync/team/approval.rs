@@ -45,7 +45,7 @@ impl ApprovalState {
 impl RequiredApproval {
     /// Returns `true` if the change requires no approval.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn requires_no_approval(&self) -> bool {
         self.roles.is_empty() && self.specs.is_empty()
     }
 
@@ -168,7 +168,7 @@ fn approvals_by_role(people: &People, approved: &[String], required: &[(Role, us
 
 /// Returns the approvers that a spec specifies.
 #[must_use]
-pub fn spec_approvers(spec: &str) -> Vec<String> {
+pub fn approvers_in_spec(spec: &str) -> Vec<String> {
     let root = yaml::parse_root(spec);
     root.as_ref()
         .and_then(|root| root.get("approvers"))
@@ -180,8 +180,8 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
 /// because a change must not choose its own approvers. If the earlier version specifies no approvers, they come from
 /// the new version.
 #[must_use]
-pub fn required_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
-    let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();
+pub fn required_approvers_of_spec(before: Option<&str>, now: Option<&str>) -> Vec<String> {
+    let names = |text: Option<&str>| text.map(approvers_in_spec).unwrap_or_default();
     match names(before) {
         none if none.is_empty() => names(now),
         names => names,
@@ -274,11 +274,11 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
     #[test]
     fn specs_name_who_approves_them() {
         assert_eq!(
-            spec_approvers("model: m\napprovers: [f@x, finance]\n"),
+            approvers_in_spec("model: m\napprovers: [f@x, finance]\n"),
             ["f@x", "finance"]
         );
-        assert_eq!(spec_approvers("approvers: f@x"), ["f@x"]);
-        assert!(spec_approvers("[").is_empty());
+        assert_eq!(approvers_in_spec("approvers: f@x"), ["f@x"]);
+        assert!(approvers_in_spec("[").is_empty());
         let (one, other) = (Some("approvers: a"), Some("approvers: b"));
         for (before, now, required) in [
             (one, other, "a"),
@@ -286,7 +286,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             (None, other, "b"),
             (Some("from: t"), other, "b"),
         ] {
-            assert_eq!(required_approvers(before, now), [required]);
+            assert_eq!(required_approvers_of_spec(before, now), [required]);
         }
         let people = Project::from_text(PROJECT).0.people().clone();
         let required_approval = RequiredApproval {

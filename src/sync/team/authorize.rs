@@ -3,7 +3,7 @@
 
 use super::change::{APPROVALS_FOLDER, ReviewAction, ReviewEvent, is_same_person};
 use crate::model::{Environment, Project};
-use crate::{LOG_FOLDER, LogEntry, REFUSED_ACTION};
+use crate::{LOG_FOLDER, LogEntry, REJECTED_COMMAND_ACTION};
 use formulac_model::Right;
 use formulac_syntax::diag::lists::join_words;
 
@@ -68,7 +68,7 @@ impl Commit {
     }
 
     /// Returns the person whose approval the commit contains, if a different person made the commit.
-    fn approved_for(&self) -> Option<String> {
+    fn committed_approver(&self) -> Option<String> {
         if self.committer.is_empty() || is_same_person(&self.author, &self.committer) {
             return None;
         }
@@ -101,7 +101,7 @@ pub struct ForbiddenChange {
 pub fn approvals_by_non_approvers(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits
         .iter()
-        .filter_map(|commit| Some((commit, commit.approved_for()?)))
+        .filter_map(|commit| Some((commit, commit.committed_approver()?)))
         .collect()
 }
 
@@ -141,7 +141,7 @@ pub fn forbidden_changes(
             }
         }
         for file in &commit.files {
-            if let Err(why) = check_allowed(project, commit, file) {
+            if let Err(why) = check_change_permission(project, commit, file) {
                 tell(Some(&file.path), why);
             }
         }
@@ -149,14 +149,14 @@ pub fn forbidden_changes(
     changes
 }
 
-fn check_allowed(project: &Project, commit: &Commit, file: &CommittedFile) -> Result<(), String> {
+fn check_change_permission(project: &Project, commit: &Commit, file: &CommittedFile) -> Result<(), String> {
     let has = |right: Right| {
         if project.people().rights(&commit.author).has_right(right) {
             return Ok(());
         }
         Err(format!(
             "{} may not {}",
-            author_display(project, &commit.author),
+            display_author_with_roles(project, &commit.author),
             right.description()
         ))
     };
@@ -168,7 +168,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &CommittedFile) -> Re
         .strip_prefix(APPROVALS_FOLDER)
         .and_then(|path| path.strip_prefix('/'))
     {
-        let event = new_record_text(file).and_then(|text| {
+        let event = new_record_contents(file).and_then(|text| {
             ReviewEvent::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned)
         })?;
         check_signed_by_author(&event.author, commit)?;
@@ -180,10 +180,10 @@ fn check_allowed(project: &Project, commit: &Commit, file: &CommittedFile) -> Re
         };
     }
     if let Some(name) = path.strip_prefix(LOG_FOLDER).and_then(|path| path.strip_prefix('/')) {
-        let text = new_record_text(file)?;
+        let text = new_record_contents(file)?;
         let entry = LogEntry::read_verified_entry(name, text)
             .ok_or("the file is not a log entry, or was changed after it was written")?;
-        if entry.action == REFUSED_ACTION {
+        if entry.action == REJECTED_COMMAND_ACTION {
             return Ok(());
         }
         check_signed_by_author(&entry.author, commit)?;
@@ -203,7 +203,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &CommittedFile) -> Re
 
 /// Returns the contents of a record. Returns an error if the record was changed or removed, because records must not
 /// change.
-fn new_record_text(file: &CommittedFile) -> Result<&str, String> {
+fn new_record_contents(file: &CommittedFile) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),
         (Some(_), true) => Err("the record was changed, but records must not change".to_owned()),
@@ -221,7 +221,7 @@ fn check_signed_by_author(by: &str, commit: &Commit) -> Result<(), String> {
     }
 }
 
-fn author_display(project: &Project, author: &str) -> String {
+fn display_author_with_roles(project: &Project, author: &str) -> String {
     let roles: Vec<&str> = project.people().roles(author).iter().map(|role| role.name()).collect();
     if roles.is_empty() {
         format!("{author}, who has no role,")

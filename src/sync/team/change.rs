@@ -214,7 +214,7 @@ fn strip_control_characters(text: &str) -> String {
 /// Returns a unique identifier for a change. The identifier is derived from the change's title and consists of letters,
 /// digits and `-`.
 #[must_use]
-pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
+pub fn unique_change_id(title: &str, is_name_used: impl Fn(&str) -> bool) -> String {
     let plain: String = title
         .chars()
         .map(|c| {
@@ -232,7 +232,7 @@ pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.to_owned())
         .chain(numbered)
-        .find(|id| !is_taken(id))
+        .find(|id| !is_name_used(id))
         .unwrap_or_default()
 }
 
@@ -258,7 +258,10 @@ mod tests {
             ("taken", "taken-3"),
             ("Größe", "größe"),
         ] {
-            assert_eq!(change_id(title, |id| matches!(id, "taken" | "taken-2")), expected);
+            assert_eq!(
+                unique_change_id(title, |id| matches!(id, "taken" | "taken-2")),
+                expected
+            );
         }
     }
 

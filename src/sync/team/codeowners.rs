@@ -23,10 +23,10 @@ pub fn codeowners(
 ) -> String {
     let mut own = String::new();
     let mut line = |path: &str, owners: &[&str]| {
-        let owners: Vec<&str> = owners.iter().copied().filter_map(owner_name).collect();
+        let owners: Vec<&str> = owners.iter().copied().filter_map(code_owner_name).collect();
         // A pattern without owners would remove the owners from an earlier line.
         if !owners.is_empty() {
-            let _ = writeln!(own, "{prefix}{} {}", path_pattern(path), owners.join(" "));
+            let _ = writeln!(own, "{prefix}{} {}", codeowners_path_pattern(path), owners.join(" "));
         }
     };
     let engineers = people.people_with_role(Role::Engineer);
@@ -65,14 +65,14 @@ pub fn codeowners(
 
 /// Returns a person's name in the form that GitHub and GitLab accept: an address or `@name`. Returns `None` for other
 /// names, which cannot be used in the file.
-fn owner_name(name: &str) -> Option<&str> {
+fn code_owner_name(name: &str) -> Option<&str> {
     let name = email_address(name);
     let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');
     is_one.then_some(name)
 }
 
 /// Returns a pattern that matches only one path.
-fn path_pattern(path: &str) -> String {
+fn codeowners_path_pattern(path: &str) -> String {
     let mut pattern = String::new();
     for c in path.chars() {
         if matches!(c, ' ' | '\\' | '*' | '?' | '[' | ']' | '#' | '!') {

@@ -36,14 +36,14 @@ impl ContentDifference {
     /// responsible for records that formulac checks separately, or for files that contain exactly the generated text.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        self.alters_sql || !self.is_formulac_record() && !self.text.as_deref().is_some_and(is_unmodified)
+        self.alters_sql || !self.is_record_file() && !self.text.as_deref().is_some_and(is_unmodified)
     }
 
     /// Returns `true` if the file is `known.yml`, the state of a model, evidence, a proposed change, or a log entry.
-    fn is_formulac_record(&self) -> bool {
+    fn is_record_file(&self) -> bool {
         let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         self.is_known_facts_file()
-            || self.state_model().is_some()
+            || self.model_of_state_file().is_some()
             || [EVIDENCE_FOLDER, APPROVALS_FOLDER, LOG_FOLDER]
                 .into_iter()
                 .any(is_below)
@@ -67,14 +67,14 @@ impl ContentDifference {
 
     /// Returns the model whose state the file contains. `None` for other files.
     #[must_use]
-    pub fn state_model(&self) -> Option<&str> {
+    pub fn model_of_state_file(&self) -> Option<&str> {
         PushState::model_of_path(&self.path)
     }
 }
 
 /// Returns the files of a change that an approval covers: the handwritten files, and the evidence for them. Evidence
 /// alone needs no approval.
-pub fn approved_files(files: &[ContentDifference]) -> impl Iterator<Item = &ContentDifference> {
+pub fn files_covered_by_approval(files: &[ContentDifference]) -> impl Iterator<Item = &ContentDifference> {
     let is_written = files.iter().any(ContentDifference::is_written_by_people);
     files
         .iter()
@@ -84,19 +84,19 @@ pub fn approved_files(files: &[ContentDifference]) -> impl Iterator<Item = &Cont
 /// Returns the hash of the content that an approval covers. `None` if the change contains no handwritten files.
 ///
 /// ```
-/// use formulac_sync::team::{ContentDifference, approved_content_hash};
+/// use formulac_sync::team::{ContentDifference, content_hash_for_approval};
 ///
 /// let spec = ContentDifference::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
 /// let record = ContentDifference::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
-/// assert_eq!(approved_content_hash(&[spec.clone()]), approved_content_hash(&[record.clone(), spec.clone()]));
-/// assert_eq!(approved_content_hash(&[record]), None);
+/// assert_eq!(content_hash_for_approval(&[spec.clone()]), content_hash_for_approval(&[record.clone(), spec.clone()]));
+/// assert_eq!(content_hash_for_approval(&[record]), None);
 /// let evidence = ContentDifference::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
-/// assert_ne!(approved_content_hash(&[spec.clone(), evidence.clone()]), approved_content_hash(&[spec]));
-/// assert_eq!(approved_content_hash(&[evidence]), None);
+/// assert_ne!(content_hash_for_approval(&[spec.clone(), evidence.clone()]), content_hash_for_approval(&[spec]));
+/// assert_eq!(content_hash_for_approval(&[evidence]), None);
 /// ```
 #[must_use]
-pub fn approved_content_hash(files: &[ContentDifference]) -> Option<String> {
-    let mut lines: Vec<String> = approved_files(files)
+pub fn content_hash_for_approval(files: &[ContentDifference]) -> Option<String> {
+    let mut lines: Vec<String> = files_covered_by_approval(files)
         .map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default()))
         .collect();
     lines.sort();

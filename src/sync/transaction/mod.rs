@@ -193,7 +193,7 @@ impl Journal {
     /// can then undo the change or try again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         // Check all files before the first file is modified.
-        if let Some(entry) = self.rewritten_entry(disk)? {
+        if let Some(entry) = self.find_rewritten_entry(disk)? {
             return Err(TransactionFault::Foreign(entry.path.clone()));
         }
         for folder in &self.folders {
@@ -209,13 +209,13 @@ impl Journal {
     /// # Errors
     ///
     /// Returns an error if a file cannot be read.
-    pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, TransactionFault> {
-        Ok(self.rewritten_entry(disk)?.is_some())
+    pub fn has_rewritten_file(&self, disk: &mut impl Disk) -> Result<bool, TransactionFault> {
+        Ok(self.find_rewritten_entry(disk)?.is_some())
     }
 
-    fn rewritten_entry(&self, disk: &mut impl Disk) -> Result<Option<&JournalEntry>, TransactionFault> {
+    fn find_rewritten_entry(&self, disk: &mut impl Disk) -> Result<Option<&JournalEntry>, TransactionFault> {
         for entry in &self.entries {
-            let now = entry.current_hash(disk)?;
+            let now = entry.current_content_hash(disk)?;
             if now != entry.before && now != entry.after {
                 return Ok(Some(entry));
             }
@@ -238,7 +238,7 @@ impl Journal {
     /// # Errors
     ///
     /// Returns the same errors as [`Journal::undo`].
-    pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
+    pub fn undo_all_files(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.restore_files(disk, true)
     }
 
@@ -261,7 +261,7 @@ impl Journal {
     /// # Errors
     ///
     /// Returns an error if the text cannot be written.
-    pub fn write_marker(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
+    pub fn write_journal_marker(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
         let path = journal_path(name);
         let draft = journal_path(&format!("{name}.tmp"));
         disk.write(&draft, text.as_bytes(), None)
@@ -269,8 +269,8 @@ impl Journal {
             .map_err(io_fault(&path))
     }
 
-    /// Returns the text that [`Journal::write_marker`] stored. `None` if no text was stored.
-    pub fn read_marker(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
+    /// Returns the text that [`Journal::write_journal_marker`] stored. `None` if no text was stored.
+    pub fn read_journal_marker(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
         let bytes = disk.read(&journal_path(name)).ok().flatten()?;
         String::from_utf8(bytes).ok()
     }
@@ -300,7 +300,7 @@ impl Journal {
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
             // Check again, because somebody may have changed the file since the first check.
-            let now = entry.current_hash(disk)?;
+            let now = entry.current_content_hash(disk)?;
             if now == *to || (now != *from && !all) {
                 continue;
             }
@@ -359,7 +359,7 @@ impl Journal {
 }
 
 impl JournalEntry {
-    fn current_hash(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
+    fn current_content_hash(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
         let bytes = disk.read(&self.path).map_err(io_fault(&self.path))?;
         Ok(bytes.as_deref().map(content_hash))
     }

@@ -233,7 +233,7 @@ impl Ast {
     }
 
     /// Frees all memory except the memory for the definitions.
-    pub fn forget_nodes(&mut self) {
+    pub fn free_nodes(&mut self) {
         *self = Self {
             definitions: std::mem::take(&mut self.definitions),
             ..Self::default()

@@ -3,7 +3,7 @@
 
 use super::{Ast, Expr, ExprId, Sign};
 
-enum PrintStep<'a> {
+enum PrintTask<'a> {
     Node(ExprId, u8),
     Word(&'a str),
 }
@@ -29,7 +29,7 @@ fn expression_precedence(expr: Expr) -> u8 {
 
 /// Returns the minimum precedence for the base of a timeframe. Square brackets can only follow a name, a reference, a
 /// cell or a closing bracket.
-fn base_precedence(ast: &Ast, base: ExprId) -> u8 {
+fn timeframe_base_precedence(ast: &Ast, base: ExprId) -> u8 {
     let mut last = base;
     while let Expr::Tab { base, .. } = ast.expr(last) {
         last = base;
@@ -44,21 +44,21 @@ fn base_precedence(ast: &Ast, base: ExprId) -> u8 {
 #[must_use]
 pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
     let mut out = String::new();
-    let mut stack = vec![PrintStep::Node(root, 0)];
+    let mut stack = vec![PrintTask::Node(root, 0)];
     while let Some(step) = stack.pop() {
         let (id, least) = match step {
-            PrintStep::Word(word) => {
+            PrintTask::Word(word) => {
                 out.push_str(word);
                 continue;
             }
-            PrintStep::Node(id, least) => (id, least),
+            PrintTask::Node(id, least) => (id, least),
         };
         let expr = ast.expr(id);
         let text = ast.span(id).text(source);
         let own = expression_precedence(expr);
         if own < least {
             out.push('(');
-            stack.push(PrintStep::Word(")"));
+            stack.push(PrintTask::Word(")"));
         }
         match expr {
             Expr::Error => out.push('?'),
@@ -67,55 +67,55 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             Expr::Number | Expr::Text | Expr::Name | Expr::Model | Expr::Cell => out.push_str(text),
             Expr::Field => out.extend(text.chars().filter(|c| !c.is_whitespace())),
             Expr::Timeframe { base, frame } => {
-                stack.push(PrintStep::Word("]"));
-                stack.push(PrintStep::Word(ast.name(frame).text(source)));
-                stack.push(PrintStep::Word("["));
-                stack.push(PrintStep::Node(base, base_precedence(ast, base)));
+                stack.push(PrintTask::Word("]"));
+                stack.push(PrintTask::Word(ast.name(frame).text(source)));
+                stack.push(PrintTask::Word("["));
+                stack.push(PrintTask::Node(base, timeframe_base_precedence(ast, base)));
             }
             Expr::Tab { tab, base } => {
                 out.push_str(ast.name(tab).text(source));
                 out.push('!');
-                stack.push(PrintStep::Node(base, ATOM_PRECEDENCE));
+                stack.push(PrintTask::Node(base, ATOM_PRECEDENCE));
             }
             Expr::Range { from, to } => {
                 let timeframe = matches!(ast.expr(to), Expr::Timeframe { .. });
-                stack.push(PrintStep::Node(
+                stack.push(PrintTask::Node(
                     to,
                     if timeframe { POSTFIX_PRECEDENCE } else { ATOM_PRECEDENCE },
                 ));
-                stack.push(PrintStep::Word(":"));
-                stack.push(PrintStep::Node(from, POSTFIX_PRECEDENCE));
+                stack.push(PrintTask::Word(":"));
+                stack.push(PrintTask::Node(from, POSTFIX_PRECEDENCE));
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
                 // Without brackets, a sign before a range would apply only to the start of the range.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
-                stack.push(PrintStep::Node(
+                stack.push(PrintTask::Node(
                     operand,
                     if range { BRACKETS_PRECEDENCE } else { SIGN_PRECEDENCE },
                 ));
             }
             Expr::Percent(operand) => {
-                stack.push(PrintStep::Word("%"));
-                stack.push(PrintStep::Node(operand, PERCENT_PRECEDENCE));
+                stack.push(PrintTask::Word("%"));
+                stack.push(PrintTask::Node(operand, PERCENT_PRECEDENCE));
             }
             Expr::Binary { op, left, right } => {
-                stack.push(PrintStep::Node(right, op.strength() + 1));
-                stack.push(PrintStep::Word(" "));
-                stack.push(PrintStep::Word(op.symbol()));
-                stack.push(PrintStep::Word(" "));
+                stack.push(PrintTask::Node(right, op.strength() + 1));
+                stack.push(PrintTask::Word(" "));
+                stack.push(PrintTask::Word(op.symbol()));
+                stack.push(PrintTask::Word(" "));
                 // The parser rejects chained comparisons, so a comparison that is a left operand needs brackets.
-                stack.push(PrintStep::Node(left, op.strength() + u8::from(op.is_comparison())));
+                stack.push(PrintTask::Node(left, op.strength() + u8::from(op.is_comparison())));
             }
             Expr::Call(index) => {
                 let call = ast.call(index);
                 out.extend(call.name.text(source).chars().filter(|c| !c.is_whitespace()));
                 out.push('(');
-                stack.push(PrintStep::Word(")"));
+                stack.push(PrintTask::Word(")"));
                 for (i, argument) in ast.arguments(call).iter().enumerate().rev() {
-                    stack.push(PrintStep::Node(*argument, 0));
+                    stack.push(PrintTask::Node(*argument, 0));
                     if i > 0 {
-                        stack.push(PrintStep::Word(", "));
+                        stack.push(PrintTask::Word(", "));
                     }
                 }
             }

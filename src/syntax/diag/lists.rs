@@ -18,11 +18,11 @@ pub fn join_words<T: AsRef<str>>(words: &[T], conjunction: &str) -> String {
 /// Joins the words up to the limit, and the number of the remaining words: `a, b and 3 more`.
 ///
 /// ```
-/// use formulac_syntax::diag::lists::join_first;
-/// assert_eq!(join_first(&["a", "b", "c", "d"], 2), "a, b and 2 more");
-/// assert_eq!(join_first(&["a", "b"], 2), "a, b");
+/// use formulac_syntax::diag::lists::join_words_up_to;
+/// assert_eq!(join_words_up_to(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+/// assert_eq!(join_words_up_to(&["a", "b"], 2), "a, b");
 /// ```
-pub fn join_first<T: AsRef<str>>(words: &[T], limit: usize) -> String {
+pub fn join_words_up_to<T: AsRef<str>>(words: &[T], limit: usize) -> String {
     let (first, rest) = words.split_at(words.len().min(limit));
     let listed = first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match rest.len() {
@@ -34,11 +34,11 @@ pub fn join_first<T: AsRef<str>>(words: &[T], limit: usize) -> String {
 /// Returns the number of items after the limit as the last item of a list: `and 3 more`. `None` if there are none.
 ///
 /// ```
-/// use formulac_syntax::diag::lists::and_more;
-/// assert_eq!(and_more(4, 2).as_deref(), Some("and 2 more"));
-/// assert_eq!(and_more(2, 2), None);
+/// use formulac_syntax::diag::lists::remaining_count_text;
+/// assert_eq!(remaining_count_text(4, 2).as_deref(), Some("and 2 more"));
+/// assert_eq!(remaining_count_text(2, 2), None);
 /// ```
-pub fn and_more(count: usize, limit: usize) -> Option<String> {
+pub fn remaining_count_text(count: usize, limit: usize) -> Option<String> {
     (count > limit).then(|| format!("and {} more", count - limit))
 }
 

@@ -277,12 +277,12 @@ pub fn is_path(file: &str) -> bool {
     !(file.starts_with('<') && file.ends_with('>'))
 }
 
-fn for_each_diagnostic(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
+fn for_each_diagnostic(reports: &[Report<'_>], mut visit: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let mut places = PositionCounter::new(report.source);
         for diagnostic in report.diagnostics {
             let (start, end) = places.positions(diagnostic);
-            each(report, diagnostic, start, end);
+            visit(report, diagnostic, start, end);
         }
     }
 }

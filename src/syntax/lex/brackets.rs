@@ -164,7 +164,7 @@ impl LayoutPass<'_, '_> {
             self.has_unmatched_bracket = true;
             // The missing bracket may belong to an earlier position, so there is no fix.
             self.diagnostics
-                .push(diagnostic.with_help(match self.last_words(span.end, end) {
+                .push(diagnostic.with_help(match self.last_words_between(span.end, end) {
                     "" => format!("complete the expression, and add `{right}`"),
                     shown => format!("add `{right}` after `{shown}`, or earlier in the formula"),
                 }));
@@ -172,7 +172,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the last words between two positions.
-    fn last_words(&self, from: u32, end: u32) -> &str {
+    fn last_words_between(&self, from: u32, end: u32) -> &str {
         let text = Span::new(from.max(end.saturating_sub(64)), end);
         let mut start = text.start as usize;
         while !self.source.is_char_boundary(start) {

@@ -46,11 +46,11 @@ impl LayoutPass<'_, '_> {
         }
         let whole = span.to(self.span_at(end - 1));
         let value = self
-            .value_start_before(at)
+            .start_of_value_before(at)
             .map_or_else(|| "x".to_owned(), |start| self.formula_text(start..at));
         let help = conversion_help(&value, self.text_at(at + 1), digits.as_deref());
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language").with_help(help));
-        self.mark_operand_as_faulty(whole);
+        self.mark_operand_as_invalid(whole);
         if self.is_operand_next(end) {
             self.push(Token::Odd, Span::new(whole.end, whole.end));
         }

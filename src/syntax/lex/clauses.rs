@@ -10,26 +10,26 @@ impl LayoutPass<'_, '_> {
     /// Reports a clause after an operand, such as `filter (where …)`, `over (…)`, `as name` or `group by …`. Returns
     /// the number of tokens consumed. Returns 0 if there is no such clause.
     #[cold]
-    pub(super) fn report_clause(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_sql_clause(&mut self, at: usize, is_single_formula: bool) -> usize {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         let bracket = self.token_at(at + 1) == Some(Token::Open);
         let named = self.token_at(at + 1) == Some(Token::Name);
-        let by = self.is_word(at + 1, "by");
+        let by = self.is_keyword(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
             // The enclosing call is not supported either, and the error for the call includes this clause.
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => {
-                return self.formula_end(at, single) - at;
+                return self.formula_end(at, is_single_formula) - at;
             }
             "FROM" if inside == "EXTRACT" => {
                 if let Some(unit) = self.layout.tokens.last_mut() {
                     unit.0 = Token::Fault;
                 }
-                return self.formula_end(at, single) - at;
+                return self.formula_end(at, is_single_formula) - at;
             }
-            "FILTER" if bracket => ("FILTER", self.filter_help(at, single)),
-            "OVER" if bracket => return self.report_window_function(at, single),
+            "FILTER" if bracket => ("FILTER", self.filter_help(at, is_single_formula)),
+            "OVER" if bracket => return self.report_window_function(at, is_single_formula),
             "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text_at(at + 1))),
             "GROUP" if by => (
                 "GROUP BY",
@@ -55,14 +55,14 @@ impl LayoutPass<'_, '_> {
             _ => return 0,
         };
         let words = if by { span.to(self.span_at(at + 1)) } else { span };
-        self.report_syntax(words, format!("`{shown}` is not part of the language"), help);
+        self.report_syntax_error(words, format!("`{shown}` is not part of the language"), help);
         let end = match word.as_str() {
-            "FILTER" => self.group_end(at + 1, single),
+            "FILTER" => self.end_of_bracket_group(at + 1, is_single_formula),
             "AS" => at + 2,
-            _ => self.formula_end(at, single),
+            _ => self.formula_end(at, is_single_formula),
         };
         if self.is_operand_next(end) {
-            self.emit_reported(end, words);
+            self.emit_error_token(end, words);
         }
         end - at
     }
@@ -79,12 +79,12 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index after the bracket that closes the bracket at `open`.
-    pub(super) fn group_end(&self, open: usize, single: bool) -> usize {
+    pub(super) fn end_of_bracket_group(&self, open: usize, is_single_formula: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
         while let Some(token) = self
             .token_at(end)
-            .filter(|_| depth > 0 && (single || !self.is_definition(end)))
+            .filter(|_| depth > 0 && (is_single_formula || !self.is_definition(end)))
         {
             depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
             end += 1;
@@ -93,10 +93,13 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index at which the brackets around this token close, or the index at which the formula ends.
-    pub(super) fn formula_end(&self, at: usize, single: bool) -> usize {
+    pub(super) fn formula_end(&self, at: usize, is_single_formula: bool) -> usize {
         let mut end = at + 1;
         let mut depth = 0_i32;
-        while let Some(token) = self.token_at(end).filter(|_| single || !self.is_definition(end)) {
+        while let Some(token) = self
+            .token_at(end)
+            .filter(|_| is_single_formula || !self.is_definition(end))
+        {
             depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
             if depth < 0 {
                 break;
@@ -108,7 +111,7 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `DISTINCT x` or `INTERVAL 3 day` and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_modifier(&mut self, at: usize, single: bool) -> Option<usize> {
+    pub(super) fn report_sql_modifier(&mut self, at: usize, is_single_formula: bool) -> Option<usize> {
         let span = self.span_at(at);
         match self.text_at(at).to_ascii_uppercase().as_str() {
             "DISTINCT" => {
@@ -128,12 +131,13 @@ impl LayoutPass<'_, '_> {
                 Some(1)
             }
             "INTERVAL" if matches!(self.token_at(at + 1), Some(Token::Number | Token::Text | Token::Tab)) => {
-                let unit = self.token_at(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
+                let unit =
+                    self.token_at(at + 2) == Some(Token::Name) && (is_single_formula || !self.is_definition(at + 2));
                 let count = 2 + usize::from(unit);
                 let whole = span.to(self.span_at(at + count - 1));
                 let help =
                     "add a number of days, as in `date + 3`, or use `EOMONTH(date, months)` for the end of a month";
-                self.report_syntax(whole, "`INTERVAL` is not part of the language", help);
+                self.report_syntax_error(whole, "`INTERVAL` is not part of the language", help);
                 self.push(Token::Fault, whole);
                 Some(count)
             }
@@ -166,7 +170,7 @@ impl LayoutPass<'_, '_> {
         } else {
             "use column names in formulas, and move `ref` and `source` to `from` in a spec".to_owned()
         };
-        self.report_syntax(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
+        self.report_syntax_error(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
         self.emit_reported_token(end, whole);
         end - at
     }
@@ -174,7 +178,7 @@ impl LayoutPass<'_, '_> {
     /// Emits a token for a reported construct that takes the place of an operand.
     fn emit_reported_token(&mut self, next: usize, whole: Span) {
         if self.is_after_operand() {
-            self.emit_reported(next, whole);
+            self.emit_error_token(next, whole);
         } else {
             self.push(Token::Fault, whole);
             if self.is_operand_next(next) {

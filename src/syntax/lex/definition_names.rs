@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::text::split_words;
 
 /// Words at the start of a line that continue a formula in SQL.
-const CONTINUATION_WORDS: [&str; 16] = [
+const CONTINUATION_KEYWORDS: [&str; 16] = [
     "and", "or", "not", "is", "in", "like", "ilike", "between", "when", "then", "else", "where", "over", "filter",
     "having", "case",
 ];
@@ -18,12 +18,12 @@ const MAX_EXAMINED_DIAGNOSTICS: usize = 200;
 impl LayoutPass<'_, '_> {
     /// Returns the index of the `=` after a name that is not an identifier. The name must begin a line.
     #[cold]
-    pub(super) fn end_of_wrong_name(&self, at: usize) -> Option<usize> {
+    pub(super) fn end_of_invalid_name(&self, at: usize) -> Option<usize> {
         const MAX_TOKENS: usize = 12;
         let span = self.span_at(at);
         if self.part.mode != LayoutMode::File
             || !self.open_brackets.is_empty()
-            || self.is_any_word(at, &CONTINUATION_WORDS)
+            || self.is_any_keyword(at, &CONTINUATION_KEYWORDS)
             || !self.is_first_on_line(span.start)
         {
             return None;
@@ -48,14 +48,14 @@ impl LayoutPass<'_, '_> {
     /// Returns whether a text with definitions begins with a name that is not an identifier. `my-metric = 1` alone is a
     /// comparison.
     #[cold]
-    pub(super) fn begins_with_wrong_name(&self, at: usize) -> bool {
-        self.end_of_wrong_name(at).is_some_and(|equal| {
-            self.is_wrong_name(at, equal) || (equal..self.tokens.len()).any(|at| self.is_definition(at))
+    pub(super) fn begins_with_invalid_name(&self, at: usize) -> bool {
+        self.end_of_invalid_name(at).is_some_and(|equal| {
+            self.is_invalid_name(at, equal) || (equal..self.tokens.len()).any(|at| self.is_definition(at))
         })
     }
 
     /// Returns whether the tokens up to `=` cannot be an expression, so that they are the name of a definition.
-    fn is_wrong_name(&self, at: usize, equal: usize) -> bool {
+    fn is_invalid_name(&self, at: usize, equal: usize) -> bool {
         let is_adjacent = |at: usize| {
             let is_operand = |at| matches!(self.token_at(at), Some(Token::Name | Token::Number | Token::Text));
             is_operand(at) && is_operand(at + 1)
@@ -69,7 +69,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the span of a name that is not an identifier, after an error in the name has been reported.
-    pub(super) fn report_wrong_name(&mut self, at: usize, equal: usize) -> Span {
+    pub(super) fn report_invalid_name(&mut self, at: usize, equal: usize) -> Span {
         let span = self.span_at(at).to(self.span_at(equal - 1));
         let name = span.text(self.source);
         let words = split_words(name).filter(|word| !word.is_empty());

@@ -3,13 +3,13 @@
 
 use super::lexer::contains_definition;
 use super::names::{is_name, quote_formula_name};
-use super::{Lexed, Token};
+use super::{LexedSource, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::text::is_word_char;
 
 /// Invisible characters, which are reported by their character codes.
-const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
+const INVISIBLE_CHARACTERS: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
 /// Quotation marks that word processors and keyboards insert in place of `'`.
 const SINGLE_CURLY_QUOTES: [char; 6] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{b4}', '\u{2032}'];
@@ -37,7 +37,7 @@ pub(super) struct SpecialTokenLexer<'a> {
     /// Position after which there is no `*/`.
     pub no_comment_end_after: u32,
     /// `true` if a string that contains a definition ends at the end of its line.
-    pub cuts_strings: bool,
+    pub splits_strings: bool,
     /// `true` if a quote is in a position where no string begins or ends.
     pub has_odd_quote: bool,
 }
@@ -47,15 +47,15 @@ impl SpecialTokenLexer<'_> {
         self.source.get(offset as usize..).unwrap_or_default()
     }
 
-    pub(super) fn report_pending_run(&mut self) {
+    pub(super) fn report_pending_characters(&mut self) {
         if let Some(run) = self.unexpected_run.take() {
-            report_unexpected(self.source, run, self.diagnostics);
+            report_unexpected_characters(self.source, run, self.diagnostics);
         }
     }
 
     /// Lexes a string, starting at its first quote. Inside the string, `""` represents one quote.
     #[inline]
-    pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         let first = quote_count(self.text_after(span.start));
         let mut end = span.start + first;
         if first % 2 == 1 {
@@ -77,7 +77,7 @@ impl SpecialTokenLexer<'_> {
                 }
             }
         }
-        if self.cuts_strings && contains_definition(Span::new(span.start, end).text(self.source)) {
+        if self.splits_strings && contains_definition(Span::new(span.start, end).text(self.source)) {
             return self.report_unclosed_text(span, lexed);
         }
         span.end = end;
@@ -99,7 +99,7 @@ impl SpecialTokenLexer<'_> {
     /// Reports an unclosed string. The string ends at the end of its line, so that the following lines are still
     /// parsed.
     #[cold]
-    fn report_unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    fn report_unclosed_text(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         if let Some(first) = self.take_text_ending_with_backslash(span.start, lexed) {
             return self.report_escapes(span, first);
         }
@@ -132,7 +132,7 @@ impl SpecialTokenLexer<'_> {
     /// Finds a string that ends directly before a word on the line of the unclosed string, as in `"yes, "no")`. The
     /// closing quote of this string is missing, because the quote before the word begins another string. Returns the
     /// start of the string and removes its tokens.
-    fn take_text_before_word(&mut self, unclosed: Span, lexed: &mut Lexed) -> Option<u32> {
+    fn take_text_before_word(&mut self, unclosed: Span, lexed: &mut LexedSource) -> Option<u32> {
         const MAX_TOKENS: usize = 64;
         let line = self
             .source
@@ -156,7 +156,7 @@ impl SpecialTokenLexer<'_> {
 
     /// Finds a string that ends with a backslash on the line of `at`. Returns the start of the string and removes its
     /// tokens.
-    fn take_text_ending_with_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
+    fn take_text_ending_with_backslash(&mut self, at: u32, lexed: &mut LexedSource) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
         if Span::new(first, at).text(self.source).contains('\n') {
@@ -282,7 +282,7 @@ impl SpecialTokenLexer<'_> {
     /// Reports `“text”`, whose quotation marks come from a word processor. The string ends at the closing quotation
     /// mark on the same line.
     #[cold]
-    pub(super) fn report_curly_quotes(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn report_curly_quotes(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         let after = self.text_after(span.end);
         let is_single = span.text(self.source).starts_with(SINGLE_CURLY_QUOTES);
         let ends = |c: char| match is_single {
@@ -418,7 +418,7 @@ impl SpecialTokenLexer<'_> {
     }
 
     #[cold]
-    pub(super) fn lex_invalid_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_invalid_text(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         let text = span.text(self.source);
         if text == "\\"
             && self.backslash.is_some()
@@ -427,7 +427,7 @@ impl SpecialTokenLexer<'_> {
             return self.report_escapes(span, first);
         }
         let text = span.text(self.source);
-        if text.chars().all(|c| INVISIBLE.contains(&c)) {
+        if text.chars().all(|c| INVISIBLE_CHARACTERS.contains(&c)) {
             let before = self.source.get(..span.start as usize).unwrap_or_default();
             if !(before.ends_with(is_word_char) && self.text_after(span.end).starts_with(is_word_char)) {
                 return None;
@@ -441,7 +441,7 @@ impl SpecialTokenLexer<'_> {
             last.end = span.end;
             return None;
         }
-        self.report_pending_run();
+        self.report_pending_characters();
         self.unexpected_run = Some(*span);
         Some(Token::Odd)
     }
@@ -465,9 +465,9 @@ pub(super) fn report_single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>)
 }
 
 #[cold]
-pub(super) fn report_unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn report_unexpected_characters(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
     let text = span.text(source);
-    let invisible = text.chars().all(|c| INVISIBLE.contains(&c));
+    let invisible = text.chars().all(|c| INVISIBLE_CHARACTERS.contains(&c));
     let what = match text.chars().next() {
         Some(c) if c.is_control() => format!("control character U+{:04X}", c as u32),
         Some(c) if invisible => format!("invisible character U+{:04X} inside a name", c as u32),

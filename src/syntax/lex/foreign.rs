@@ -37,7 +37,7 @@ impl LayoutPass<'_, '_> {
         self.tokens.get(at).map_or_else(Span::default, |(_, span)| *span)
     }
 
-    pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
+    pub(super) fn is_keyword(&self, at: usize, word: &str) -> bool {
         self.token_at(at) == Some(Token::Name) && self.text_at(at).eq_ignore_ascii_case(word)
     }
 
@@ -49,7 +49,7 @@ impl LayoutPass<'_, '_> {
         self.token_at(at).is_some_and(begins_operand) && !self.is_definition(at)
     }
 
-    pub(super) fn report_syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn report_syntax_error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(help));
     }
 
@@ -60,7 +60,7 @@ impl LayoutPass<'_, '_> {
 
     /// Emits a token for reported syntax before `next`: a separator between two operands, an invalid operand, or no
     /// token.
-    pub(super) fn emit_reported(&mut self, next: usize, span: Span) {
+    pub(super) fn emit_error_token(&mut self, next: usize, span: Span) {
         let joins = self.is_operand_next(next);
         match (self.is_after_operand(), joins) {
             (true, true) => self.push(Token::Odd, span),
@@ -101,7 +101,7 @@ impl LayoutPass<'_, '_> {
                 // If the source is a single formula, this text may be a comparison with a field.
                 let sure = at > 0
                     || (self.token_at(at + 5) == Some(Token::Open)
-                        && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
+                        && AGGREGATES.iter().any(|a| self.is_keyword(at + 4, a)));
                 if !sure || !self.is_first_on_line(span.start) {
                     return 0;
                 }
@@ -125,7 +125,7 @@ impl LayoutPass<'_, '_> {
     /// Reports names, colons, percent signs, dots and tabs in invalid positions and returns the number of tokens
     /// consumed.
     #[inline]
-    pub(super) fn report_foreign_syntax(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_foreign_syntax(&mut self, at: usize, is_single_formula: bool) -> usize {
         match (self.token_at(at), self.token_at(at + 1)) {
             (Some(Token::Name), next) => {
                 let dotted = self.layout.tokens.last().is_some_and(|t| t.0 == Token::Dot);
@@ -134,7 +134,7 @@ impl LayoutPass<'_, '_> {
                 }
                 if self.is_after_operand() {
                     return match self.report_dollar_name(at) {
-                        0 => self.report_infix_word(at, single),
+                        0 => self.report_infix_keyword(at, is_single_formula),
                         skipped => skipped,
                     };
                 }
@@ -147,14 +147,16 @@ impl LayoutPass<'_, '_> {
                         | Token::Cell
                         | Token::Fault
                         | Token::Tab,
-                    ) if single || !self.starts_definition(at + 1) => self.report_prefix_word(at, single),
+                    ) if is_single_formula || !self.starts_definition(at + 1) => {
+                        self.report_prefix_keyword(at, is_single_formula)
+                    }
                     _ => 0,
                 }
             }
             (Some(Token::Colon), _) => {
                 if self.expected_closers.last() == Some(&(":", self.open_brackets.len())) {
                     self.expected_closers.pop();
-                    self.emit_reported(at + 1, self.span_at(at));
+                    self.emit_error_token(at + 1, self.span_at(at));
                     return 1;
                 }
                 0
@@ -233,7 +235,13 @@ impl LayoutPass<'_, '_> {
 
     /// Reports symbols that cannot occur in a formula and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_symbols(&mut self, at: usize, token: Token, span: Span, single: bool) -> usize {
+    pub(super) fn report_invalid_symbol(
+        &mut self,
+        at: usize,
+        token: Token,
+        span: Span,
+        is_single_formula: bool,
+    ) -> usize {
         let replaced = |what: &str, right: &str| {
             Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{what}` is not an operator"))
                 .with_help(format!("write `{right}`"))
@@ -251,7 +259,7 @@ impl LayoutPass<'_, '_> {
                     diagnostic
                 });
                 if self.is_after_operand() {
-                    self.emit_reported(at + 1, span);
+                    self.emit_error_token(at + 1, span);
                 }
             }
             Token::Semicolon => {
@@ -265,13 +273,13 @@ impl LayoutPass<'_, '_> {
                     self.push(Token::Ampersand, span);
                 } else {
                     let help = "write `&` to join text, or `OR(a, b)` for alternatives";
-                    self.report_syntax(span, "`||` is not an operator", help);
-                    self.emit_reported(at + 1, span);
+                    self.report_syntax_error(span, "`||` is not an operator", help);
+                    self.emit_error_token(at + 1, span);
                 }
             }
             Token::DoubleStar => {
                 // In other languages, `-2 ** 2` is negative, and `2 ** 3 ** 2` is `2 ** 9`.
-                let sign = self.value_start_before(at).and_then(|start| start.checked_sub(1));
+                let sign = self.start_of_value_before(at).and_then(|start| start.checked_sub(1));
                 let is_sign = |at: usize| matches!(self.token_at(at), Some(Token::Minus | Token::DoubleStar));
                 let chain = (at + 1..at + 4).any(|at| self.token_at(at) == Some(Token::DoubleStar));
                 let diagnostic = replaced("**", "^");
@@ -291,8 +299,8 @@ impl LayoutPass<'_, '_> {
                 self.report(replaced("=<", "<="));
                 self.push(Token::LessEqual, span);
             }
-            Token::DoubleAmpersand if at < self.connectives_end => self.emit_reported(at + 1, span),
-            Token::DoubleAmpersand => return self.report_connective(at, single),
+            Token::DoubleAmpersand if at < self.connectives_end => self.emit_error_token(at + 1, span),
+            Token::DoubleAmpersand => return self.report_connective(at, is_single_formula),
             Token::ColonEqual => {
                 self.report_colon_equal(span);
                 self.push(Token::Equal, span);
@@ -304,7 +312,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(Code::SurplusBracket, span, "`}` has no matching opening bracket")
                         .with_help("remove the bracket"),
                 );
-                self.emit_reported(at + 1, span);
+                self.emit_error_token(at + 1, span);
             }
         }
         1
@@ -345,9 +353,9 @@ impl LayoutPass<'_, '_> {
             "write the values as separate arguments; for criteria, compare with each value, such as \
              `COUNTIF(OR(status = \"a\", status = \"b\"))`"
         };
-        self.report_syntax(whole, "array literals `{…}` are not part of the language", help);
+        self.report_syntax_error(whole, "array literals `{…}` are not part of the language", help);
         if self.is_after_operand() {
-            self.emit_reported(end, whole);
+            self.emit_error_token(end, whole);
         } else {
             self.push(Token::Fault, whole);
             if self.is_operand_next(end) {
@@ -425,7 +433,7 @@ impl LayoutPass<'_, '_> {
                 "references to spreadsheet tables, such as `{}`, are not part of the language",
                 whole.text(self.source)
             );
-            self.report_syntax(whole, message, format!("write `{name}`"));
+            self.report_syntax_error(whole, message, format!("write `{name}`"));
             self.push(Token::Fault, whole);
             return end - at;
         }
@@ -437,7 +445,7 @@ impl LayoutPass<'_, '_> {
                 name.text(self.source),
                 self.formula_text(at + 1..end - 1)
             );
-            self.report_syntax(whole, "the arguments of a function are in round brackets", help);
+            self.report_syntax_error(whole, "the arguments of a function are in round brackets", help);
             self.push(Token::Fault, whole);
             return end - at;
         }

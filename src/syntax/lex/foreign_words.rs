@@ -7,10 +7,10 @@ use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::lex::LayoutMode;
 use crate::span::Span;
-use crate::text::one_line;
+use crate::text::collapse_whitespace;
 
 /// SQL operator that is a word, such as `NOT IN`.
-struct InfixWord {
+struct InfixKeyword {
     /// Index of the first word.
     at: usize,
     /// Index of the word after `NOT`.
@@ -23,10 +23,10 @@ struct InfixWord {
     /// Text of the operand in the suggestion.
     operand_text: String,
     /// `true` if the text contains only one formula.
-    single: bool,
+    is_single_formula: bool,
 }
 
-impl InfixWord {
+impl InfixKeyword {
     fn negate(&self, text: String) -> String {
         if self.negated { format!("NOT({text})") } else { text }
     }
@@ -41,14 +41,14 @@ impl LayoutPass<'_, '_> {
         let is_factor = |start: usize| {
             start > self.formula_start && matches!(self.token_at(start - 1), Some(Star | Slash | Percent | Caret))
         };
-        let left = self.value_start_before(at).filter(|start| !is_factor(*start));
+        let left = self.start_of_value_before(at).filter(|start| !is_factor(*start));
         let left = left.map(|start| self.formula_text(start..at));
         let right = self.value_end_after(at + 1).map(|end| self.formula_text(at + 1..end));
         let help = match left.zip(right) {
             Some((left, right)) => format!("write `MOD({left}, {right})`"),
             None => "write `MOD(a, b)`".to_owned(),
         };
-        self.report_syntax(
+        self.report_syntax_error(
             span,
             "`%` after a value divides it by 100 and does not return a remainder",
             help,
@@ -73,7 +73,7 @@ impl LayoutPass<'_, '_> {
 
     /// Reports a word directly before an operand and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_prefix_word(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_prefix_keyword(&mut self, at: usize, is_single_formula: bool) -> usize {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         match word.as_str() {
@@ -92,25 +92,25 @@ impl LayoutPass<'_, '_> {
                 self.report(diagnostic);
                 1
             }
-            "DISTINCT" | "INTERVAL" => self.report_modifier(at, single).unwrap_or(0),
-            "CASE" => self.report_case(at, single),
+            "DISTINCT" | "INTERVAL" => self.report_sql_modifier(at, is_single_formula).unwrap_or(0),
+            "CASE" => self.report_case(at, is_single_formula),
             "DATE" | "TIMESTAMP" if matches!(self.token_at(at + 1), Some(Token::Text | Token::Tab)) => {
                 self.report_date_literal(at)
             }
             "SELECT" if self.layout.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
-                self.report_select(at, single)
+                self.report_select(at, is_single_formula)
             }
             "SELECT" if self.layout.tokens.last().is_some_and(|t| t.0 == Token::Open) => {
-                self.report_subquery(at, single)
+                self.report_subquery(at, is_single_formula)
             }
-            _ if !single => self.report_definition_prefix(at),
+            _ if !is_single_formula => self.report_definition_prefix(at),
             _ => 0,
         }
     }
 
     /// Reports a word directly after an operand and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_infix_keyword(&mut self, at: usize, is_single_formula: bool) -> usize {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         if self
@@ -119,21 +119,21 @@ impl LayoutPass<'_, '_> {
             .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open_brackets.len())
         {
             self.expected_closers.pop();
-            self.emit_reported(at + 1, span);
+            self.emit_error_token(at + 1, span);
             return 1;
         }
-        if at < self.connectives_end && self.is_any_word(at, &["and", "or"]) {
-            self.emit_reported(at + 1, span);
+        if at < self.connectives_end && self.is_any_keyword(at, &["and", "or"]) {
+            self.emit_error_token(at + 1, span);
             return 1;
         }
-        let skipped = self.skip_word_of_case(at);
+        let skipped = self.skip_case_keyword(at);
         if skipped > 0 {
             return skipped;
         }
         let negated = word == "NOT";
         let verb = at + usize::from(negated);
         let operand = self.operand_before(at);
-        let infix = InfixWord {
+        let infix = InfixKeyword {
             at,
             verb,
             negated,
@@ -142,16 +142,16 @@ impl LayoutPass<'_, '_> {
                 .as_ref()
                 .map_or_else(|| "x".to_owned(), |o| self.formula_text(o.clone())),
             operand: operand.map(|operand| self.span_of_tokens(&operand)),
-            single,
+            is_single_formula,
         };
         match self.text_at(verb).to_ascii_uppercase().as_str() {
-            "AND" | "OR" if !negated => self.report_connective(at, single),
+            "AND" | "OR" if !negated => self.report_connective(at, is_single_formula),
             "IN" => self.report_in_operator(&infix),
             "IS" if !negated => self.report_is_operator(&infix),
             "LIKE" | "ILIKE" | "RLIKE" => self.report_like(&infix),
             "BETWEEN" => self.report_between(&infix),
-            _ => match self.report_clause(at, single) {
-                0 => self.report_adjacent_formula(at, single),
+            _ => match self.report_sql_clause(at, is_single_formula) {
+                0 => self.report_adjacent_formula(at, is_single_formula),
                 count => count,
             },
         }
@@ -159,11 +159,13 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `AND`, `OR` or `&&` between two conditions, together with the other operators of this kind in the same
     /// brackets.
-    pub(super) fn report_connective(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_connective(&mut self, at: usize, is_single_formula: bool) -> usize {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
-        let has_between = |whole: &Range<usize>| whole.clone().any(|at| self.is_word(at, "between"));
-        let whole = self.condition_around(at, single).filter(|whole| !has_between(whole));
+        let has_between = |whole: &Range<usize>| whole.clone().any(|at| self.is_keyword(at, "between"));
+        let whole = self
+            .condition_around(at, is_single_formula)
+            .filter(|whole| !has_between(whole));
         let help = match &whole {
             Some(whole) => self.condition(whole.clone()),
             None => format!("{}(a, b)", if word == "OR" { "OR" } else { "AND" }),
@@ -172,8 +174,8 @@ impl LayoutPass<'_, '_> {
             "&&" => "`&&` is not an operator".to_owned(),
             _ => format!("`{word}` is a function, not an operator"),
         };
-        self.report_syntax(span, message, format!("write `{help}`"));
-        self.emit_reported(at + 1, span);
+        self.report_syntax_error(span, message, format!("write `{help}`"));
+        self.emit_error_token(at + 1, span);
         if let Some(whole) = whole {
             self.connectives_end = self.connectives_end.max(whole.end);
         }
@@ -193,18 +195,18 @@ impl LayoutPass<'_, '_> {
             "`{}` literals are not part of the language",
             self.text_at(at).to_ascii_uppercase()
         );
-        self.report_syntax(whole, message, help);
+        self.report_syntax_error(whole, message, help);
         self.push(Token::Fault, whole);
         2
     }
 
-    fn report_in_operator(&mut self, infix: &InfixWord) -> usize {
+    fn report_in_operator(&mut self, infix: &InfixKeyword) -> usize {
         let open = infix.verb + 1;
         let end = match self.token_at(open) {
-            Some(Token::Open) => self.group_end(open, infix.single),
+            Some(Token::Open) => self.end_of_bracket_group(open, infix.is_single_formula),
             _ => open,
         };
-        let help = match self.is_word(open + 1, "select") {
+        let help = match self.is_keyword(open + 1, "select") {
             true => super::queries::EXISTS_HELP.to_owned(),
             false => {
                 let list = self.in_list_as_or(open, infix);
@@ -218,14 +220,14 @@ impl LayoutPass<'_, '_> {
     /// Reports a comparison that is a word. The comparison becomes an error, so no type error is reported for its left
     /// operand.
     fn report_predicate(&mut self, words: Span, message: &str, help: String) {
-        self.report_syntax(words, message, help);
-        self.mark_operand_as_faulty(words);
+        self.report_syntax_error(words, message, help);
+        self.mark_operand_as_invalid(words);
     }
 
     /// Reports `IS NULL`, `IS TRUE`, `IS DISTINCT FROM` and their negations.
-    fn report_is_operator(&mut self, infix: &InfixWord) -> usize {
+    fn report_is_operator(&mut self, infix: &InfixKeyword) -> usize {
         let (at, x) = (infix.at, &infix.operand_text);
-        let is_negated = self.is_word(at + 1, "not");
+        let is_negated = self.is_keyword(at + 1, "not");
         let last = at + 1 + usize::from(is_negated);
         let words = self.span_at(at).to(self.span_at(last));
         let call = match (self.text_at(last).to_ascii_uppercase().as_str(), is_negated) {
@@ -235,8 +237,10 @@ impl LayoutPass<'_, '_> {
             ("TRUE", true) => format!("NOT(IFNA({x}, FALSE))"),
             ("FALSE", false) => format!("NOT({x})"),
             ("FALSE", true) => format!("IFNA({x}, TRUE)"),
-            ("DISTINCT", _) if self.is_word(last + 1, "from") => {
-                let end = self.expression_end(last + 2, true, infix.single).unwrap_or(last + 2);
+            ("DISTINCT", _) if self.is_keyword(last + 1, "from") => {
+                let end = self
+                    .expression_end(last + 2, true, infix.is_single_formula)
+                    .unwrap_or(last + 2);
                 let y = self.formula_text(last + 2..end);
                 let help = match is_negated {
                     true => format!("write `OR({x} = {y}, AND(ISBLANK({x}), ISBLANK({y})))`"),
@@ -247,32 +251,32 @@ impl LayoutPass<'_, '_> {
             }
             _ => {
                 let span = self.span_at(at);
-                self.report_syntax(
+                self.report_syntax_error(
                     span,
                     "`IS` is not part of the language",
                     "compare with `=`, or write `ISBLANK(x)`",
                 );
-                self.emit_reported(at + 1, span);
+                self.emit_error_token(at + 1, span);
                 return 1;
             }
         };
-        let shown = one_line(words.text(self.source));
+        let shown = collapse_whitespace(words.text(self.source));
         let message = format!("`{}` is not part of the language", shown.to_ascii_uppercase());
         let mut diagnostic =
             Diagnostic::new(Code::NotFormulaSyntax, words, message).with_help(format!("write `{call}`"));
-        if let (Some(operand), true) = (infix.operand, self.is_word(last, "null")) {
+        if let (Some(operand), true) = (infix.operand, self.is_keyword(last, "null")) {
             diagnostic = diagnostic.with_fix(operand.to(words), call);
         }
         self.report(diagnostic);
-        self.mark_operand_as_faulty(words);
+        self.mark_operand_as_invalid(words);
         last + 1 - at
     }
 
-    fn report_like(&mut self, infix: &InfixWord) -> usize {
+    fn report_like(&mut self, infix: &InfixKeyword) -> usize {
         let next = infix.verb + 1;
-        let ignores_case = !self.is_word(infix.verb, "like");
+        let ignores_case = !self.is_keyword(infix.verb, "like");
         let call = match self.token_at(next) {
-            Some(Token::Text | Token::Tab) if !self.is_word(infix.verb, "rlike") => {
+            Some(Token::Text | Token::Tab) if !self.is_keyword(infix.verb, "rlike") => {
                 like_as_call(&self.formula_text(next..next + 1), &infix.operand_text, ignores_case)
             }
             _ => None,
@@ -292,13 +296,13 @@ impl LayoutPass<'_, '_> {
         next + usize::from(pattern && !self.is_definition(next)) - infix.at
     }
 
-    fn report_between(&mut self, infix: &InfixWord) -> usize {
+    fn report_between(&mut self, infix: &InfixKeyword) -> usize {
         let (low, x) = (infix.verb + 1, &infix.operand_text);
         let middle = self
-            .expression_end(low, true, infix.single)
-            .filter(|middle| self.is_word(*middle, "and") && *middle > low);
+            .expression_end(low, true, infix.is_single_formula)
+            .filter(|middle| self.is_keyword(*middle, "and") && *middle > low);
         let bounds = middle.and_then(|middle| {
-            let end = self.expression_end(middle + 1, true, infix.single)?;
+            let end = self.expression_end(middle + 1, true, infix.is_single_formula)?;
             (end > middle + 1).then_some((middle, end))
         });
         let call = infix.negate(match bounds {
@@ -317,13 +321,13 @@ impl LayoutPass<'_, '_> {
         }
         self.report(diagnostic);
         self.expected_closers.push(("and", self.open_brackets.len()));
-        self.emit_reported(infix.verb + 1, infix.words);
+        self.emit_error_token(infix.verb + 1, infix.words);
         infix.verb + 1 - infix.at
     }
 
     /// Reports a second formula that has its own line but no name, or a word before the name of a definition.
-    pub(super) fn report_adjacent_formula(&mut self, at: usize, single: bool) -> usize {
-        if single {
+    pub(super) fn report_adjacent_formula(&mut self, at: usize, is_single_formula: bool) -> usize {
+        if is_single_formula {
             return 0;
         }
         let skipped = self.report_definition_prefix(at);
@@ -349,11 +353,11 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns `IN` with a list as `OR(x = a, x = b)`.
-    fn in_list_as_or(&self, open: usize, infix: &InfixWord) -> String {
+    fn in_list_as_or(&self, open: usize, infix: &InfixKeyword) -> String {
         const MAX_LIST_ITEMS: usize = 12;
         let x = &infix.operand_text;
         let items = (self.token_at(open) == Some(Token::Open))
-            .then(|| self.arguments(open, infix.single))
+            .then(|| self.arguments(open, infix.is_single_formula))
             .flatten();
         let tests = items.filter(|items| items.len() <= MAX_LIST_ITEMS && items.iter().all(|item| !item.is_empty()));
         let tests: Vec<String> = tests

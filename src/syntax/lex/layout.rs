@@ -5,7 +5,7 @@
 
 use super::brackets::matched_brackets;
 use super::foreign::{begins_operand, ends_operand};
-use super::{Lexed, Token};
+use super::{LexedSource, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
@@ -59,7 +59,7 @@ impl TextLayout {
 /// Finds the definitions in a source text and balances its brackets.
 pub fn layout_text(
     source: &str,
-    lexed: &Lexed,
+    lexed: &LexedSource,
     mode: LayoutMode,
     limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
@@ -88,7 +88,7 @@ pub struct LayoutPart {
 /// Adds the tokens and formulas of one part to the layout.
 pub fn layout_part(
     source: &str,
-    lexed: &Lexed,
+    lexed: &LexedSource,
     part: LayoutPart,
     limits: &Limits,
     out: &mut TextLayout,
@@ -166,7 +166,7 @@ impl<'t> LayoutPass<'_, 't> {
     fn run(&mut self) {
         let mut at = 0;
         let leading_equal = matches!(self.tokens.first(), Some((Token::Equal | Token::DoubleEqual, _)));
-        let single = self.part.mode == LayoutMode::Formula || leading_equal;
+        let is_single_formula = self.part.mode == LayoutMode::Formula || leading_equal;
         if leading_equal {
             at = 1;
             if let Some((Token::DoubleEqual, span)) = self.tokens.first().copied() {
@@ -177,18 +177,18 @@ impl<'t> LayoutPass<'_, 't> {
                 );
             }
         }
-        while !single && matches!(self.tokens.get(at), Some((Token::Name, _))) {
+        while !is_single_formula && matches!(self.tokens.get(at), Some((Token::Name, _))) {
             match self.report_definition_prefix(at) {
                 0 => break,
                 skipped => at += skipped,
             }
         }
-        if single || !(self.is_definition(at) || self.begins_with_wrong_name(at)) {
+        if is_single_formula || !(self.is_definition(at) || self.begins_with_invalid_name(at)) {
             if at >= self.tokens.len() {
                 return;
             }
             let first = self.layout.heads.len();
-            let stop = self.layout_formula(self.part.name, at, single);
+            let stop = self.layout_formula(self.part.name, at, is_single_formula);
             if stop < self.tokens.len() {
                 let span = self.layout.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
@@ -202,13 +202,13 @@ impl<'t> LayoutPass<'_, 't> {
             let wrong = if self.is_definition(at) {
                 None
             } else {
-                self.end_of_wrong_name(at)
+                self.end_of_invalid_name(at)
             };
             let Some(equal) = wrong else {
                 at = self.layout_formula(Some(name), at + 2, false);
                 continue;
             };
-            let name = self.report_wrong_name(at, equal);
+            let name = self.report_invalid_name(at, equal);
             at = self.layout_formula(Some(name), equal + 1, false);
             if let Some(head) = self.layout.heads.last_mut() {
                 head.broken = true;
@@ -234,7 +234,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
-    fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
+    fn layout_formula(&mut self, name: Option<Span>, from: usize, is_single_formula: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.layout.tokens.len();
         self.layout.tokens.push((Token::Start, first));
@@ -254,22 +254,22 @@ impl<'t> LayoutPass<'_, 't> {
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
-            let run = self.take_ordinary_tokens(at);
+            let run = self.take_valid_tokens(at);
             if let Some((_, last)) = run.last() {
                 self.layout.tokens.extend_from_slice(run);
                 end = last.end;
                 at += run.len();
                 continue;
             }
-            if token == Token::Name && !single && self.starts_definition(at) {
+            if token == Token::Name && !is_single_formula && self.starts_definition(at) {
                 break;
             }
             if matches!(
                 token,
                 Token::Name | Token::Number | Token::Text | Token::Percent | Token::Odd
-            ) && !single
+            ) && !is_single_formula
                 && self.is_after_operand()
-                && self.end_of_wrong_name(at).is_some()
+                && self.end_of_invalid_name(at).is_some()
             {
                 break;
             }
@@ -301,7 +301,7 @@ impl<'t> LayoutPass<'_, 't> {
                 Token::Star if self.is_sole_argument(at) => self.report_sole_star(at, span),
                 Token::Close | Token::CloseSquare => self.close_bracket(token, span),
                 Token::Name | Token::Colon | Token::Percent | Token::Dot | Token::Tab => {
-                    let skipped = self.report_foreign_syntax(at, single);
+                    let skipped = self.report_foreign_syntax(at, is_single_formula);
                     if skipped == 0 {
                         self.push(token, span);
                     } else {
@@ -321,7 +321,7 @@ impl<'t> LayoutPass<'_, 't> {
                 | Token::ColonEqual
                 | Token::EqualGreater
                 | Token::EqualLess => {
-                    let skipped = self.report_symbols(at, token, span, single);
+                    let skipped = self.report_invalid_symbol(at, token, span, is_single_formula);
                     end = self.span_at(at + skipped - 1).end;
                     at += skipped;
                     continue;
@@ -365,7 +365,7 @@ impl<'t> LayoutPass<'_, 't> {
         if span.text(self.source) == "?" {
             self.expected_closers.push((":", self.open_brackets.len()));
         }
-        self.emit_reported(at + 1, span);
+        self.emit_error_token(at + 1, span);
     }
 
     #[cold]
@@ -394,7 +394,7 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Returns the run of tokens, starting at `at`, in which every token is valid in its position and needs no special
     /// handling. Most formulas consist entirely of these tokens. Also pushes and pops their brackets.
-    fn take_ordinary_tokens(&mut self, at: usize) -> &'t [(Token, Span)] {
+    fn take_valid_tokens(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
             LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
@@ -463,7 +463,7 @@ impl<'t> LayoutPass<'_, 't> {
         // A name cannot follow an operand, so it begins a definition even if a later line closes the bracket.
         let before = at.saturating_sub(1);
         if self.token_at(before).is_some_and(ends_operand)
-            && !self.is_any_word(before, &super::operands::OPERAND_BOUNDARY_WORDS)
+            && !self.is_any_keyword(before, &super::operands::OPERAND_BOUNDARY_KEYWORDS)
         {
             return true;
         }

@@ -3,7 +3,7 @@
 use logos::Logos;
 
 use super::Token;
-use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected};
+use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected_characters};
 use super::spreadsheet::is_full_width;
 use crate::diag::Diagnostic;
 use crate::span::Span;
@@ -11,7 +11,7 @@ use crate::text::is_word_char;
 
 /// Tokens of a source text.
 #[derive(Clone, Debug, Default)]
-pub struct Lexed {
+pub struct LexedSource {
     /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
     /// Start positions of unclosed strings, in order. An unclosed string may have absorbed brackets of the formula.
@@ -19,26 +19,26 @@ pub struct Lexed {
 }
 
 /// Maximum number of tokens for which the memory is kept for the next text.
-const MAX_KEPT_TOKENS: usize = 500_000;
+const MAX_RETAINED_TOKENS: usize = 500_000;
 
-impl Lexed {
-    /// Frees the memory if it has space for more than `MAX_KEPT_TOKENS` tokens.
+impl LexedSource {
+    /// Frees the memory if it has space for more than `MAX_RETAINED_TOKENS` tokens.
     pub fn free_large_buffers(&mut self) {
-        if self.tokens.capacity() > MAX_KEPT_TOKENS {
+        if self.tokens.capacity() > MAX_RETAINED_TOKENS {
             *self = Self::default();
         }
     }
 }
 
 /// Splits a source into tokens. The caller must ensure that the source is not longer than `u32::MAX` bytes.
-pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
-    let mut lexed = Lexed::default();
+pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> LexedSource {
+    let mut lexed = LexedSource::default();
     lex_part(source, Span::new(0, source.len() as u32), &mut lexed, diagnostics);
     lexed
 }
 
 /// Clears `lexed`, then splits one part of a source into tokens whose spans refer to the whole source.
-pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
+pub fn lex_part(whole: &str, part: Span, lexed: &mut LexedSource, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
     if lex_pass(whole, part, false, lexed, diagnostics) {
         // Lex the part again. This time, a string that contains a definition ends at the end of its line.
@@ -49,18 +49,24 @@ pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Ve
 
 /// Reports NUL characters in strings and references. No warehouse accepts NUL, and most drop it silently.
 #[cold]
-fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
+fn report_nul_characters(source: &str, lexed: &LexedSource, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
         if let Some(at) = span.text(source).find('\0') {
             let at = span.start + at as u32;
-            report_unexpected(source, Span::new(at, at + 1), diagnostics);
+            report_unexpected_characters(source, Span::new(at, at + 1), diagnostics);
         }
     }
 }
 
-/// Lexes the part. If `cuts_strings` is set, every string that contains a line such as `name = …` ends at the end of
+/// Lexes the part. If `splits_strings` is set, every string that contains a line such as `name = …` ends at the end of
 /// its line. Returns whether a closing quote is missing, so that the part must be lexed again in this way.
-fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> bool {
+fn lex_pass(
+    whole: &str,
+    part: Span,
+    splits_strings: bool,
+    lexed: &mut LexedSource,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
     lexed.unclosed_string_starts.clear();
@@ -73,7 +79,7 @@ fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diag
         no_string_end_after: u32::MAX,
         no_brace_before: 0,
         no_comment_end_after: u32::MAX,
-        cuts_strings,
+        splits_strings,
         has_odd_quote: false,
     };
     let mut nul = false;
@@ -117,18 +123,18 @@ fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diag
         lexer.bump(span.end as usize - range.end);
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
-    faults.report_pending_run();
+    faults.report_pending_characters();
     let has_odd_quote = faults.has_odd_quote;
     if nul {
         report_nul_characters(source, lexed, diagnostics);
     }
-    has_odd_quote && !cuts_strings && has_definition_in_string(source, lexed)
+    has_odd_quote && !splits_strings && has_definition_in_string(source, lexed)
 }
 
 /// Returns whether a string contains a line that looks like a definition. If a quote is also in a wrong position, the
 /// string's closing quote is missing, because a missing quote swaps the inside and outside of all later strings.
 #[cold]
-fn has_definition_in_string(source: &str, lexed: &Lexed) -> bool {
+fn has_definition_in_string(source: &str, lexed: &LexedSource) -> bool {
     let mut strings = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text);
     strings.any(|(_, span)| contains_definition(span.text(source)))
 }

@@ -22,7 +22,7 @@ pub use casts::conversion_help;
 pub use layout::{DefinitionHead, LayoutMode, TextLayout, layout_text};
 pub use layout::{LayoutPart, layout_part};
 pub use lexer::lex_part;
-pub use lexer::{Lexed, lex};
+pub use lexer::{LexedSource, lex};
 pub use list::split_list;
 pub use names::{is_name, looks_like_cell, name_needs_quotes, quote_formula_name};
 pub use numbers::number_around_comma;

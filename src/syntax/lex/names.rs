@@ -4,7 +4,7 @@
 use logos::Logos;
 
 use super::faults::SpecialTokenLexer;
-use super::{Lexed, Token};
+use super::{LexedSource, Token};
 use crate::span::Span;
 
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn is_cell_or_column(text: &str) -> bool {
 impl SpecialTokenLexer<'_> {
     /// Lexes a name, starting from its first non-ASCII character. The characters before it are in the last token.
     #[cold]
-    pub(super) fn lex_non_ascii_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_non_ascii_name(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         let begun = name_before(*span, lexed);
         let start = begun.map_or(span.start, |name| name.start);
         let mut lexer = NonAsciiNameKind::lexer(self.text_after(start));
@@ -101,7 +101,7 @@ impl SpecialTokenLexer<'_> {
 
     /// Lexes a cell `A$1`, starting from its `$`. The column is in the last token.
     #[cold]
-    pub(super) fn lex_cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_cell(&mut self, span: &mut Span, lexed: &mut LexedSource) -> Option<Token> {
         let row = self.text_after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
         let is_column = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_alphabetic());
         match name_before(*span, lexed).filter(|name| is_column(name.text(self.source))) {
@@ -116,7 +116,7 @@ impl SpecialTokenLexer<'_> {
 }
 
 /// Returns the name token that ends at the start of the span.
-fn name_before(span: Span, lexed: &Lexed) -> Option<Span> {
+fn name_before(span: Span, lexed: &LexedSource) -> Option<Span> {
     lexed
         .tokens
         .last()

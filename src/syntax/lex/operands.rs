@@ -11,14 +11,14 @@ use crate::span::Span;
 const MAX_TOKENS: usize = 64;
 
 /// Words that begin or end an operand in SQL.
-pub(super) const OPERAND_BOUNDARY_WORDS: [&str; 13] = [
+pub(super) const OPERAND_BOUNDARY_KEYWORDS: [&str; 13] = [
     "and", "or", "not", "is", "in", "like", "ilike", "between", "case", "when", "then", "else", "where",
 ];
 
 impl LayoutPass<'_, '_> {
     /// Returns the first token of the value that ends before `at`: a name, a literal, a call or an expression in
     /// brackets.
-    pub(super) fn value_start_before(&self, at: usize) -> Option<usize> {
+    pub(super) fn start_of_value_before(&self, at: usize) -> Option<usize> {
         let mut last = at.checked_sub(1)?;
         if self.token_at(last) == Some(Token::CloseSquare) {
             last = self.opening_bracket(last)?.checked_sub(1)?;
@@ -28,7 +28,7 @@ impl LayoutPass<'_, '_> {
             Token::Close => {
                 let open = self.opening_bracket(last)?;
                 let name = open.checked_sub(1).filter(|name| {
-                    self.token_at(*name) == Some(Token::Name) && !self.is_any_word(*name, &OPERAND_BOUNDARY_WORDS)
+                    self.token_at(*name) == Some(Token::Name) && !self.is_any_keyword(*name, &OPERAND_BOUNDARY_KEYWORDS)
                 });
                 name.unwrap_or(open)
             }
@@ -100,10 +100,10 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the condition around `AND` or `OR`, inside the innermost brackets.
-    pub(super) fn condition_around(&self, at: usize, single: bool) -> Option<Range<usize>> {
+    pub(super) fn condition_around(&self, at: usize, is_single_formula: bool) -> Option<Range<usize>> {
         let (start, end) = (
             self.expression_start(at, false)?,
-            self.expression_end(at + 1, false, single)?,
+            self.expression_end(at + 1, false, is_single_formula)?,
         );
         (start < at && at + 1 < end).then_some(start..end)
     }
@@ -128,7 +128,7 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the index after the expression that begins at `at`. An operand ends before a comparison, and also
     /// before `AND` and `OR`. Returns `None` if the end is not among the next tokens.
-    pub(super) fn expression_end(&self, at: usize, is_operand: bool, single: bool) -> Option<usize> {
+    pub(super) fn expression_end(&self, at: usize, is_operand: bool, is_single_formula: bool) -> Option<usize> {
         let mut depth = 0_usize;
         let mut end = at;
         while let Some(token) = self.token_at(end) {
@@ -138,7 +138,7 @@ impl LayoutPass<'_, '_> {
                 Token::Close | Token::CloseSquare if depth == 0 => break,
                 Token::Close | Token::CloseSquare => depth -= 1,
                 token if depth == 0 && end > at && self.ends_expression(end, token, is_operand) => break,
-                _ if !single && self.is_definition(end) => break,
+                _ if !is_single_formula && self.is_definition(end) => break,
                 _ => {}
             }
             end += 1;
@@ -156,15 +156,15 @@ impl LayoutPass<'_, '_> {
             Equal | DoubleEqual | NotEqual | BangEqual | Less | LessEqual | Greater | GreaterEqual
             | DoubleAmpersand => is_operand,
             Token::Name if is_operand => {
-                self.is_any_word(at, &OPERAND_BOUNDARY_WORDS) || self.is_any_word(at, &["end", "from"])
+                self.is_any_keyword(at, &OPERAND_BOUNDARY_KEYWORDS) || self.is_any_keyword(at, &["end", "from"])
             }
-            Token::Name => self.is_any_word(at, &["case", "when", "then", "else", "end", "where"]),
+            Token::Name => self.is_any_keyword(at, &["case", "when", "then", "else", "end", "where"]),
             _ => false,
         }
     }
 
-    pub(super) fn is_any_word(&self, at: usize, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is_word(at, word))
+    pub(super) fn is_any_keyword(&self, at: usize, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is_keyword(at, word))
     }
 
     pub(super) fn span_of_tokens(&self, tokens: &Range<usize>) -> Span {
@@ -196,16 +196,16 @@ impl LayoutPass<'_, '_> {
     pub(super) fn condition(&self, tokens: Range<usize>) -> String {
         for word in ["OR", "AND"] {
             let parts = self.split(tokens.clone(), |at| {
-                self.is_word(at, word) || (word == "AND" && self.token_at(at) == Some(Token::DoubleAmpersand))
+                self.is_keyword(at, word) || (word == "AND" && self.token_at(at) == Some(Token::DoubleAmpersand))
             });
-            if parts.len() > 1 && !tokens.clone().any(|at| self.is_word(at, "between")) {
+            if parts.len() > 1 && !tokens.clone().any(|at| self.is_keyword(at, "between")) {
                 // Conditions are split first at `OR`, then at `AND`, so the depth of this recursion is at most 3.
                 let parts: Vec<String> = parts.into_iter().map(|part| self.condition(part)).collect();
                 return format!("{word}({})", parts.join(", "));
             }
         }
         let (start, end) = (tokens.start, tokens.end);
-        if self.is_word(start, "not") && self.token_at(start + 1) != Some(Token::Open) && start + 1 < end {
+        if self.is_keyword(start, "not") && self.token_at(start + 1) != Some(Token::Open) && start + 1 < end {
             return format!("NOT({})", self.format_null_test(start + 1..end));
         }
         self.format_null_test(tokens)
@@ -213,7 +213,7 @@ impl LayoutPass<'_, '_> {
 
     fn format_null_test(&self, tokens: Range<usize>) -> String {
         let (start, end) = (tokens.start, tokens.end);
-        let is = |back: usize, word: &str| end >= start + back && self.is_word(end - back, word);
+        let is = |back: usize, word: &str| end >= start + back && self.is_keyword(end - back, word);
         match () {
             () if is(1, "null") && is(2, "is") => format!("ISBLANK({})", self.formula_text(start..end - 2)),
             () if is(1, "null") && is(2, "not") && is(3, "is") => {
@@ -242,8 +242,8 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the arguments in the brackets that open at `open`. `None` if there are none.
-    pub(super) fn arguments(&self, open: usize, single: bool) -> Option<Vec<Range<usize>>> {
-        let end = self.group_end(open, single);
+    pub(super) fn arguments(&self, open: usize, is_single_formula: bool) -> Option<Vec<Range<usize>>> {
+        let end = self.end_of_bracket_group(open, is_single_formula);
         let closes = self.token_at(end - 1) == Some(Token::Close) && end > open + 2 && end - open < MAX_TOKENS;
         closes.then(|| self.split(open + 1..end - 1, |at| self.token_at(at) == Some(Token::Comma)))
     }

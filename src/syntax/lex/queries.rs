@@ -23,19 +23,19 @@ pub(super) const EXISTS_HELP: &str =
 impl LayoutPass<'_, '_> {
     /// Reports `CASE` and returns the number of tokens consumed. The expressions between the keywords of the `CASE` are
     /// still checked.
-    pub(super) fn report_case(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_case(&mut self, at: usize, is_single_formula: bool) -> usize {
         let span = self.span_at(at);
-        let help = self.case_as_call(at, single).unwrap_or_else(|| {
-            match self.is_word(at + 1, "when") {
+        let help = self.case_as_call(at, is_single_formula).unwrap_or_else(|| {
+            match self.is_keyword(at + 1, "when") {
                 true => "IFS(condition, value, …, TRUE, otherwise)",
                 false => "SWITCH(x, value, result, …, otherwise)",
             }
             .to_owned()
         });
-        self.report_syntax(span, "`CASE` is not part of the language", format!("write `{help}`"));
+        self.report_syntax_error(span, "`CASE` is not part of the language", format!("write `{help}`"));
         self.expected_closers.push(("end", self.open_brackets.len()));
         self.push(Token::Fault, span);
-        if !self.is_word(at + 1, "when") {
+        if !self.is_keyword(at + 1, "when") {
             self.push(Token::Odd, span);
         }
         1
@@ -43,32 +43,32 @@ impl LayoutPass<'_, '_> {
 
     /// Skips `WHEN`, `THEN` and `ELSE` inside a `CASE` that has been reported, and NULL after them. Returns the number
     /// of tokens consumed.
-    pub(super) fn skip_word_of_case(&mut self, at: usize) -> usize {
+    pub(super) fn skip_case_keyword(&mut self, at: usize) -> usize {
         let is_in_case = self.expected_closers.last() == Some(&("end", self.open_brackets.len()));
-        if !is_in_case || !self.is_any_word(at, &["when", "then", "else"]) {
+        if !is_in_case || !self.is_any_keyword(at, &["when", "then", "else"]) {
             return 0;
         }
         let span = self.span_at(at);
-        if self.is_word(at + 1, "null") {
-            self.mark_operand_as_faulty(span);
+        if self.is_keyword(at + 1, "null") {
+            self.mark_operand_as_invalid(span);
             return 2;
         }
-        self.emit_reported(at + 1, span);
+        self.emit_error_token(at + 1, span);
         1
     }
 
     /// Returns the call that replaces a `CASE` without another `CASE` inside it.
-    fn case_as_call(&self, at: usize, single: bool) -> Option<String> {
+    fn case_as_call(&self, at: usize, is_single_formula: bool) -> Option<String> {
         const WORDS: [&str; 4] = ["when", "then", "else", "end"];
         // The search is limited, so that many `CASE` expressions take linear time.
-        let is_same_formula = |end: &usize| single || !self.is_definition(*end);
+        let is_same_formula = |end: &usize| is_single_formula || !self.is_definition(*end);
         let end = (at + 1..at + 200)
             .take_while(is_same_formula)
-            .find(|end| self.is_word(*end, "end"))?;
-        if (at + 1..end).any(|inner| self.is_word(inner, "case")) {
+            .find(|end| self.is_keyword(*end, "end"))?;
+        if (at + 1..end).any(|inner| self.is_keyword(inner, "case")) {
             return None;
         }
-        let parts = self.split(at + 1..end + 1, |at| self.is_any_word(at, &WORDS));
+        let parts = self.split(at + 1..end + 1, |at| self.is_any_keyword(at, &WORDS));
         let operand = parts.first().filter(|part| !part.is_empty());
         let mut arguments: Vec<String> = operand
             .map(|operand| self.formula_text(operand.clone()))
@@ -78,18 +78,18 @@ impl LayoutPass<'_, '_> {
         let mut otherwise = None;
         for part in parts.get(1..parts.len() - 1).unwrap_or_default() {
             let word = part.start - 1;
-            let is_null = part.len() == 1 && self.is_word(part.start, "null");
+            let is_null = part.len() == 1 && self.is_keyword(part.start, "null");
             let written = match () {
                 () if part.is_empty() => return None,
                 () if is_null => "1/0".to_owned(),
-                () if self.is_word(word, "when") && operand.is_none() => self.condition(part.clone()),
+                () if self.is_keyword(word, "when") && operand.is_none() => self.condition(part.clone()),
                 () => self.formula_text(part.clone()),
             };
-            match self.is_word(word, "else") {
+            match self.is_keyword(word, "else") {
                 true => otherwise = Some(written).filter(|_| !is_null),
                 false => arguments.push(written),
             }
-            count += usize::from(self.is_word(word, "when"));
+            count += usize::from(self.is_keyword(word, "when"));
         }
         let name = match (operand, count) {
             (_, 0) => return None,
@@ -105,9 +105,9 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Reports `SELECT … FROM …` and returns the number of tokens consumed.
-    pub(super) fn report_select(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_select(&mut self, at: usize, is_single_formula: bool) -> usize {
         let mut end = at + 1;
-        while end < self.tokens.len() && (single || !self.is_definition(end)) {
+        while end < self.tokens.len() && (is_single_formula || !self.is_definition(end)) {
             end += 1;
         }
         let (formula, clauses) = self.split_query(at + 1..end);
@@ -123,23 +123,23 @@ impl LayoutPass<'_, '_> {
             _ => "write only the expression between `SELECT` and `FROM`".to_owned(),
         };
         let whole = self.span_at(at).to(self.span_at(end - 1));
-        self.report_syntax(self.span_at(at), "a formula is one expression, not a query", help);
+        self.report_syntax_error(self.span_at(at), "a formula is one expression, not a query", help);
         self.push(Token::Fault, whole);
         end - at
     }
 
     /// Returns the expression of a query, and its clauses as keys of a spec.
     fn split_query(&self, tokens: Range<usize>) -> (String, Vec<(&'static str, String)>) {
-        let is_clause = |at: usize| QUERY_CLAUSES.iter().any(|(word, _)| self.is_word(at, word));
+        let is_clause = |at: usize| QUERY_CLAUSES.iter().any(|(word, _)| self.is_keyword(at, word));
         let mut parts = self.split(tokens, is_clause).into_iter();
         let formula = parts.next().map_or_else(String::new, |part| self.formula_text(part));
         let mut clauses = Vec::new();
         for mut part in parts {
             let word = part.start - 1;
-            let Some((_, key)) = QUERY_CLAUSES.iter().find(|(clause, _)| self.is_word(word, clause)) else {
+            let Some((_, key)) = QUERY_CLAUSES.iter().find(|(clause, _)| self.is_keyword(word, clause)) else {
                 continue;
             };
-            part.start += usize::from(self.is_word(part.start, "by"));
+            part.start += usize::from(self.is_keyword(part.start, "by"));
             clauses.push((
                 *key,
                 match *key {
@@ -152,12 +152,12 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the help for `SUM(x) FILTER (WHERE condition)`. `open` is the bracket after `FILTER`.
-    pub(super) fn filter_help(&self, at: usize, single: bool) -> String {
+    pub(super) fn filter_help(&self, at: usize, is_single_formula: bool) -> String {
         let written = || {
-            let start = self.value_start_before(at)?;
+            let start = self.start_of_value_before(at)?;
             let condition = self
-                .is_word(at + 2, "where")
-                .then(|| at + 3..self.group_end(at + 1, single) - 1)?;
+                .is_keyword(at + 2, "where")
+                .then(|| at + 3..self.end_of_bracket_group(at + 1, is_single_formula) - 1)?;
             let condition = self.condition(condition);
             let name = self.text_at(start);
             if self.token_at(start + 1) != Some(Token::Open) || condition.is_empty() {
@@ -177,25 +177,25 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `f(x) OVER (…)`. The whole expression becomes an error, because the function before `OVER` may also be
     /// unknown.
-    pub(super) fn report_window_function(&mut self, at: usize, single: bool) -> usize {
-        let end = self.group_end(at + 1, single);
+    pub(super) fn report_window_function(&mut self, at: usize, is_single_formula: bool) -> usize {
+        let end = self.end_of_bracket_group(at + 1, is_single_formula);
         let call = self
-            .value_start_before(at)
+            .start_of_value_before(at)
             .filter(|start| self.token_at(*start + 1) == Some(Token::Open));
         let (mut order, mut partition) = (String::new(), String::new());
         let inside = at + 2..(end - 1).max(at + 2);
         for part in self.split(inside, |at| {
-            self.is_any_word(at, &["order", "partition", "rows", "range"])
+            self.is_any_keyword(at, &["order", "partition", "rows", "range"])
         }) {
-            if part.start > at + 2 && self.is_word(part.start, "by") {
+            if part.start > at + 2 && self.is_keyword(part.start, "by") {
                 let list = self.formula_text(part.start + 1..part.end);
-                match self.is_word(part.start - 1, "order") {
+                match self.is_keyword(part.start - 1, "order") {
                     true => order = list,
                     false => partition = list,
                 }
             }
         }
-        let formula = call.and_then(|start| self.window_formula(start, at, &order, single));
+        let formula = call.and_then(|start| self.window_formula(start, at, &order, is_single_formula));
         let keys: Vec<String> = [("order_by", &order), ("partition_by", &partition)]
             .into_iter()
             .filter(|(_, list)| !list.is_empty())
@@ -211,7 +211,7 @@ impl LayoutPass<'_, '_> {
                  `partition_by` in the step"
                 .to_owned(),
         };
-        self.report_syntax(self.span_at(at), "`OVER` is not part of the language", help);
+        self.report_syntax_error(self.span_at(at), "`OVER` is not part of the language", help);
         if let Some(start) = call {
             let start = self.span_at(start).start;
             let is_in_call = |(token, span): &(Token, Span)| *token != Token::Start && span.start >= start;
@@ -221,15 +221,15 @@ impl LayoutPass<'_, '_> {
             self.push(Token::Fault, Span::new(start, self.span_at(end - 1).end));
         }
         if self.is_operand_next(end) {
-            self.emit_reported(end, self.span_at(at));
+            self.emit_error_token(end, self.span_at(at));
         }
         end - at
     }
 
     /// Returns the formula for the window function between `start` and `at`.
-    fn window_formula(&self, start: usize, at: usize, order: &str, single: bool) -> Option<String> {
+    fn window_formula(&self, start: usize, at: usize, order: &str, is_single_formula: bool) -> Option<String> {
         let name = self.text_at(start).to_ascii_uppercase();
-        let arguments = self.arguments(start + 1, single).unwrap_or_default();
+        let arguments = self.arguments(start + 1, is_single_formula).unwrap_or_default();
         let first = arguments.first().map(|first| self.formula_text(first.clone()));
         let second = arguments
             .get(1)
@@ -272,7 +272,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Marks the expression before reported syntax as faulty, so that the syntax causes no further errors.
-    pub(super) fn mark_operand_as_faulty(&mut self, span: Span) {
+    pub(super) fn mark_operand_as_invalid(&mut self, span: Span) {
         if self.is_after_operand() {
             self.push(Token::Odd, span);
         }
@@ -280,7 +280,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Reports a query in brackets, as in `EXISTS (SELECT …)`, and returns the number of tokens consumed.
-    pub(super) fn report_subquery(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_subquery(&mut self, at: usize, is_single_formula: bool) -> usize {
         let before = self.layout.tokens.len().saturating_sub(2);
         let is_exists = |(token, span): &(Token, Span)| {
             *token == Token::Name && span.text(self.source).eq_ignore_ascii_case("exists")
@@ -288,9 +288,9 @@ impl LayoutPass<'_, '_> {
         if self.layout.tokens.get(before).is_some_and(is_exists) {
             self.layout.tokens.remove(before);
         }
-        let end = self.formula_end(at, single);
+        let end = self.formula_end(at, is_single_formula);
         let span = self.span_at(at);
-        self.report_syntax(span, "a formula cannot contain a query", EXISTS_HELP);
+        self.report_syntax_error(span, "a formula cannot contain a query", EXISTS_HELP);
         self.push(Token::Fault, span.to(self.span_at(end - 1)));
         end - at
     }

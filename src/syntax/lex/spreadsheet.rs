@@ -5,7 +5,7 @@ use logos::Logos;
 
 use super::faults::SpecialTokenLexer;
 use super::names::is_name;
-use super::{Lexed, Token};
+use super::{LexedSource, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -78,7 +78,7 @@ impl SpecialTokenLexer<'_> {
 
     /// Reports `[@column]` and `Table[@column]`, starting at the `@`. Returns `false` for other text.
     #[cold]
-    pub(super) fn report_table_reference(&mut self, span: &mut Span, lexed: &mut Lexed) -> bool {
+    pub(super) fn report_table_reference(&mut self, span: &mut Span, lexed: &mut LexedSource) -> bool {
         if span.text(self.source) != "@" {
             return false;
         }

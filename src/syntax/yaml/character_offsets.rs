@@ -1,7 +1,7 @@
 //! Converts character positions to byte offsets. The YAML parser reports positions as numbers of characters.
 
 /// Number of characters between two stored offsets.
-const OFFSET_STEP: usize = 16;
+const OFFSET_INTERVAL: usize = 16;
 
 /// Byte offsets of the characters in a string.
 pub struct CharacterOffsets<'s> {
@@ -18,7 +18,7 @@ impl<'s> CharacterOffsets<'s> {
         } else {
             source
                 .char_indices()
-                .step_by(OFFSET_STEP)
+                .step_by(OFFSET_INTERVAL)
                 .map(|(at, _)| at as u32)
                 .collect()
         };
@@ -30,13 +30,13 @@ impl<'s> CharacterOffsets<'s> {
         if self.stored_offsets.is_empty() {
             return character.min(self.source.len());
         }
-        let Some(start) = self.stored_offsets.get(character / OFFSET_STEP) else {
+        let Some(start) = self.stored_offsets.get(character / OFFSET_INTERVAL) else {
             return self.source.len();
         };
         let from = *start as usize;
         let rest = self.source.get(from..).unwrap_or_default();
         rest.char_indices()
-            .nth(character % OFFSET_STEP)
+            .nth(character % OFFSET_INTERVAL)
             .map_or(self.source.len(), |(at, _)| from + at)
     }
 }

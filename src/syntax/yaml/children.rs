@@ -52,7 +52,7 @@ impl Node {
     }
 
     /// Returns whether the node is a plain scalar without text, an anchor or a tag.
-    pub fn is_nothing(&self) -> bool {
+    pub fn requires_no_approval(&self) -> bool {
         let is_empty = matches!(&self.kind, NodeKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && self.is_simple_key()
     }

@@ -16,7 +16,7 @@ pub const MAX_NESTING: usize = 64;
 const MAX_NODES: usize = 2_000_000;
 /// Maximum total size of the values that aliases in a file repeat, computed as the number of nodes plus the number of
 /// bytes of text (1 MiB).
-const MAX_REPEATED: usize = 1 << 20;
+const MAX_ALIASED_SIZE: usize = 1 << 20;
 
 /// Parsed YAML file.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ pub enum YamlFault<'f> {
     AnchorOrTag,
     /// Key that the mapping already contains, with the span of the first key.
     DuplicateKey(&'f Node, Span),
-    /// Duplicate key with its value, which may contain other faults. If the key is a string, the parser ignores the pair.
+    /// Duplicate key with its value, which may contain other faults. If the key is a string, the parser ignores the
+    /// pair.
     DuplicatePair(&'f Node, Span),
     /// Start of a second document.
     SecondDocument,
@@ -243,7 +244,7 @@ impl<E, R: FnMut(YamlFault<'_>, Span) -> Result<(), E>> TreeBuilder<'_, R> {
             let (size, depth) = node_size(anchored);
             self.repeated += size;
             let mut fault = None;
-            if self.repeated > MAX_REPEATED {
+            if self.repeated > MAX_ALIASED_SIZE {
                 fault = Some(YamlFault::AliasTooLarge);
             } else if self.stack.len() + depth > MAX_NESTING {
                 fault = Some(YamlFault::AliasTooDeep);
@@ -341,8 +342,8 @@ impl<E, R: FnMut(YamlFault<'_>, Span) -> Result<(), E>> TreeBuilder<'_, R> {
         self.add(node, anchor)
     }
 
-    /// Adds a complete node as the document, a list item, a key, or the value of a key. Returns `false` if reading stops
-    /// because the node belongs to a second document.
+    /// Adds a complete node as the document, a list item, a key, or the value of a key. Returns `false` if reading
+    /// stops because the node belongs to a second document.
     fn add(&mut self, mut node: Node, anchor: usize) -> Result<bool, E> {
         let source = self.document.source;
         node.id = self.document.node_count as u32;
@@ -401,11 +402,12 @@ impl<E, R: FnMut(YamlFault<'_>, Span) -> Result<(), E>> TreeBuilder<'_, R> {
 }
 
 impl Node {
-    /// Sets the positions of a value that follows a dash or a colon, which ends at `after`. Returns the end of the value.
+    /// Sets the positions of a value that follows a dash or a colon, which ends at `after`. Returns the end of the
+    /// value.
     fn place_after(&mut self, source: &str, after: usize) -> usize {
         self.lead = after as u32;
         match &self.kind {
-            _ if self.is_nothing() => self.written = span_of_tokens(&(after..after)),
+            _ if self.requires_no_approval() => self.written = span_of_tokens(&(after..after)),
             NodeKind::Scalar {
                 style: YamlStyle::Block,
                 ..

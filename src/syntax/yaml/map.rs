@@ -17,11 +17,11 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
         offsets: Vec::with_capacity(value.len() + 1),
     };
     match style {
-        YamlStyle::Block => walk.map_block(value),
-        YamlStyle::Plain => walk.map_flow(value, *style),
+        YamlStyle::Block => walk.map_block_scalar(value),
+        YamlStyle::Plain => walk.map_flow_scalar(value, *style),
         YamlStyle::Single | YamlStyle::Double => {
             walk.at += 1;
-            walk.map_flow(value, *style);
+            walk.map_flow_scalar(value, *style);
         }
     }
     let end = walk.at.min(source.len()) as u32;
@@ -50,7 +50,7 @@ impl ScalarOffsetMapper<'_> {
 
     /// Maps a block scalar, whose value consists of its lines without their indentation. The span of a block scalar
     /// begins at its first non-empty line, so the empty lines before it are the start of the value.
-    fn map_block(&mut self, value: &str) {
+    fn map_block_scalar(&mut self, value: &str) {
         let line = self
             .source
             .get(..self.at)
@@ -114,7 +114,7 @@ impl ScalarOffsetMapper<'_> {
 
     /// Maps a flow scalar, which may extend over several lines. Whitespace at the ends of lines is not part of the
     /// value.
-    fn map_flow(&mut self, value: &str, style: YamlStyle) {
+    fn map_flow_scalar(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
             if style == YamlStyle::Double {

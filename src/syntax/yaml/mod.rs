@@ -1,14 +1,14 @@
-//! YAML with the position of every byte. [`parse`] is the only parser: [`read`] turns its faults into diagnostics, and the
-//! crate `formulac-yaml-edit` edits and merges files on the same tree. Positions in a scalar's formula can be mapped to
-//! positions in the file.
+//! YAML with the position of every byte. [`parse`] is the only parser: [`read`] turns its faults into diagnostics, and
+//! the crate `formulac-yaml-edit` edits and merges files on the same tree. Positions in a scalar's formula can be
+//! mapped to positions in the file.
 
+mod character_offsets;
 mod children;
 mod diagnostics;
 mod document;
 pub mod lines;
 mod map;
 mod merge_keys;
-mod character_offsets;
 mod read;
 pub mod scalar;
 mod words;
@@ -20,7 +20,8 @@ pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{parse_root, read};
 pub use scalar::{
-    escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar, quote_with_style,
+    escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar,
+    quote_with_style,
 };
 pub use words::{non_text_type, parse_boolean};
 
@@ -31,8 +32,8 @@ use crate::span::Span;
 pub struct Node {
     /// Content of the node.
     pub kind: NodeKind,
-    /// Byte range of the node in the file, without an anchor or a tag. A block scalar begins at its first line. An alias
-    /// of a scalar has the range of the scalar that it repeats.
+    /// Byte range of the node in the file, without an anchor or a tag. A block scalar begins at its first line. An
+    /// alias of a scalar has the range of the scalar that it repeats.
     pub span: Span,
     /// Byte range of the text that stands for the node, with an anchor `&a`, a tag `!t` or a block header `|-`, but
     /// without the comments and line breaks that follow. For an empty node, the offset after the dash or the colon.
@@ -49,7 +50,8 @@ pub struct Node {
     pub is_tagged: bool,
     /// Whether the node is an alias. Its content is the content of the node with the anchor.
     pub is_alias: bool,
-    /// Whether the node is a mapping in which a key is not a plain name: a list, a mapping, an alias, or a key after `?`.
+    /// Whether the node is a mapping in which a key is not a plain name: a list, a mapping, an alias, or a key after
+    /// `?`.
     pub has_complex_keys: bool,
 }
 

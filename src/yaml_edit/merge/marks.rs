@@ -2,14 +2,14 @@
 
 use super::super::changes::AddedNode;
 use super::super::path::PathSegment;
-use super::super::rules::RuleMark;
+use super::super::rules::RemovalMark;
 use super::super::tree::NodeRef;
 use super::super::value::{CollectionStyle, YamlValue};
 use super::{ChildIdentifiers, YamlMerger, child_range};
 use crate::yaml::{Layout, Node};
 
 impl<'t> YamlMerger<'t, '_> {
-    pub(super) fn is_marked(&self, mark: &RuleMark, file: &'t Node) -> bool {
+    pub(super) fn is_marked(&self, mark: &RemovalMark, file: &'t Node) -> bool {
         !mark.items.is_empty()
             && mark
                 .items
@@ -19,7 +19,7 @@ impl<'t> YamlMerger<'t, '_> {
 
     /// Returns `true` if the generated value is already marked.
     pub(super) fn was_marked(&self, base: &'t Node) -> bool {
-        let (Some(mark), Some(base)) = (self.rules.rule_mark(&self.path), self.base_value(Some(base))) else {
+        let (Some(mark), Some(base)) = (self.rules.removal_mark(&self.path), self.base_value(Some(base))) else {
             return false;
         };
         let has = |(key, item): &(String, YamlValue)| match base.get(key) {
@@ -30,14 +30,14 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Marks a mapping that is no longer generated.
-    pub(super) fn mark_mapping(&mut self, mark: &RuleMark, base: &'t Node, file: &'t Node) {
+    pub(super) fn mark_mapping(&mut self, mark: &RemovalMark, base: &'t Node, file: &'t Node) {
         if self.is_marked(mark, file) {
             return;
         }
         let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
         let is_fit = lists.flatten().all(|(_, node)| node.is_list());
         if !matches!(self.child_identifiers(file), Some(ChildIdentifiers::Keys)) || !is_fit {
-            self.record_kept_edit(self.base_value(Some(base)), Some(self.file.value(file)), None);
+            self.record_merge_conflict(self.base_value(Some(base)), Some(self.file.value(file)), None);
             return;
         }
         let end = file.child_count();
@@ -92,7 +92,7 @@ impl<'t> YamlMerger<'t, '_> {
     pub(super) fn unmark_mapping(&mut self, file: &'t Node, new: &'t Node, is_in_base: bool) {
         let Some(mark) = self
             .rules
-            .rule_mark(&self.path)
+            .removal_mark(&self.path)
             .filter(|mark| self.is_marked(mark, file))
         else {
             return;
@@ -125,7 +125,7 @@ impl<'t> YamlMerger<'t, '_> {
             } else if theirs.is_same_value(value) && !is_new(key) {
                 // Keep the key, because a user may have set it.
                 self.path.push(PathSegment::Key(key.clone()));
-                self.record_kept_edit(None, Some(theirs), None);
+                self.record_merge_conflict(None, Some(theirs), None);
                 self.path.pop();
             }
         }

@@ -8,15 +8,15 @@ use std::ops::Range;
 use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
 use super::rules::Rules;
-use super::splice::separate_lines;
+use super::splice::own_line_range;
 use super::tree::{NodeRef, YamlTree, read};
 use super::value::YamlValue;
-use super::{YamlRefusal, blocks, splice, without_byte_order_mark};
+use super::{YamlEditError, blocks, splice, split_byte_order_mark};
 use crate::yaml::{ChildNode, Layout, Node, lines};
 
 /// Value for which the users' edit is kept, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptValue {
+pub struct YamlMergeConflict {
     /// Path of the value. For a block of comments, the first line of the block.
     pub path: Path,
     /// Previously generated value. `None` if the value was not generated.
@@ -35,7 +35,7 @@ pub struct MergedText {
     /// `true` if the new contents differ from the old contents.
     pub changed: bool,
     /// Values for which the users' edits are kept, although their generated values changed.
-    pub kept: Vec<KeptValue>,
+    pub kept: Vec<YamlMergeConflict>,
     /// Paths of added values.
     pub added: Vec<Path>,
     /// Paths of values that changed, or whose mark was removed.
@@ -73,10 +73,10 @@ pub struct MergedText {
 /// let merged = merge(Some(base), file, new, &Rules::new())?;
 /// assert_eq!(merged.text, "label: All orders # ours\nhidden: true\ntags: [a, b, mine]\n");
 /// assert!(merged.kept.is_empty());
-/// # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
+/// # Ok::<(), formulac_yaml_edit::YamlEditError>(())
 /// ```
-pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
-    let (mark, source) = without_byte_order_mark(file);
+pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlEditError> {
+    let (mark, source) = split_byte_order_mark(file);
     let base = base.map(|text| parse_generated(text, "last time")).transpose()?;
     let new = parse_generated(new, "now")?;
     let tree = read(source)?;
@@ -101,7 +101,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     let text = splice::apply_changes(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
     let value = |text: Option<String>| text.map(YamlValue::Text);
-    merged.kept.extend(differing.into_iter().map(|block| KeptValue {
+    merged.kept.extend(differing.into_iter().map(|block| YamlMergeConflict {
         path: Path::root().key(block.name),
         base: value(block.base),
         file: value(block.file),
@@ -112,19 +112,19 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     Ok(merged)
 }
 
-fn parse_generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
-    let refusal = |fault: YamlRefusal| YamlRefusal {
-        reason: format!("in the version generated {when}, {}", fault.reason),
+fn parse_generated<'s>(text: &'s str, generation_time: &str) -> Result<YamlTree<'s>, YamlEditError> {
+    let edit_error = |fault: YamlEditError| YamlEditError {
+        reason: format!("in the version generated {generation_time}, {}", fault.reason),
         ..fault
     };
-    let tree = read(without_byte_order_mark(text).1).map_err(refusal)?;
+    let tree = read(split_byte_order_mark(text).1).map_err(edit_error)?;
     let shared = tree
         .nodes()
         .into_iter()
         .find(|node| node.is_anchored || node.is_opaque());
     match shared {
-        Some(node) => Err(refusal(
-            tree.new_refusal(node.start(), "there is an anchor, an alias, a tag or a `?` key"),
+        Some(node) => Err(edit_error(
+            tree.edit_error_at(node.start(), "there is an anchor, an alias, a tag or a `?` key"),
         )),
         None => Ok(tree),
     }
@@ -182,7 +182,7 @@ fn children_by_name<'t>(
             ChildIdentifiers::Keys => Some(PathSegment::Key(child.name(tree.source).to_owned())),
             ChildIdentifiers::Identity(_) if child.value.is_alias => None,
             ChildIdentifiers::Identity(keys) => tree
-                .item_identity(child.value, keys)
+                .list_item_identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             ChildIdentifiers::Scalars => {
                 // A number and a string are different values, even if they consist of the same characters.
@@ -260,7 +260,7 @@ impl<'t> YamlMerger<'t, '_> {
         if node.is_opaque() || self.rules.is_atomic(&self.path) {
             return None;
         }
-        let keys = self.rules.item_identity(&self.path);
+        let keys = self.rules.list_item_identity(&self.path);
         let of_list = || keys.map_or(ChildIdentifiers::Scalars, ChildIdentifiers::Identity);
         let of_map = node.is_map().then_some(ChildIdentifiers::Keys);
         of_map.or_else(|| node.is_list().then(of_list))
@@ -324,19 +324,19 @@ impl<'t> YamlMerger<'t, '_> {
                 let generated = self.base.zip(base).map(|(tree, node)| value_range(tree.source, node));
                 is_same(old, &theirs) && !self.is_commented(value_range(self.file.source, file), generated)
             }
-            None => file.is_nothing(),
+            None => file.requires_no_approval(),
         };
         if is_untouched {
             self.changes.replacements.insert(NodeRef(file), ours);
-            self.unrecord_handwritten();
+            self.remove_handwritten_record();
             self.result.updated.push(self.path.clone());
         } else {
-            self.record_kept_edit(old, Some(theirs), Some(ours));
+            self.record_merge_conflict(old, Some(theirs), Some(ours));
         }
     }
 
-    fn record_kept_edit(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
-        self.result.kept.push(KeptValue {
+    fn record_merge_conflict(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
+        self.result.kept.push(YamlMergeConflict {
             path: self.path.clone(),
             base,
             file,
@@ -348,8 +348,8 @@ impl<'t> YamlMerger<'t, '_> {
     /// unless the new value is only a part of the old value.
     fn merge_user_deletion(&mut self, base: &'t Node, new: &'t Node) {
         let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
-        if old.as_ref().is_some_and(|old| !ours.is_part_of(old)) {
-            self.record_kept_edit(old, None, Some(ours));
+        if old.as_ref().is_some_and(|old| !ours.is_subset_of(old)) {
+            self.record_merge_conflict(old, None, Some(ours));
         }
     }
 
@@ -394,7 +394,7 @@ impl<'t> YamlMerger<'t, '_> {
                 }
                 (None, Some(was)) => self.merge_user_deletion(was, child.value),
                 (None, None) if self.file.merged_value(file, child.name(self.new.source)).is_some() => {
-                    self.record_kept_edit(None, None, Some(self.new.value(child.value)));
+                    self.record_merge_conflict(None, None, Some(self.new.value(child.value)));
                 }
                 (None, None) => {
                     let slot =
@@ -409,7 +409,7 @@ impl<'t> YamlMerger<'t, '_> {
                             note: None,
                         },
                     );
-                    self.unrecord_handwritten();
+                    self.remove_handwritten_record();
                     self.result.added.push(self.path.clone());
                 }
             }
@@ -421,8 +421,8 @@ impl<'t> YamlMerger<'t, '_> {
             };
             self.path.push(shorten_segment(step));
             match base.zip(old.get(step)) {
-                Some((base, (was, _))) => self.handle_no_longer_generated((base, was), file, number),
-                None => self.keep_value_only_in_file(file, number),
+                Some((base, (was, _))) => self.handle_stale_value((base, was), file, number),
+                None => self.retain_user_value(file, number),
             }
             self.path.pop();
         }
@@ -490,7 +490,7 @@ fn child_range(tree: &YamlTree<'_>, node: &Node, number: usize) -> Range<usize> 
     if node.layout == Layout::Block {
         return child.start..lines::line_end(tree.source, child.end());
     }
-    if let Some(lines) = separate_lines(tree, child) {
+    if let Some(lines) = own_line_range(tree, child) {
         return lines;
     }
     let before = number.checked_sub(1).and_then(|before| node.child(before));

@@ -10,14 +10,14 @@ use std::ops::Range;
 
 impl<'t> YamlMerger<'t, '_> {
     /// Handles a value that is no longer generated.
-    pub(super) fn handle_no_longer_generated(&mut self, was: (&'t Node, usize), file: &'t Node, number: usize) {
+    pub(super) fn handle_stale_value(&mut self, was: (&'t Node, usize), file: &'t Node, number: usize) {
         let (Some(base), Some(child)) = (self.base, file.child(number)) else {
             return;
         };
         let Some(old) = was.0.child(was.1) else {
             return;
         };
-        let mark = self.rules.rule_mark(&self.path);
+        let mark = self.rules.removal_mark(&self.path);
         let is_handwritten = self.rules.is_handwritten(&self.path);
         if let Some(mark) = mark.filter(|_| !self.rules.is_pruning() || is_handwritten) {
             self.mark_mapping(mark, old.value, child.value);
@@ -32,7 +32,7 @@ impl<'t> YamlMerger<'t, '_> {
             let kept_count = self.result.kept.len();
             self.remove_generated_children(Some(old.value), child.value);
             self.result.kept.truncate(kept_count);
-            self.record_kept_edit(Some(generated), Some(theirs), None);
+            self.record_merge_conflict(Some(generated), Some(theirs), None);
             return;
         }
         let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
@@ -44,7 +44,7 @@ impl<'t> YamlMerger<'t, '_> {
         if !is_commented && (is_ours || self.is_generated_subset(old.value, child.value)) {
             self.remove_child(file, number);
         } else if !self.remove_generated_scalars(old.value, child.value) {
-            self.record_kept_edit(Some(generated), Some(theirs), None);
+            self.record_merge_conflict(Some(generated), Some(theirs), None);
         }
     }
 
@@ -84,13 +84,13 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Keeps a value that exists only in the file. A marked value is removed if the rules specify pruning.
-    pub(super) fn keep_value_only_in_file(&mut self, file: &'t Node, number: usize) {
+    pub(super) fn retain_user_value(&mut self, file: &'t Node, number: usize) {
         let Some(child) = file.child(number).filter(|_| self.rules.is_pruning()) else {
             return;
         };
         let is_marked = self
             .rules
-            .rule_mark(&self.path)
+            .removal_mark(&self.path)
             .is_some_and(|mark| self.is_marked(mark, child.value));
         if !is_marked {
             if self.rules.has_mark_below(&self.path) {
@@ -98,7 +98,7 @@ impl<'t> YamlMerger<'t, '_> {
             }
         } else if self.rules.is_handwritten(&self.path) || self.is_commented(child_range(self.file, file, number), None)
         {
-            self.record_kept_edit(None, Some(self.file.value(child.value)), None);
+            self.record_merge_conflict(None, Some(self.file.value(child.value)), None);
         } else {
             self.remove_child(file, number);
         }
@@ -114,7 +114,7 @@ impl<'t> YamlMerger<'t, '_> {
     }
 
     /// Records that the merge writes a value. The collection that contains the value remains handwritten.
-    pub(super) fn unrecord_handwritten(&mut self) {
+    pub(super) fn remove_handwritten_record(&mut self) {
         let path = self.path.text();
         let paths: Vec<String> = paths_within(&self.result.handwritten, &path).cloned().collect();
         for path in &paths {

@@ -13,13 +13,13 @@ impl<'t> YamlSplicer<'t, '_> {
         let source = self.tree.source;
         let Some(first) = node.child(0) else { return };
         let column = lines::column_at(source, first.start);
-        let gap = self.gap(first);
+        let spacing = self.spacing(first);
         let is_top = lines::previous_line_end(source, first.start).is_none();
         let is_inline = !lines::is_first_in_line(source, first.start);
-        let added = self.grouped_additions(node);
+        let added = self.additions_by_position(node);
         let stays = |number: usize| !self.changes.removed_children.contains(&(node, number));
-        let first_kept = (0..node.child_count()).find(|number| stays(*number));
-        if first_kept.is_none() && (is_inline || added.is_empty()) {
+        let first_remaining = (0..node.child_count()).find(|number| stays(*number));
+        if first_remaining.is_none() && (is_inline || added.is_empty()) {
             self.replace_emptied_block(node, &added, is_inline);
             if is_inline {
                 return;
@@ -29,7 +29,7 @@ impl<'t> YamlSplicer<'t, '_> {
         let line_break = self.style.line_break;
         for (slot, added) in added {
             for one in added {
-                let rendered = self.render_added(one, column, &gap);
+                let rendered = self.render_added(one, column, &spacing);
                 let text = format!("{}{}", rendered.head, self.join_lines(&rendered.lines));
                 let pad = " ".repeat(column);
                 let blank = if spaced { line_break } else { "" };
@@ -50,8 +50,8 @@ impl<'t> YamlSplicer<'t, '_> {
         }
         for (number, child) in node.children().enumerate() {
             if self.changes.removed_children.contains(&(node, number)) {
-                let is_from_top = is_top && first_kept.is_none_or(|kept| number < kept);
-                self.remove_lines(&node, number, child, first_kept.filter(|_| is_inline), is_from_top);
+                let is_from_top = is_top && first_remaining.is_none_or(|kept| number < kept);
+                self.remove_lines(&node, number, child, first_remaining.filter(|_| is_inline), is_from_top);
             }
         }
     }
@@ -63,12 +63,12 @@ impl<'t> YamlSplicer<'t, '_> {
         node: &Node,
         number: usize,
         child: ChildNode<'_>,
-        first_kept: Option<usize>,
+        first_remaining: Option<usize>,
         is_from_top: bool,
     ) {
         let source = self.tree.source;
         let end = lines::line_end(source, child.end());
-        if let Some(kept) = first_kept.filter(|kept| number < *kept)
+        if let Some(kept) = first_remaining.filter(|kept| number < *kept)
             && let Some(next) = node.child(kept)
         {
             let last = node.child(kept - 1).map_or(end, |last| last.end());
@@ -129,7 +129,7 @@ impl<'t> YamlSplicer<'t, '_> {
             return;
         };
         if is_inline {
-            let column = lines::column_at(self.tree.source, child.start) + 1 + self.gap(child).len();
+            let column = lines::column_at(self.tree.source, child.start) + 1 + self.spacing(child).len();
             let rendered = self.style.format_after_dash(&value, column);
             self.insert_value(&node, node.lead(), &rendered);
         } else {

@@ -1,30 +1,30 @@
 //! Adds and removes the children of flow collections.
 
-use super::super::YamlRefusal;
+use super::super::YamlEditError;
 use super::super::changes::AddedNode;
 use super::super::render::{RenderedValue, flow_pair, format_flow};
 use super::super::tree::{NodeRef, YamlTree};
 use super::super::value::YamlValue;
-use super::{YamlSplicer, separate_lines};
+use super::{YamlSplicer, own_line_range};
 use crate::yaml::{ChildNode, Node, lines};
 use std::ops::Range;
 
 impl<'t> YamlSplicer<'t, '_> {
-    pub(super) fn splice_flow(&mut self, node: NodeRef<'t>) -> Result<(), YamlRefusal> {
-        let added = self.grouped_additions(node);
+    pub(super) fn splice_flow(&mut self, node: NodeRef<'t>) -> Result<(), YamlEditError> {
+        let added = self.additions_by_position(node);
         let count = node.child_count();
         let stays = |number: usize| !self.changes.removed_children.contains(&(node, number));
-        let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
-        if kept.is_empty() {
+        let remaining: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
+        if remaining.is_empty() {
             return self.replace_flow_contents(node, &added);
         }
-        self.add_to_flow(&node, &added, &kept)?;
-        let last_kept = kept.last().copied().unwrap_or_default();
+        self.add_to_flow(&node, &added, &remaining)?;
+        let last_remaining = remaining.last().copied().unwrap_or_default();
         let mut number = 0;
         while number < count {
             let run = (number..count).take_while(|n| !stays(*n)).count();
             if run > 0 {
-                self.remove_from_flow(&node, number..number + run, last_kept);
+                self.remove_from_flow(&node, number..number + run, last_remaining);
             }
             number += run + 1;
         }
@@ -36,7 +36,7 @@ impl<'t> YamlSplicer<'t, '_> {
         &mut self,
         node: NodeRef<'t>,
         added: &[(usize, &'t [AddedNode])],
-    ) -> Result<(), YamlRefusal> {
+    ) -> Result<(), YamlEditError> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
         if node.child_count() == 0 && !is_plain && !self.is_in_flow(node) {
@@ -87,16 +87,16 @@ impl<'t> YamlSplicer<'t, '_> {
         &mut self,
         node: &Node,
         added: &[(usize, &'t [AddedNode])],
-        kept: &[usize],
-    ) -> Result<(), YamlRefusal> {
+        remaining: &[usize],
+    ) -> Result<(), YamlEditError> {
         let source = self.tree.source;
         let line_break = self.style.line_break;
         for (slot, added) in added {
-            let anchor = slot.checked_sub(1).or(kept.first().copied());
+            let anchor = slot.checked_sub(1).or(remaining.first().copied());
             let Some(child) = anchor.and_then(|number| node.child(number)) else {
                 continue;
             };
-            let (start, end, comma) = flow_item_range(self.tree, child);
+            let (start, end, comma) = flow_child_range(self.tree, child);
             let pad = " ".repeat(lines::column_at(source, start));
             let is_line = lines::is_first_in_line(source, start);
             let items: Vec<String> = added.iter().map(format_in_flow).collect();
@@ -132,10 +132,10 @@ impl<'t> YamlSplicer<'t, '_> {
         Ok(())
     }
 
-    pub(super) fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
+    pub(super) fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_remaining: usize) {
         let source = self.tree.source;
         let children = run.clone().filter_map(|number| node.child(number));
-        let own: Option<Vec<Range<usize>>> = children.map(|child| separate_lines(self.tree, child)).collect();
+        let own: Option<Vec<Range<usize>>> = children.map(|child| own_line_range(self.tree, child)).collect();
         if let Some(own) = own {
             for lines in own {
                 let above = lines::previous_line_end(source, lines.start).unwrap_or(lines.start);
@@ -143,9 +143,11 @@ impl<'t> YamlSplicer<'t, '_> {
             }
             return;
         }
-        let end_of = |number: usize| node.child(number).map(|child| flow_item_range(self.tree, child).1);
-        let range = if run.start > last_kept {
-            end_of(last_kept).zip(end_of(run.end - 1)).map(|(from, to)| from..to)
+        let end_of = |number: usize| node.child(number).map(|child| flow_child_range(self.tree, child).1);
+        let range = if run.start > last_remaining {
+            end_of(last_remaining)
+                .zip(end_of(run.end - 1))
+                .map(|(from, to)| from..to)
         } else {
             let start_of = |number: usize| node.child(number).map(|child| child.start);
             start_of(run.start).zip(start_of(run.end)).map(|(from, to)| from..to)
@@ -157,7 +159,7 @@ impl<'t> YamlSplicer<'t, '_> {
 }
 
 /// Returns the start and end of a child between brackets, and the offset after the comma that follows.
-pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> (usize, usize, Option<usize>) {
+pub(super) fn flow_child_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> (usize, usize, Option<usize>) {
     let source = tree.source;
     let end = child.end();
     let next = lines::skip_blanks_and_comments(source, end);

@@ -6,7 +6,7 @@ mod text;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::YamlRefusal;
+use super::YamlEditError;
 use super::changes::{AddedNode, YamlChanges};
 use super::render::{RenderStyle, RenderedValue, format_flow};
 use super::tree::{NodeRef, Parent, YamlTree};
@@ -14,7 +14,7 @@ use super::value::YamlValue;
 use crate::yaml::{ChildNode, Layout, Node, lines};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
-pub(super) fn apply_changes<'t>(tree: &'t YamlTree<'_>, changes: &YamlChanges<'t>) -> Result<String, YamlRefusal> {
+pub(super) fn apply_changes<'t>(tree: &'t YamlTree<'_>, changes: &YamlChanges<'t>) -> Result<String, YamlEditError> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
@@ -37,12 +37,12 @@ pub(super) fn apply_changes<'t>(tree: &'t YamlTree<'_>, changes: &YamlChanges<'t
             Layout::Block => splicer.splice_block(node),
             Layout::Flow => splicer.splice_flow(node)?,
             Layout::Implied => {
-                return Err(tree.new_refusal(node.start(), "a key-value pair without braces would be changed"));
+                return Err(tree.edit_error_at(node.start(), "a key-value pair without braces would be changed"));
             }
         }
     }
-    let (text, gone) = write_splices(tree, splicer.splices)?;
-    check_result(tree, changes, &text, &gone)?;
+    let (text, removed_ranges) = write_splices(tree, splicer.splices)?;
+    check_result(tree, changes, &text, &removed_ranges)?;
     Ok(text)
 }
 
@@ -53,7 +53,7 @@ struct Splice {
     text: String,
 }
 
-fn write_splices(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
+fn write_splices(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlEditError> {
     // At the same offset, insertions come before replacements. Otherwise, splices keep their original order.
     splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
     let source = tree.source;
@@ -61,7 +61,7 @@ fn write_splices(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(Strin
     let mut at = 0;
     for splice in &splices {
         let kept = source.get(at..splice.range.start);
-        let kept = kept.ok_or_else(|| tree.new_refusal(splice.range.start, "two changes overlap here"))?;
+        let kept = kept.ok_or_else(|| tree.edit_error_at(splice.range.start, "two changes overlap here"))?;
         out.push_str(kept);
         out.push_str(&splice.text);
         at = splice.range.end;
@@ -82,8 +82,8 @@ fn check_result<'t>(
     tree: &'t YamlTree<'_>,
     changes: &YamlChanges<'t>,
     text: &str,
-    gone: &[Range<usize>],
-) -> Result<(), YamlRefusal> {
+    removed_ranges: &[Range<usize>],
+) -> Result<(), YamlEditError> {
     let start = || {
         changes
             .replacements
@@ -92,9 +92,9 @@ fn check_result<'t>(
             .map(|node| node.start())
             .min()
     };
-    let refusal = |why: &str| tree.new_refusal(start().unwrap_or_default(), why);
+    let edit_error = |why: &str| tree.edit_error_at(start().unwrap_or_default(), why);
     let after = super::tree::read(text).map_err(|fault| {
-        refusal(&format!(
+        edit_error(&format!(
             "the edited file could not be parsed again ({})",
             fault.reason()
         ))
@@ -103,11 +103,11 @@ fn check_result<'t>(
         .root()
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !yaml_value.is_same_value(&changes.changed_value(tree)) {
-        return Err(refusal("the edit would also change other values in the file"));
+        return Err(edit_error("the edit would also change other values in the file"));
     }
     let is_kept = |comment: &&Range<usize>| {
-        let next = gone.partition_point(|range| range.end <= comment.start);
-        gone.get(next).is_none_or(|range| range.start >= comment.end)
+        let next = removed_ranges.partition_point(|range| range.end <= comment.start);
+        removed_ranges.get(next).is_none_or(|range| range.start >= comment.end)
     };
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for comment in &after.comments {
@@ -117,7 +117,7 @@ fn check_result<'t>(
         let written = tree.source.get(comment.clone()).unwrap_or_default();
         match counts.get_mut(written) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => return Err(tree.new_refusal(comment.start, "a comment would be lost")),
+            _ => return Err(tree.edit_error_at(comment.start, "a comment would be lost")),
         }
     }
     Ok(())
@@ -146,7 +146,7 @@ impl<'t> YamlSplicer<'t, '_> {
     }
 
     /// Refuses changes to aliases, and to values that have an anchor or a tag or are inside such a value.
-    fn reject_shared_values(&self) -> Result<(), YamlRefusal> {
+    fn reject_shared_values(&self) -> Result<(), YamlEditError> {
         let tree = self.tree;
         let anchored = tree.nodes().into_iter().filter(|node| node.is_anchored);
         let mut anchors: Vec<usize> = anchored.map(Node::start).collect();
@@ -157,17 +157,17 @@ impl<'t> YamlSplicer<'t, '_> {
                 .get(next)
                 .filter(|start| **start < range.end.max(range.start + 1))
             {
-                Some(at) => Err(tree.new_refusal(*at, "a value with an anchor would be changed")),
+                Some(at) => Err(tree.edit_error_at(*at, "a value with an anchor would be changed")),
                 None => Ok(()),
             }
         };
         for node in self.changes.replacements.keys() {
             goes(node.written.range())?;
             if node.is_alias {
-                return Err(tree.new_refusal(node.start(), "an alias would be changed"));
+                return Err(tree.edit_error_at(node.start(), "an alias would be changed"));
             }
             if node.is_tagged {
-                return Err(tree.new_refusal(node.start(), "a value with a tag would be changed"));
+                return Err(tree.edit_error_at(node.start(), "a value with a tag would be changed"));
             }
         }
         for (node, number) in &self.changes.removed_children {
@@ -180,11 +180,11 @@ impl<'t> YamlSplicer<'t, '_> {
             let mut above = Some(node);
             while let Some(node) = above {
                 if node.is_anchored {
-                    return Err(tree.new_refusal(node.start(), "a value with an anchor would be changed"));
+                    return Err(tree.edit_error_at(node.start(), "a value with an anchor would be changed"));
                 }
                 if node.is_opaque() {
                     let reason = "a value with a tag, an alias or `?` keys would be changed";
-                    return Err(tree.new_refusal(node.start(), reason));
+                    return Err(tree.edit_error_at(node.start(), reason));
                 }
                 above = self.parent(node).map(|(parent, _)| parent);
             }
@@ -223,7 +223,7 @@ impl<'t> YamlSplicer<'t, '_> {
             .is_some_and(|(parent, _)| parent.layout != Layout::Block)
     }
 
-    fn replace_value(&mut self, node: NodeRef<'_>, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn replace_value(&mut self, node: NodeRef<'_>, value: &YamlValue) -> Result<(), YamlEditError> {
         let source = self.tree.source;
         if self.is_in_flow(node) {
             let blank = if node.written.is_empty() { " " } else { "" };
@@ -241,9 +241,9 @@ impl<'t> YamlSplicer<'t, '_> {
                 let column = lines::column_at(source, child.start);
                 let mut rendered = match like_previous {
                     Some(rendered) => rendered,
-                    None if child.key.is_none() => {
-                        self.style.format_after_dash(value, column + self.gap(child).len() + 1)
-                    }
+                    None if child.key.is_none() => self
+                        .style
+                        .format_after_dash(value, column + self.spacing(child).len() + 1),
                     None => self.style.format_after_key(value, column),
                 };
                 rendered.head.push_str(text::comment_after_block_header(source, &node));
@@ -258,7 +258,7 @@ impl<'t> YamlSplicer<'t, '_> {
             None => {
                 return Err(self
                     .tree
-                    .new_refusal(node.start(), "the complete file would be replaced"));
+                    .edit_error_at(node.start(), "the complete file would be replaced"));
             }
         };
         self.insert_value(&node, after, &rendered);
@@ -302,7 +302,7 @@ impl<'t> YamlSplicer<'t, '_> {
     }
 
     /// Returns the whitespace after a dash.
-    fn gap(&self, child: ChildNode<'_>) -> String {
+    fn spacing(&self, child: ChildNode<'_>) -> String {
         let node = child.value;
         let between = self.tree.source.get(node.lead()..node.start()).unwrap_or_default();
         let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
@@ -311,7 +311,7 @@ impl<'t> YamlSplicer<'t, '_> {
 
     /// Returns the groups of children to add to a collection, each with the index of the remaining child before which
     /// the group is inserted.
-    fn grouped_additions(&self, node: NodeRef<'t>) -> Vec<(usize, &'t [AddedNode])> {
+    fn additions_by_position(&self, node: NodeRef<'t>) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&node) else {
             return Vec::new();
         };
@@ -327,10 +327,10 @@ impl<'t> YamlSplicer<'t, '_> {
             .collect()
     }
 
-    fn render_added(&self, added: &AddedNode, column: usize, gap: &str) -> RenderedValue {
+    fn render_added(&self, added: &AddedNode, column: usize, spacing: &str) -> RenderedValue {
         let mut rendered = match &added.key {
             Some(key) => self.style.format_pair(key, &added.value, column),
-            None => self.style.format_item(&added.value, column, gap),
+            None => self.style.format_item(&added.value, column, spacing),
         };
         if let Some(note) = &added.note {
             rendered.head.push_str(&format!("  # {note}"));
@@ -340,8 +340,8 @@ impl<'t> YamlSplicer<'t, '_> {
 }
 
 /// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
-pub(super) fn separate_lines(tree: &YamlTree<'_>, child: ChildNode<'_>) -> Option<Range<usize>> {
-    let (start, end, comma) = flow::flow_item_range(tree, child);
+pub(super) fn own_line_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> Option<Range<usize>> {
+    let (start, end, comma) = flow::flow_child_range(tree, child);
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();

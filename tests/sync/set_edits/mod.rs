@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    CurrentSpec, ModelVersions, PushState, ReconcileResult, ReconcileTools, RewrittenSql, reconcile, restore_parts,
-    with_override,
+    CurrentSpec, ModelVersions, PushState, ReconcileResult, ReconcileTools, RewrittenSql, reconcile,
+    restore_conflicting_sql, with_override,
 };
 use formulac::{Column, Compiler, Relation, Schema, Type};
 
@@ -87,7 +87,7 @@ fn edited_with_spec(
 fn without_conflicts(sql: &str, done: &ReconcileResult) -> Option<String> {
     let conflicts = done.conflicts.iter();
     let restored: Vec<_> = conflicts.flat_map(|conflict| conflict.restored.clone()).collect();
-    restore_parts(sql, &restored)
+    restore_conflicting_sql(sql, &restored)
 }
 
 fn is_expected(resolution: &Result<String, String>, expected: &str) -> bool {

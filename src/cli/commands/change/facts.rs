@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
+use crate::cli::specs_at_commit::{SpecsAtCommit, model_and_test_sql, read_known_facts_at_commit};
 use crate::cli::workspace::Workspace;
 
 /// A model whose SQL changes because of a change to `known.yml`, with the path of its spec.
@@ -17,15 +17,15 @@ pub struct ModelChangeFromKnownFacts {
 /// commit itself. Returns the models whose SQL differs. Models that were not generated before are skipped, because
 /// their first push adds the entries that they need. dbt's artifacts are not read, so the result is the same on every
 /// machine.
-pub fn find_models_changed_by_facts(
+pub fn find_models_changed_by_known_facts(
     workspace: &Workspace,
     repository: &Repository,
     before: &str,
     now: &str,
 ) -> Result<Vec<ModelChangeFromKnownFacts>, Failure> {
     let (facts_before, facts_now) = (
-        known_facts_at_commit(repository, before)?,
-        known_facts_at_commit(repository, now)?,
+        read_known_facts_at_commit(repository, before)?,
+        read_known_facts_at_commit(repository, now)?,
     );
     let specs = SpecsAtCommit::read(repository, now)?;
     let earlier = specs.compile(workspace, &facts_before, facts_now.dialect);

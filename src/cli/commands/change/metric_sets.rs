@@ -6,7 +6,7 @@ use formulac::CompiledSpec;
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
+use crate::cli::specs_at_commit::{SpecsAtCommit, model_and_test_sql, read_known_facts_at_commit};
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models that are built on metric sets and whose SQL
@@ -41,6 +41,6 @@ fn compile_commit(
     commit: &str,
 ) -> Result<BTreeMap<String, CompiledSpec>, Failure> {
     let specs = SpecsAtCommit::read(repository, commit)?;
-    let compiled = specs.compile(workspace, &known_facts_at_commit(repository, commit)?, None);
+    let compiled = specs.compile(workspace, &read_known_facts_at_commit(repository, commit)?, None);
     Ok(specs.paths().cloned().zip(compiled).collect())
 }

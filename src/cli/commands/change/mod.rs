@@ -7,7 +7,9 @@ mod open_changes;
 pub mod show;
 
 use formulac::sync::{TextChange, content_hash};
-use formulac::team::{APPROVALS_FOLDER, ProposedChange, ReviewAction, ReviewEvent, Right, change_id, parse_changes};
+use formulac::team::{
+    APPROVALS_FOLDER, ProposedChange, ReviewAction, ReviewEvent, Right, parse_changes, unique_change_id,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -105,7 +107,7 @@ impl ChangeContext<'_> {
         if title.is_empty() {
             return Err(Failure::new(Exit::Usage, "a change needs a title"));
         }
-        let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
+        let id = unique_change_id(title, |id| self.all.iter().any(|change| change.id == id));
         let event = self.new_event(ReviewAction::Proposed, title)?;
         let mut event = event.with_additional_text(args.message.as_deref().unwrap_or_default());
         event.environment = branch_differences
@@ -150,7 +152,7 @@ impl ChangeContext<'_> {
             "change reject"
         };
         if !branch_differences.can_be_reviewed_by(&event.author) {
-            return Err(permissions::report_missing_right(
+            return Err(permissions::reject_for_missing_right(
                 self.session,
                 &self.workspace,
                 &event.author,
@@ -160,7 +162,7 @@ impl ChangeContext<'_> {
             ));
         }
         if comment == ReviewAction::Approved && branch_differences.is_authored_by(&event.author, change) {
-            permissions::log_refusal(self.session, &self.workspace, &event.author, command, None);
+            permissions::log_rejected_command(self.session, &self.workspace, &event.author, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
                 format!("users cannot approve their own changes: {}", event.author),
@@ -175,7 +177,7 @@ impl ChangeContext<'_> {
         let approval_state = branch_differences.state_of_changes([&after]);
         match approval_state.lacks.as_slice() {
             [] if approval_state.rejected.is_empty() => {
-                self.session.report_action("the change has all required approvals")
+                self.session.report_action("the change has all required approvals");
             }
             [] => {}
             lacks => self

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use formulac::sync::KNOWN_FACTS_PATH;
 use formulac::team::{
     APPROVALS_FOLDER, ApprovalState, Commit, ContentDifference, ProposedChange, RequiredApproval, ReviewAction,
-    ReviewEvent, approved_content_hash, approved_files, is_same_person, required_approvers,
+    ReviewEvent, content_hash_for_approval, files_covered_by_approval, is_same_person, required_approvers_of_spec,
 };
 use formulac::{Environment, Project};
 
@@ -99,7 +99,7 @@ impl BranchDifferences {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(difference) = files.iter_mut().find(|file| file.is_known_facts_file()) {
-            altered = facts::find_models_changed_by_facts(workspace, repository, fork, head)?;
+            altered = facts::find_models_changed_by_known_facts(workspace, repository, fork, head)?;
             difference.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
@@ -110,7 +110,7 @@ impl BranchDifferences {
             .map(|environment| environment.approvals.clone())
             .unwrap_or_default();
         required_approval.specs = named_approvers(workspace, repository, (fork, head), &files, &altered)?;
-        let content = approved_content_hash(&files);
+        let content = content_hash_for_approval(&files);
         let altered = altered.into_iter().map(|change| change.model).collect();
         Ok(Self {
             fork: fork.to_owned(),
@@ -150,7 +150,7 @@ impl BranchDifferences {
 
     /// Returns the files that an approval covers.
     pub fn approved_paths(&self) -> impl Iterator<Item = &str> {
-        approved_files(&self.files).map(|file| file.path.as_str())
+        files_covered_by_approval(&self.files).map(|file| file.path.as_str())
     }
 
     /// Returns the approval state that results from the events of one or more changes.
@@ -161,7 +161,7 @@ impl BranchDifferences {
         // Skip changes that were merged earlier or belong to another branch.
         let changes: Vec<&ProposedChange> = changes
             .into_iter()
-            .filter(|change| self.is_for_change(change))
+            .filter(|change| self.belongs_to_change(change))
             .collect();
         let events: Vec<ReviewEvent> = changes.iter().flat_map(|change| &change.events).cloned().collect();
         self.required_approval
@@ -169,7 +169,7 @@ impl BranchDifferences {
     }
 
     /// Returns whether an event of the change is recorded on this branch or refers to exactly this branch's content.
-    pub fn is_for_change(&self, change: &ProposedChange) -> bool {
+    pub fn belongs_to_change(&self, change: &ProposedChange) -> bool {
         let folder = format!("{APPROVALS_FOLDER}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
             || change
@@ -189,7 +189,7 @@ impl BranchDifferences {
     }
 
     /// Returns a note if a change to `known.yml` changes the SQL of models.
-    pub fn facts_change_note(&self) -> Option<String> {
+    pub fn known_facts_change_note(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| {
             format!(
@@ -206,7 +206,7 @@ impl BranchDifferences {
 
     /// Returns whether handwritten files need an approval in the target environment.
     pub fn requires_approval(&self) -> bool {
-        !self.required_approval.is_nothing()
+        !self.required_approval.requires_no_approval()
     }
 }
 
@@ -257,7 +257,7 @@ fn named_approvers(
         repository.file_contents_at_commit(head, &paths)?,
     );
     let approvers_of = |(path, (before, now)): (String, (Option<String>, Option<String>))| {
-        let names = required_approvers(before.as_deref(), now.as_deref());
+        let names = required_approvers_of_spec(before.as_deref(), now.as_deref());
         (path, names)
     };
     let approver_lists = paths.into_iter().zip(before.into_iter().zip(now)).map(approvers_of);

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 /// change is merged or belongs to another branch.
 fn change_state(change_context: &ChangeContext<'_>, change: &ProposedChange) -> Option<(ApprovalState, Vec<String>)> {
     let branch_differences = change_context.branch_differences(change).ok()?;
-    let is_here = branch_differences.content.is_some() && branch_differences.is_for_change(change);
+    let is_here = branch_differences.content.is_some() && branch_differences.belongs_to_change(change);
     is_here.then(|| {
         (
             branch_differences.state_of_changes([change]),
@@ -21,7 +21,7 @@ fn change_state(change_context: &ChangeContext<'_>, change: &ProposedChange) -> 
     })
 }
 
-fn state_label(standing: Option<&ApprovalState>) -> String {
+fn approval_state_label(standing: Option<&ApprovalState>) -> String {
     match standing {
         None => "not open on this branch".to_owned(),
         Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
@@ -37,8 +37,8 @@ pub(super) fn print_changes(change_context: &ChangeContext<'_>, as_json: bool) -
         let standing = change_state(change_context, change);
         let standing = standing.as_ref().map(|(standing, _)| standing);
         let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
-        let _ = writeln!(text, "{}  {title}\n    {}", change.id, state_label(standing));
-        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(state_json)}));
+        let _ = writeln!(text, "{}  {title}\n    {}", change.id, approval_state_label(standing));
+        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(approval_state_json)}));
     }
     if as_json {
         change_context.session.print_json(&json!({"changes": objects}))?;
@@ -60,7 +60,7 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
         let events: Vec<Value> = change.events.iter().map(event_json).collect();
         let title = change.proposal().map(|event| event.text.as_str());
         let files = standing.as_ref().map(|(_, files)| files.clone());
-        let standing = standing.as_ref().map(|(standing, _)| state_json(standing));
+        let standing = standing.as_ref().map(|(standing, _)| approval_state_json(standing));
         change_context.session.print_json(&json!({
             "id": change.id, "title": title, "files": files, "events": events, "standing": standing,
         }))?;
@@ -95,7 +95,11 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
             let _ = writeln!(text, "the approval by {approver} does not count: {why}");
         }
     }
-    let _ = writeln!(text, "{}", state_label(standing.as_ref().map(|(standing, _)| standing)));
+    let _ = writeln!(
+        text,
+        "{}",
+        approval_state_label(standing.as_ref().map(|(standing, _)| standing))
+    );
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     change_context
         .session
@@ -103,7 +107,7 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
     Ok(Exit::Done)
 }
 
-pub fn state_json(standing: &ApprovalState) -> Value {
+pub fn approval_state_json(standing: &ApprovalState) -> Value {
     let void: Vec<Value> = standing
         .void
         .iter()

@@ -68,14 +68,14 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
         omni_folder = Ok(());
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
-        let summary = session.shown_diagnostics(&diagnostics);
+        let summary = session.diagnostics_to_print(&diagnostics);
         session.print_styled(&session.format_check_output(&summary.diagnostics, args.deny.is_some()))?;
         session.report_affected_files(&summary);
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));
     }
-    print_summary(session, &session.shown_diagnostics(&diagnostics).diagnostics);
+    print_summary(session, &session.diagnostics_to_print(&diagnostics).diagnostics);
     omni_folder?;
     let is_denied = args.deny.is_some()
         && diagnostics
@@ -96,7 +96,7 @@ fn check_folders(workspace: &Workspace, diagnostics: &mut Vec<FileDiagnostics>) 
 /// Returns the folders and files that fixes may change: the project and the named files.
 fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolders, Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
-    Ok(WritableFolders::from_optional_project(root.as_deref())?.with_named_files(&args.files))
+    Ok(WritableFolders::from_optional_project(root.as_deref())?.allow_named_files(&args.files))
 }
 
 /// Files to check, and the schema, models and settings with which they are checked.

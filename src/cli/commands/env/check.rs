@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::show;
 use crate::cli::args::EnvNameArgs;
 use crate::cli::commands::sync::Repository;
-use crate::cli::environment::{self, EnvironmentReason};
+use crate::cli::environment::{self, EnvironmentSelectionReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::identity;
 use crate::cli::project;
@@ -28,7 +28,7 @@ struct EnvironmentFinding {
 pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let environment_list = environment::all_environments(&workspace.project, &workspace.root);
     if let Some(name) = &args.name {
-        environment::find_unfilled_environment(&workspace.project, name, EnvironmentReason::Option)?;
+        environment::find_environment_template(&workspace.project, name, EnvironmentSelectionReason::Option)?;
     }
     let mut findings = Vec::new();
     let repository = Repository::find(&workspace.root).ok();

@@ -8,11 +8,11 @@ use formulac::sync::diff_lines;
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
-use super::rows::{self, RowComparisonsByModel};
+use super::rows::{self, ComparisonResultsByModel};
 use crate::cli::args::EnvDiffArgs;
 use crate::cli::commands::change::resolve_revision;
 use crate::cli::commands::sync::{Repository, write_diff};
-use crate::cli::environment::{self, EnvironmentReason};
+use crate::cli::environment::{self, EnvironmentSelectionReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::generation::CompiledProject;
@@ -24,13 +24,13 @@ use crate::cli::workspace::Workspace;
 const MAX_DIFF_LINES: usize = 60;
 
 /// Versions of a generated model in the work tree and in the environment.
-struct DiffedModel {
+struct ModelDiff {
     name: String,
     here: Option<String>,
     there: Option<String>,
 }
 
-impl DiffedModel {
+impl ModelDiff {
     fn description(&self) -> &'static str {
         match (&self.here, &self.there) {
             (Some(_), None) => "only here",
@@ -60,7 +60,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
         &workspace.project,
         &workspace.root,
         &args.name,
-        EnvironmentReason::Option,
+        EnvironmentSelectionReason::Option,
     )?;
     let Some(branch) = environment::environment_branch(&workspace.project, &workspace.root, &environment) else {
         return Err(Failure::new(
@@ -86,14 +86,14 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
         }
         false => None,
     };
-    let exit = rows.as_ref().map_or(Exit::Done, RowComparisonsByModel::exit);
-    let diffed_models: Vec<&DiffedModel> = all_models
+    let exit = rows.as_ref().map_or(Exit::Done, ComparisonResultsByModel::exit);
+    let diffed_models: Vec<&ModelDiff> = all_models
         .iter()
         .filter(|model| !model.is_same() || rows.is_some())
         .collect();
     let same_count = all_models.iter().filter(|model| model.is_same()).count();
     if args.json {
-        let model_json = |model: &&DiffedModel| {
+        let model_json = |model: &&ModelDiff| {
             let rows = rows
                 .as_ref()
                 .map_or(Value::Null, |rows| rows.comparison_json(&model.name));
@@ -133,7 +133,7 @@ fn model_diffs(
     repository: &Repository,
     commit: &str,
     only: Option<&[String]>,
-) -> Result<Vec<DiffedModel>, Failure> {
+) -> Result<Vec<ModelDiff>, Failure> {
     let (folder, _) = workspace.output_folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let tree_paths: BTreeSet<String> = folder::find_files(&workspace.root.join(&folder), is_sql)
@@ -160,7 +160,7 @@ fn model_diffs(
         let plain = |text: String| text.replace('\r', "");
         let tree_text = read_text(workspace.root.join(path)).ok().map(plain);
         let commit_text = texts.get(path).cloned().flatten().map(plain);
-        models.push(DiffedModel {
+        models.push(ModelDiff {
             name,
             here: tree_text,
             there: commit_text,

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::args::{EnvArgs, EnvCommand, EnvUseArgs};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::sync::ProjectLock;
-use crate::cli::environment::{self, EnvironmentReason, SELECTED_ENVIRONMENT_FILE};
+use crate::cli::environment::{self, EnvironmentSelectionReason, SELECTED_ENVIRONMENT_FILE};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -18,7 +18,7 @@ use crate::cli::workspace::Workspace;
 pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     match &args.command {
-        EnvCommand::List(args) => show::print_environments(session, &workspace, args.json),
+        EnvCommand::List(args) => show::print_environment_list(session, &workspace, args.json),
         EnvCommand::Show(args) => show::print_environment(session, &workspace, args),
         EnvCommand::Use(args) => use_environment(session, &workspace, args),
         EnvCommand::Diff(args) => diff::run(session, &workspace, args),
@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
 fn use_environment(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen_environment =
-        environment::find_unfilled_environment(&workspace.project, &args.name, EnvironmentReason::Option)?;
+        environment::find_environment_template(&workspace.project, &args.name, EnvironmentSelectionReason::Option)?;
     let _lock = ProjectLock::acquire(session, workspace)?;
     write_all(
         &workspace.writable_folders()?,
@@ -39,7 +39,7 @@ fn use_environment(session: &Session, workspace: &Workspace, args: &EnvUseArgs) 
         }],
     )?;
     session.report_action(&format!("using {} in this work tree", chosen_environment.name));
-    let now = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
+    let now = environment::selected_environment_template(&session.global, &workspace.project)?;
     if args.json {
         let in_use = now.as_ref().map_or(&chosen_environment.name, |(now, _)| &now.name);
         session.print_json(

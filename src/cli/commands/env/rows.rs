@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
 use crate::cli::artifacts::TargetArtifacts;
-use crate::cli::commands::verify::run_comparisons::{ComparisonResult, ComparisonRunner, RowPair};
+use crate::cli::commands::verify::run_comparisons::{ComparisonResult, ComparisonRunner, RelationPair};
 use crate::cli::commands::verify::{row_line, show};
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment::{self, Environment};
@@ -27,7 +27,7 @@ use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
 /// Row comparisons of the models that exist in both environments, by model name.
-pub struct RowComparisonsByModel(BTreeMap<String, ComparisonResult>);
+pub struct ComparisonResultsByModel(BTreeMap<String, ComparisonResult>);
 
 /// Compares the tables built for these models.
 pub fn compare(
@@ -36,7 +36,7 @@ pub fn compare(
     args: &EnvDiffArgs,
     environment: &Environment,
     models: &BTreeSet<String>,
-) -> Result<RowComparisonsByModel, Failure> {
+) -> Result<ComparisonResultsByModel, Failure> {
     let own_environment = environment::selected_environment(&session.global, &workspace.project)?;
     check_environments(own_environment.as_ref(), environment, args)?;
     let engine_args = EngineArgs {
@@ -67,7 +67,7 @@ pub fn compare(
         .collect();
     let begun: Vec<(&String, ComparisonEvidence, Result<Comparison, String>)> = models
         .iter()
-        .map(|model| name_pair.begin_comparison(model, compiled.get(model.as_str()).copied()))
+        .map(|model| name_pair.prepare_comparison(model, compiled.get(model.as_str()).copied()))
         .collect();
     let relations: Vec<Read> = begun
         .iter()
@@ -81,19 +81,19 @@ pub fn compare(
         .collect();
     let mut presences = engine.check_relations(&relations, None)?.into_iter();
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for (model, mut proof, comparison) in begun {
+    for (model, mut comparison_evidence, comparison) in begun {
         let together = comparison.and_then(|comparison| {
             let presence_pair = [presences.next(), presences.next()]
                 .map(|relation_presence| relation_presence.unwrap_or(RelationPresence::Missing));
-            name_pair.restrict_to_common_columns(model, comparison, presence_pair, &mut proof)
+            name_pair.restrict_to_common_columns(model, comparison, presence_pair, &mut comparison_evidence)
         });
         match together {
             Err(why) => {
-                proof.why = Some(why);
+                comparison_evidence.why = Some(why);
                 judged.insert(
                     model.clone(),
                     ComparisonResult {
-                        proof,
+                        comparison_evidence,
                         ..ComparisonResult::default()
                     },
                 );
@@ -101,9 +101,9 @@ pub fn compare(
             Ok(comparison) => {
                 names.push(model.clone());
                 let (tables, hidden) = (Vec::new(), BTreeSet::new());
-                pairs.push(RowPair {
+                pairs.push(RelationPair {
                     comparison,
-                    proof,
+                    comparison_evidence,
                     tables,
                     hidden,
                     timed: None,
@@ -111,7 +111,7 @@ pub fn compare(
             }
         }
     }
-    let bar = (!engine.runs_models()).then(|| progress::start_bar(session, pairs.len(), "comparing"));
+    let bar = (!engine.runs_models()).then(|| progress::start_progress_bar(session, pairs.len(), "comparing"));
     let runner = ComparisonRunner {
         engine: &engine,
         typed: None,
@@ -123,7 +123,7 @@ pub fn compare(
             .zip(runner.run_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
     );
     bar.iter().for_each(ProgressBar::finish_and_clear);
-    Ok(RowComparisonsByModel(judged))
+    Ok(ComparisonResultsByModel(judged))
 }
 
 /// Rejects a comparison of an environment with itself, and an engine that cannot read the tables of an environment.
@@ -187,14 +187,14 @@ struct RelationNamePair<'n> {
 }
 
 impl RelationNamePair<'_> {
-    fn begin_comparison<'m>(
+    fn prepare_comparison<'m>(
         &self,
         model: &'m String,
         compiled: Option<&CompiledSpec>,
     ) -> (&'m String, ComparisonEvidence, Result<Comparison, String>) {
-        let mut proof = ComparisonEvidence::default();
-        (proof.ours, proof.with) = (Some(self.here.clone()), Some(self.there.clone()));
-        (model, proof, self.comparison(model, compiled))
+        let mut comparison_evidence = ComparisonEvidence::default();
+        (comparison_evidence.ours, comparison_evidence.with) = (Some(self.here.clone()), Some(self.there.clone()));
+        (model, comparison_evidence, self.comparison(model, compiled))
     }
 
     /// Returns the comparison of a model, or the reason why the model cannot be compared.
@@ -224,7 +224,7 @@ impl RelationNamePair<'_> {
         model: &str,
         mut comparison: Comparison,
         presences: [RelationPresence; 2],
-        proof: &mut ComparisonEvidence,
+        comparison_evidence: &mut ComparisonEvidence,
     ) -> Result<Comparison, String> {
         // If both names refer to the same relation, the dbt profile probably ignores the environment's schema.
         if let [
@@ -256,7 +256,7 @@ impl RelationNamePair<'_> {
             if let Some(key) = lacking.keys.first() {
                 return Err(format!("{name} has no column `{key}`, which is part of the key"));
             }
-            proof
+            comparison_evidence
                 .lacking
                 .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
@@ -285,29 +285,34 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
         .ok_or("uses a table name that cannot be read")
 }
 
-impl RowComparisonsByModel {
+impl ComparisonResultsByModel {
     /// Returns the result for a model, as lines below its name.
     pub fn to_text(&self, model: &str) -> String {
         let mut out = String::new();
-        let Some(ComparisonResult { proof, compared, .. }) = self.0.get(model) else {
+        let Some(ComparisonResult {
+            comparison_evidence,
+            compared,
+            ..
+        }) = self.0.get(model)
+        else {
             return out;
         };
-        let message = proof.message();
+        let message = comparison_evidence.message();
         let _ = writeln!(out, "    {}", escape_hidden(message.lines().next().unwrap_or_default()));
         // If both relations have the same rows, the sums of floats can differ merely because the order of addition
         // differs.
-        let counts = &proof.counts;
+        let counts = &comparison_evidence.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
         let differs =
             |counts: &&ColumnCounts| counts.differing > 0 || (has_other_rows && counts.sums[0] != counts.sums[1]);
         for column in counts.columns.iter().filter(differs) {
-            let _ = writeln!(out, "    {}", self::format_column(column, proof));
+            let _ = writeln!(out, "    {}", self::format_column(column, comparison_evidence));
         }
         for row in &compared.rows {
             let _ = writeln!(
                 out,
                 "      {}",
-                row_line::format_row(row, proof, &compared.columns, |_| false)
+                row_line::format_row(row, comparison_evidence, &compared.columns, |_| false)
             );
         }
         if compared.more {
@@ -319,14 +324,18 @@ impl RowComparisonsByModel {
     /// Returns the result for a model as JSON.
     pub fn comparison_json(&self, model: &str) -> Value {
         self.0.get(model).map_or(Value::Null, |judged| {
-            show::comparison_json(&judged.proof, &judged.compared)
+            show::comparison_json(&judged.comparison_evidence, &judged.compared)
         })
     }
 
     /// Counts the models that agree, differ or are not compared.
     pub fn summary(&self) -> String {
-        let with =
-            |verdict: ComparisonVerdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
+        let with = |verdict: ComparisonVerdict| {
+            self.0
+                .values()
+                .filter(|judged| judged.comparison_evidence.verdict == verdict)
+                .count()
+        };
         let verdicts = [
             (ComparisonVerdict::Agrees, "agrees", "agree"),
             (ComparisonVerdict::Differs, "differs", "differ"),
@@ -348,7 +357,7 @@ impl RowComparisonsByModel {
         let is_unknown = self
             .0
             .values()
-            .any(|judged| judged.proof.verdict == ComparisonVerdict::NotCompared);
+            .any(|judged| judged.comparison_evidence.verdict == ComparisonVerdict::NotCompared);
         if is_unknown || self.0.is_empty() {
             Exit::Failed
         } else {
@@ -358,13 +367,16 @@ impl RowComparisonsByModel {
 }
 
 /// Describes a column whose values differ: `revenue: sum 35.5, and 41 in production; 1 row differs, by 5.5 at most`.
-fn format_column(column: &ColumnCounts, proof: &ComparisonEvidence) -> String {
+fn format_column(column: &ColumnCounts, comparison_evidence: &ComparisonEvidence) -> String {
     let mut parts = Vec::new();
     let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));
     match ours == theirs {
         _ if column.sums == [None, None] => {}
         true => parts.push(format!("sum {ours} in both")),
-        false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.compared_name())),
+        false => parts.push(format!(
+            "sum {ours}, and {theirs} in {}",
+            comparison_evidence.compared_name()
+        )),
     }
     if column.differing > 0 {
         let rows = format_count(column.differing, "row differs", "rows differ");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::args::EnvNameArgs;
 use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::environment::{self, EnvironmentReason, quote_for_shell};
+use crate::cli::environment::{self, EnvironmentSelectionReason, quote_for_shell};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -69,8 +69,8 @@ pub fn find_artifacts(
 }
 
 /// `env list`: prints one line per environment.
-pub fn print_environments(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let selection = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
+pub fn print_environment_list(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Exit, Failure> {
+    let selection = environment::selected_environment_template(&session.global, &workspace.project)?;
     let environment_list: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
         .into_iter()
         .map(|(environment, _)| environment)
@@ -113,7 +113,7 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     };
     let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
     for (environment, row) in environment_list.iter().zip(&rows) {
-        let reason = reason_of_use(environment, selection.as_ref());
+        let reason = environment_use_reason(environment, selection.as_ref());
         let mut more = Vec::new();
         more.extend(environment.protected.then_some("protected"));
         let usage = reason.map(|reason| format!("used: {reason}"));
@@ -130,16 +130,16 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
 }
 
 /// Returns the reason why commands use an environment. `None` if they use another one.
-fn reason_of_use(
+fn environment_use_reason(
     environment: &Environment,
-    selection: Option<&(Environment, EnvironmentReason)>,
+    selection: Option<&(Environment, EnvironmentSelectionReason)>,
 ) -> Option<&'static str> {
     let (used, reason) = selection?;
     (used.name == environment.name).then(|| reason.description())
 }
 
-fn environment_json(environment: &Environment, selection: Option<&(Environment, EnvironmentReason)>) -> Value {
-    let reason = reason_of_use(environment, selection);
+fn environment_json(environment: &Environment, selection: Option<&(Environment, EnvironmentSelectionReason)>) -> Value {
+    let reason = environment_use_reason(environment, selection);
     let approvals = environment
         .approvals
         .iter()
@@ -156,11 +156,14 @@ fn environment_json(environment: &Environment, selection: Option<&(Environment, 
 
 /// `env show`: prints all settings of one environment.
 pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let selection = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
+    let selection = environment::selected_environment_template(&session.global, &workspace.project)?;
     let environment = match (&args.name, &selection) {
-        (Some(name), _) => {
-            environment::find_environment(&workspace.project, &workspace.root, name, EnvironmentReason::Option)?
-        }
+        (Some(name), _) => environment::find_environment(
+            &workspace.project,
+            &workspace.root,
+            name,
+            EnvironmentSelectionReason::Option,
+        )?,
         (None, Some((used_environment, reason))) => {
             environment::find_environment(&workspace.project, &workspace.root, &used_environment.name, *reason)?
         }
@@ -174,7 +177,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
     let target = workspace.dbt.as_ref().map(DbtProject::target_folder);
     let deferred = target
         .as_ref()
-        .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, path, &environment));
+        .and_then(|path| environment::deferral_artifacts(&workspace.project, &workspace.root, path, &environment));
     // dbt writes the results to its target folder, unless the environment has its own artifacts folder.
     let target = target.unwrap_or_default();
     let folder = left.as_ref().map_or(&target, |artifacts| &artifacts.folder);
@@ -193,7 +196,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         return Ok(Exit::Done);
     }
     let mut text = String::new();
-    let reason = reason_of_use(&environment, selection.as_ref());
+    let reason = environment_use_reason(&environment, selection.as_ref());
     let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
     let _ = writeln!(text, "{}{mark}", environment.name);
     let mut line = |name: &str, value: Option<&str>| {

@@ -32,7 +32,7 @@ pub fn add_compiled_files(artifacts: &mut TargetArtifacts, dbt: &DbtProject) {
         .iter()
         .filter_map(|node| Some((&*node.unique_id, node.relation_name.as_deref()?)))
         .collect();
-    let shared = newest_shared_file(dbt);
+    let shared = newest_shared_file_time(dbt);
     let found = nodes.iter().enumerate().filter(|(_, node)| is_missing(node));
     let found = found.filter_map(|(index, node)| {
         let package = node.unique_id.split('.').nth(1)?;
@@ -57,7 +57,7 @@ pub fn add_compiled_files(artifacts: &mut TargetArtifacts, dbt: &DbtProject) {
 }
 
 /// Returns the time of the last change to the files that all models depend on: the project file and the macros.
-fn newest_shared_file(dbt: &DbtProject) -> Option<SystemTime> {
+fn newest_shared_file_time(dbt: &DbtProject) -> Option<SystemTime> {
     let folders = dbt.macro_paths.iter().map(|path| dbt.folder.join(path));
     let macros =
         folders.flat_map(|folder| folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "sql")));

@@ -54,7 +54,7 @@ pub struct ImpactContext {
 }
 
 /// Part of the project to which a name on the command line refers.
-pub enum NamedPart<'c> {
+pub enum NamedTarget<'c> {
     /// Model, column or definition.
     Target(ImpactTarget),
     Metric(ResolvedMetric<'c>),
@@ -98,7 +98,7 @@ impl ImpactContext {
             cache::for_compiled_sql_and_column_names()
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
-        let artifacts = path.map(|path| TargetArtifacts::read_cached_manifest_parts(path, keep, &root));
+        let artifacts = path.map(|path| TargetArtifacts::read_cached_manifest(path, keep, &root));
         let mut artifacts = artifacts
             .transpose()
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
@@ -136,7 +136,7 @@ impl ImpactContext {
             None => project.dialect(),
         };
         let compiler = OnceCell::new();
-        let committed = knowledge::read_committed_facts(&root)?;
+        let committed = knowledge::read_known_yml_in(&root)?;
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
         let (specs, sets) = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
@@ -197,26 +197,26 @@ impl ImpactContext {
 
     /// Resolves a name. A known model or column takes precedence over a metric. A metric takes precedence over a
     /// possible column of a model whose columns are not all known.
-    pub fn resolve_name(&self, session: &Session, graph: &Graph<'_>, name: &str) -> Result<NamedPart<'_>, Failure> {
+    pub fn resolve_name(&self, session: &Session, graph: &Graph<'_>, name: &str) -> Result<NamedTarget<'_>, Failure> {
         let fault = match graph.resolve_target(name) {
-            Ok(target) => return Ok(NamedPart::Target(target)),
+            Ok(target) => return Ok(NamedTarget::Target(target)),
             Err(fault) => fault,
         };
         let of_file = self.node_name_of_file(name);
         if let Some(target) = of_file.and_then(|name| graph.resolve_target(&name).ok()) {
-            return Ok(NamedPart::Target(target));
+            return Ok(NamedTarget::Target(target));
         }
         let metric = self.find_metric(name);
         if let Some(Ok(metric)) = metric {
-            return Ok(NamedPart::Metric(metric));
+            return Ok(NamedTarget::Metric(metric));
         }
-        if let Some((target, warning)) = graph.resolve_possible_column(name) {
+        if let Some((target, warning)) = graph.resolve_column_of_partial_model(name) {
             session.warn(&warning);
-            return Ok(NamedPart::Target(target));
+            return Ok(NamedTarget::Target(target));
         }
         metric
-            .unwrap_or_else(|| Err(name_failure(fault)))
-            .map(NamedPart::Metric)
+            .unwrap_or_else(|| Err(unresolved_name_failure(fault)))
+            .map(NamedTarget::Metric)
     }
 
     /// Returns the name of the model with this spec, or the id of the model, seed or snapshot with this file.
@@ -254,7 +254,7 @@ impl ImpactContext {
         let Some(set) = self.sets.iter().find(is_named) else {
             let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();
             let message = format!("there is no metric set `{set_name}`");
-            return prefix.map(|_| Err(unknown_name(message, set_name, &names)));
+            return prefix.map(|_| Err(unknown_name_failure(message, set_name, &names)));
         };
         let metrics: Vec<&str> = set.metrics_of_set().map(|(metric, _)| metric).collect();
         let name = set.metric_set().unwrap_or_default();
@@ -272,7 +272,7 @@ impl ImpactContext {
             None if prefix.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,
             None => {
                 let message = format!("the metric set `{name}` has no metric `{metric}`");
-                Err(unknown_name(message, metric, &metrics))
+                Err(unknown_name_failure(message, metric, &metrics))
             }
         })
     }
@@ -308,7 +308,7 @@ impl ImpactContext {
 }
 
 /// Returns the failure for a name that is unknown or ambiguous.
-pub(super) fn name_failure(fault: NameError) -> Failure {
+pub(super) fn unresolved_name_failure(fault: NameError) -> Failure {
     let failure = Failure::new(Exit::Faulty, fault.message);
     if fault.help.is_empty() {
         failure
@@ -317,7 +317,7 @@ pub(super) fn name_failure(fault: NameError) -> Failure {
     }
 }
 
-fn unknown_name(message: String, name: &str, names: &[&str]) -> Failure {
+fn unknown_name_failure(message: String, name: &str, names: &[&str]) -> Failure {
     let failure = Failure::new(Exit::Faulty, message);
     match suggest::nearest_name(name, names.iter().copied()) {
         Some(near) => failure.with_help(suggest::similar_name_help(near)),
@@ -327,19 +327,19 @@ fn unknown_name(message: String, name: &str, names: &[&str]) -> Failure {
 }
 
 /// Facts from which the compiler for the specs is built.
-type ImpactFacts<'f> = (
+type CompilerInputs<'f> = (
     &'f Project,
     &'f formulac::KnownFacts,
     Option<&'f TargetArtifacts>,
     Option<Dialect>,
 );
 
-fn build_compiler((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
+fn build_compiler((project, committed, artifacts, dialect): CompilerInputs<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
     let facts = artifacts
         .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
         .unwrap_or_default();
-    knowledge::builder_with_facts(project, dialect, committed.clone().merged_with(&facts)).build()
+    knowledge::builder_with_known_facts(project, dialect, committed.clone().merged_with(&facts)).build()
 }
 
 /// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.

@@ -10,11 +10,11 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac::impact::{
     ChangeSeverity, ColumnChange, Graph, Impact, ImpactTarget, NodeChanges, RevisionDifference, show,
 };
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -25,9 +25,9 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::writable_folders::WritableFolders;
 
-use impact_context::name_failure;
+use impact_context::unresolved_name_failure;
 
-pub use impact_context::{ImpactContext, NamedPart, ResolvedMetric};
+pub use impact_context::{ImpactContext, NamedTarget, ResolvedMetric};
 
 /// Number of specs with uncommitted changes that a message lists.
 const MAX_LISTED_SPECS: usize = 3;
@@ -46,24 +46,24 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         (_, true) => ColumnChange::Type,
         _ => ColumnChange::Values,
     };
-    let (starts, differences) = match &args.since {
+    let (initial_changes, differences) = match &args.since {
         Some(revision) => since::compare_with_revision(&context, &graph, revision)?,
         None => {
             let mut names = args.names.clone();
-            let selection = drop_unread_metrics(session, &context, &args.selection);
+            let selection = without_unread_metrics(session, &context, &args.selection);
             if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
                 names.extend(CompiledProject::selected_model_names(session, &selection)?);
             }
-            let targets = targets_from_names(session, &context, &graph, names, change)?;
-            let starts = initial_node_changes(&graph, &targets);
+            let targets = resolve_targets(session, &context, &graph, names, change)?;
+            let initial_changes = node_changes_from_targets(&graph, &targets);
             if change == ColumnChange::Values {
-                report_uncommitted_specs(session, &since::uncommitted_specs(&context, &graph, &starts));
+                report_uncommitted_specs(session, &since::uncommitted_specs(&context, &graph, &initial_changes));
             }
-            (starts, Vec::new())
+            (initial_changes, Vec::new())
         }
     };
-    let impact =
-        formulac::impact::compute_impact(&graph, &starts, &context.status_by_node).with_differences(&differences);
+    let impact = formulac::impact::compute_impact(&graph, &initial_changes, &context.status_by_node)
+        .with_differences(&differences);
     let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
@@ -97,7 +97,7 @@ fn report_uncommitted_specs(session: &Session, specs: &[String]) {
     let subject = match specs {
         [] => return,
         [spec] => format!("{spec} has"),
-        specs => format!("{} have", join_first(specs, MAX_LISTED_SPECS)),
+        specs => format!("{} have", join_words_up_to(specs, MAX_LISTED_SPECS)),
     };
     session.report_action(&format!(
         "the report assumes that only values change, but {subject} uncommitted changes; run `formulac impact --since \
@@ -107,7 +107,7 @@ fn report_uncommitted_specs(session: &Session, specs: &[String]) {
 
 /// Returns the targets with these names and their changes. A metric is replaced by the columns and models that use the
 /// metric.
-fn targets_from_names(
+fn resolve_targets(
     session: &Session,
     context: &ImpactContext,
     graph: &Graph<'_>,
@@ -117,8 +117,8 @@ fn targets_from_names(
     let mut targets = Vec::new();
     for name in names {
         let metric = match context.resolve_name(session, graph, &name)? {
-            NamedPart::Metric(metric) => metric,
-            NamedPart::Target(target) => {
+            NamedTarget::Metric(metric) => metric,
+            NamedTarget::Target(target) => {
                 targets.push((target, change));
                 continue;
             }
@@ -133,7 +133,7 @@ fn targets_from_names(
             false => ColumnChange::Values,
         };
         for reader in readers {
-            let target = graph.resolve_target(&reader).map_err(name_failure)?;
+            let target = graph.resolve_target(&reader).map_err(unresolved_name_failure)?;
             targets.push((target, change_of(&reader)));
         }
     }
@@ -142,7 +142,7 @@ fn targets_from_names(
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
 /// metric sets. `None` if no part of `--select` remains, because an empty `--select` would select all models.
-fn drop_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
+fn without_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {
         let metric = context.find_metric(part).filter(|_| part.contains(':'));
@@ -180,19 +180,19 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn initial_node_changes(graph: &Graph<'_>, targets: &[(ImpactTarget, ColumnChange)]) -> Vec<NodeChanges> {
+fn node_changes_from_targets(graph: &Graph<'_>, targets: &[(ImpactTarget, ColumnChange)]) -> Vec<NodeChanges> {
     // Combine several columns of a model into one change.
-    let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
+    let mut initial_changes: BTreeMap<usize, NodeChanges> = BTreeMap::new();
     for (target, change) in targets {
-        let start = graph.changes_to_target(target, *change);
-        match starts.entry(start.node_index) {
+        let start = graph.initial_changes_of_target(target, *change);
+        match initial_changes.entry(start.node_index) {
             Entry::Vacant(entry) => {
                 entry.insert(start);
             }
             Entry::Occupied(mut occupied_entry) => occupied_entry.get_mut().merge(start),
         }
     }
-    starts.into_values().collect()
+    initial_changes.into_values().collect()
 }
 
 fn difference_line(difference: &RevisionDifference) -> String {
@@ -208,10 +208,10 @@ fn difference_line(difference: &RevisionDifference) -> String {
     let is_added_or_removed = matches!(*aspect, "added" | "removed");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
-        ("", now) => format!(": {}", one_line(now)),
-        (before, "") if is_added_or_removed => format!(": {}", one_line(before)),
-        (before, "") => format!(": was {}", one_line(before)),
-        (before, now) => format!(": {} → {}", one_line(before), one_line(now)),
+        ("", now) => format!(": {}", collapse_whitespace(now)),
+        (before, "") if is_added_or_removed => format!(": {}", collapse_whitespace(before)),
+        (before, "") => format!(": was {}", collapse_whitespace(before)),
+        (before, now) => format!(": {} → {}", collapse_whitespace(before), collapse_whitespace(now)),
     };
     let label = if *aspect == "sql" {
         "no column-level lineage"
@@ -235,7 +235,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
-    let bounds = WritableFolders::from_optional_project(root.as_deref())?.with_named_file(path);
+    let bounds = WritableFolders::from_optional_project(root.as_deref())?.allow_named_file(path);
     write_all(
         &bounds,
         &[PlannedFile {

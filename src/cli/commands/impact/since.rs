@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_in_header;
 use formulac::impact::{
-    BaseRevision, FileText, Graph, NodeChanges, ProjectFileKind, RevisionDifference, changes_since,
+    BaseRevision, FileRevisions, Graph, NodeChanges, ProjectFileKind, RevisionDifference, changes_since,
 };
 
 use super::impact_context::ImpactContext;
@@ -60,7 +60,7 @@ pub fn compare_with_revision(
         let Some(kind) = file_kind(&file.path, &kinds) else {
             continue;
         };
-        before.files.push(FileText {
+        before.files.push(FileRevisions {
             kind,
             path: file.path.to_string_lossy().replace('\\', "/"),
             before: was,

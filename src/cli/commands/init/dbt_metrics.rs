@@ -55,7 +55,7 @@ pub fn add_measures_of_metrics<'n>(
         let Some((model, measure)) = metric.inline_measure(&node.name) else {
             continue;
         };
-        if has_value(&metric.filter) || replaces_nulls(&metric.type_params) {
+        if is_non_empty_value(&metric.filter) || has_null_replacement(&metric.type_params) {
             continue;
         }
         if let Some((_, model)) = indexes.get(model).and_then(|index| models.get_mut(*index)) {
@@ -121,7 +121,7 @@ pub fn metrics_by_semantic_model<'n>(
     }
     for (node, metric, reason) in left_out {
         let notes = &mut metrics_by_model
-            .entry(reader.first_semantic_model(metric))
+            .entry(reader.first_semantic_model_name(metric))
             .or_default()
             .omissions;
         notes.push(format!("the metric {} is skipped: {reason}", node.name));
@@ -150,7 +150,7 @@ impl MetricConverter<'_> {
         if !is_name(name) {
             return refuse("the name is not valid in formulas");
         }
-        if has_value(&metric.filter) {
+        if is_non_empty_value(&metric.filter) {
             return refuse("the metric has a filter; write the filter with SUMIF, COUNTIF or IF");
         }
         let (model, formula) = match &*metric.kind {
@@ -165,7 +165,7 @@ impl MetricConverter<'_> {
                     read_input_name(&metric.type_params, other)?,
                 );
                 (
-                    self.common_model(&[numerator_input.clone(), other.clone()])?,
+                    self.common_semantic_model(&[numerator_input.clone(), other.clone()])?,
                     format!("{numerator_input} / {other}"),
                 )
             }
@@ -200,17 +200,17 @@ impl MetricConverter<'_> {
             .get("expr")
             .and_then(MetaValue::as_str)
             .unwrap_or_default();
-        let formula = arithmetic(expr, &names);
+        let formula = arithmetic_formula(expr, &names);
         let formula =
             formula.ok_or_else(|| MissingFormulaReason::Final(format!("`{expr}` is SQL; write it as a formula")))?;
         let names: Vec<String> = names.into_values().collect();
-        Ok((self.common_model(&names)?, formula))
+        Ok((self.common_semantic_model(&names)?, formula))
     }
 
     /// Returns the name of a simple metric's measure, which is the metric's own name if the metric defines its measure.
     fn measure(&self, name: &str, metric: &Metric) -> Result<String, MissingFormulaReason> {
         let part = metric.type_params.get("measure").and_then(MetaValue::as_map);
-        if replaces_nulls(&metric.type_params) || part.is_some_and(replaces_nulls) {
+        if has_null_replacement(&metric.type_params) || part.is_some_and(has_null_replacement) {
             return Err(MissingFormulaReason::Final(
                 "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
@@ -237,7 +237,7 @@ impl MetricConverter<'_> {
     }
 
     /// Returns the semantic model to which all metrics belong.
-    fn common_model(&self, metrics: &[String]) -> Result<String, MissingFormulaReason> {
+    fn common_semantic_model(&self, metrics: &[String]) -> Result<String, MissingFormulaReason> {
         let mut models: Vec<&String> = Vec::new();
         for metric in metrics {
             let model = self
@@ -265,7 +265,7 @@ impl MetricConverter<'_> {
     }
 
     /// Returns the first semantic model that a metric uses. Empty if no semantic model is known.
-    fn first_semantic_model(&self, metric: &Metric) -> String {
+    fn first_semantic_model_name(&self, metric: &Metric) -> String {
         let keys = ["measure", "numerator", "denominator", "metrics"];
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
         let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
@@ -280,19 +280,19 @@ impl MetricConverter<'_> {
 }
 
 /// Returns whether a value is neither null nor empty.
-fn has_value(value: &MetaValue) -> bool {
+fn is_non_empty_value(value: &MetaValue) -> bool {
     match value {
         MetaValue::Null => false,
         MetaValue::Text(text) => !text.trim().is_empty(),
-        MetaValue::List(items) => items.iter().any(has_value),
-        MetaValue::Map(fields) => fields.iter().any(|(_, value)| has_value(value)),
+        MetaValue::List(items) => items.iter().any(is_non_empty_value),
+        MetaValue::Map(fields) => fields.iter().any(|(_, value)| is_non_empty_value(value)),
         MetaValue::Bool(_) | MetaValue::Number(_) => true,
     }
 }
 
 /// Returns whether the parameters of a metric or measure replace nulls.
-fn replaces_nulls(parameters: &ValueFields) -> bool {
-    parameters.get("fill_nulls_with").is_some_and(has_value)
+fn has_null_replacement(parameters: &ValueFields) -> bool {
+    parameters.get("fill_nulls_with").is_some_and(is_non_empty_value)
 }
 
 /// Returns the name of an input in a type-specific parameter.
@@ -305,7 +305,7 @@ fn read_input_name(parameters: &ValueFields, key: &str) -> Result<String, Missin
 fn unmodified_input_name(part: &MetaValue) -> Result<String, MissingFormulaReason> {
     let field = |key: &str| part.as_map().and_then(|part| part.get(key));
     for key in ["filter", "offset_window", "offset_to_grain"] {
-        if field(key).is_some_and(has_value) {
+        if field(key).is_some_and(is_non_empty_value) {
             let help = match key {
                 "filter" => "write the filtered metric as a formula",
                 _ => "use PERIODOFFSET",
@@ -320,7 +320,7 @@ fn unmodified_input_name(part: &MetaValue) -> Result<String, MissingFormulaReaso
 
 /// Returns an expression in which metric names replace their aliases. `None` if the expression is not arithmetic over
 /// the inputs.
-fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
+fn arithmetic_formula(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
     let mut formula = String::new();
     let mut rest = expr.trim();
     while let Some(first) = rest.chars().next() {

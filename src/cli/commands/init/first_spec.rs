@@ -24,7 +24,7 @@ pub struct FirstSpec {
 
 /// Layer of a model in a project. The layer that is most suitable for a first spec comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Layer {
+enum ModelLayer {
     /// Events with values, such as `fct_orders`.
     Fact,
     /// Other models for users, such as models in the folder `marts`.
@@ -36,7 +36,7 @@ enum Layer {
     SeedOrAudit,
 }
 
-impl Layer {
+impl ModelLayer {
     /// Returns the layer of the model in a file, given the path relative to the models folder.
     fn of_file(path: &Path) -> Self {
         const STAGING_FOLDERS: [&str; 7] = ["base", "int", "intermediate", "raw", "sources", "staging", "stg"];
@@ -73,29 +73,29 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     let manifest = dbt.artifacts()?.map(|artifacts| &artifacts.manifest);
     let time_spines = time_spines(dbt, manifest);
     models.retain(|(name, _)| !name.ends_with("time_spine") && !time_spines.contains(name));
-    let uses = manifest.map(model_uses).unwrap_or_default();
+    let uses = manifest.map(model_usage_by_name).unwrap_or_default();
     let find_relation = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
-    let mut relations: Vec<(Relation, Layer)> = models
+    let mut relations: Vec<(Relation, ModelLayer)> = models
         .iter()
         .map(|(name, layer)| (find_relation(name), *layer))
         .collect();
     // The sort is stable, so the first of several equally suitable relations is used.
     relations.sort_by_key(|(relation, layer)| {
         let uses = uses.get(relation.name()).copied().unwrap_or_default();
-        let is_for_users = *layer < Layer::Preparation && !uses.is_ephemeral;
+        let is_for_users = *layer < ModelLayer::Preparation && !uses.is_ephemeral;
         let lacks = (date_column(relation).is_none(), amount_column(relation).is_none());
         (
             relation.columns().is_empty(),
-            (*layer == Layer::SeedOrAudit, !is_for_users),
+            (*layer == ModelLayer::SeedOrAudit, !is_for_users),
             lacks,
             *layer,
             Reverse(uses),
         )
     });
-    let is_taken = |name: &str| models.iter().any(|(model, _)| model.eq_ignore_ascii_case(name));
+    let is_name_used = |name: &str| models.iter().any(|(model, _)| model.eq_ignore_ascii_case(name));
     let specs = relations
         .iter()
-        .flat_map(|(relation, _)| candidate_specs(relation, &is_taken));
+        .flat_map(|(relation, _)| candidate_specs(relation, &is_name_used));
     let mut specs = specs.filter(|spec| {
         [Schema::new(), schema.clone()]
             .iter()
@@ -129,7 +129,7 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
 
 /// Signs that users query a model, most important first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct ModelUses {
+struct ModelUsage {
     has_exposure: bool,
     /// Whether no other model reads the model.
     has_no_readers: bool,
@@ -139,14 +139,14 @@ struct ModelUses {
 }
 
 /// Returns the uses of each model in a manifest, by name.
-fn model_uses(manifest: &Manifest) -> BTreeMap<&str, ModelUses> {
+fn model_usage_by_name(manifest: &Manifest) -> BTreeMap<&str, ModelUsage> {
     let (children, tests) = (manifest.children(), manifest.tests_by_node());
     let uses = |(node, children): (&ManifestNode, &Vec<usize>)| {
         let is_read_by = |kind| {
             let mut readers = children.iter().filter_map(|child| manifest.nodes.get(*child));
             readers.any(|reader| reader.resource_type == kind)
         };
-        ModelUses {
+        ModelUsage {
             has_exposure: is_read_by(ResourceType::Exposure),
             has_no_readers: !is_read_by(ResourceType::Model),
             is_tested: tests.contains_key(&*node.unique_id),
@@ -166,7 +166,7 @@ fn is_compilable(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
 }
 
 /// Returns the names of the project's own models with their layers, followed by the project's seeds.
-fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
+fn model_names(dbt: &DbtProject) -> Vec<(String, ModelLayer)> {
     let paths_in = |folders: &[String], section: &str, ending: &str| -> Vec<PathBuf> {
         let enabled = |folder: &String| {
             let folder = dbt.folder.join(folder);
@@ -184,9 +184,11 @@ fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
     let models = paths_in(&dbt.model_paths, "models", "sql");
     let models = models
         .iter()
-        .filter_map(|path| Some((name(path)?, Layer::of_file(path))));
+        .filter_map(|path| Some((name(path)?, ModelLayer::of_file(path))));
     let seeds = paths_in(&dbt.seed_paths, "seeds", "csv");
-    let seeds = seeds.iter().filter_map(|path| Some((name(path)?, Layer::SeedOrAudit)));
+    let seeds = seeds
+        .iter()
+        .filter_map(|path| Some((name(path)?, ModelLayer::SeedOrAudit)));
     models.chain(seeds).collect()
 }
 
@@ -211,19 +213,24 @@ fn properties_files(dbt: &DbtProject) -> impl Iterator<Item = SourceText> {
 }
 
 /// Returns the possible specs for a relation, most informative first.
-fn candidate_specs(relation: &Relation, is_taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
+fn candidate_specs(relation: &Relation, is_name_used: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
     let amount = amount_column(relation).map(Column::name);
     if let Some(day) = date_column(relation) {
-        specs.push(build_spec(from, Some(day), amount, is_taken));
+        specs.push(build_spec(from, Some(day), amount, is_name_used));
     }
-    specs.push(build_spec(from, None, amount, is_taken));
-    specs.push(build_spec(from, None, None, is_taken));
+    specs.push(build_spec(from, None, amount, is_name_used));
+    specs.push(build_spec(from, None, None, is_name_used));
     specs
 }
 
-fn build_spec(from: &str, day: Option<&Column>, amount: Option<&str>, is_taken: &dyn Fn(&str) -> bool) -> FirstSpec {
+fn build_spec(
+    from: &str,
+    day: Option<&Column>,
+    amount: Option<&str>,
+    is_name_used: &dyn Fn(&str) -> bool,
+) -> FirstSpec {
     let base = if day.is_some() {
         format!("{from}_by_month")
     } else {
@@ -231,7 +238,7 @@ fn build_spec(from: &str, day: Option<&Column>, amount: Option<&str>, is_taken: 
     };
     let name = [base.clone(), format!("{base}_metrics")]
         .into_iter()
-        .find(|name| !is_taken(name))
+        .find(|name| !is_name_used(name))
         .unwrap_or(base);
     let mut text = format!(
         "# A first spec to edit: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"

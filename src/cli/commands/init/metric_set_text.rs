@@ -17,7 +17,7 @@ pub fn build_metric_set(
     metrics: &ModelMetrics,
     refused: &BTreeMap<String, String>,
 ) -> SemanticMetricSet {
-    let mut builder = SetBuilder {
+    let mut builder = MetricSetBuilder {
         node,
         model,
         metrics,
@@ -56,7 +56,7 @@ pub fn build_metric_set(
 }
 
 /// Builder of the definitions and properties in a metric set.
-struct SetBuilder<'m> {
+struct MetricSetBuilder<'m> {
     node: &'m ManifestNode,
     model: &'m DbtSemanticModel,
     metrics: &'m ModelMetrics,
@@ -72,7 +72,7 @@ struct SetBuilder<'m> {
     omissions: Vec<String>,
 }
 
-impl SetBuilder<'_> {
+impl MetricSetBuilder<'_> {
     /// Returns the line with the key `time`. Empty if the semantic model has no time dimension, or if the time
     /// dimension is defined by SQL.
     fn time_yaml(&mut self) -> String {
@@ -293,7 +293,7 @@ fn dimension_formula(
             coarse_granularity(dimension).unwrap_or("day")
         )));
     }
-    match plain_column(dimension.expr.as_deref(), &dimension.name) {
+    match expression_column_name(dimension.expr.as_deref(), &dimension.name) {
         Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
         None => Err(format!(
             "`{}` is SQL; write it as a formula",
@@ -348,13 +348,13 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel, names: &[&str])
 /// Returns the column of an entity. `None` if the entity is defined by SQL or does not exist.
 fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let entity = model.entities.iter().find(|entity| &*entity.name == name)?;
-    plain_column(entity.expr.as_deref(), name)
+    expression_column_name(entity.expr.as_deref(), name)
 }
 
 /// Returns the column of a dimension. `None` if the dimension is defined by SQL or does not exist.
 fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name)?;
-    column_cast_to_date(dimension).or_else(|| plain_column(dimension.expr.as_deref(), name))
+    column_cast_to_date(dimension).or_else(|| expression_column_name(dimension.expr.as_deref(), name))
 }
 
 /// Returns the granularity of a time dimension if it is longer than a day.
@@ -386,7 +386,7 @@ fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
 
 /// Returns the column that an expression consists of, or `name` if there is no expression. `None` if the expression is
 /// SQL.
-fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
+fn expression_column_name<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
     let column = expression.unwrap_or(name).trim();
     is_name(column).then_some(column)
 }

@@ -18,7 +18,7 @@ use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use crate::cli::args::InitArgs;
-use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::atomic_write::{ExistingFileContent, PlannedFile, write_all};
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::display_path;
@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
-        Some(folder) if args.example => WritableFolders::from_named_paths().with_named_file(folder),
+        Some(folder) if args.example => WritableFolders::only_named_paths().allow_named_file(folder),
         _ => WritableFolders::from_project(&find_dbt_project(session, args)?.folder)?,
     };
     if args.json {
@@ -286,11 +286,11 @@ fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         path: path.to_owned(),
         text: String::new(),
     };
-    let before = match now.read_current_content()? {
-        CurrentContent::Other(bytes) => {
+    let before = match now.compare_with_existing_file()? {
+        ExistingFileContent::Other(bytes) => {
             String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::from_file(path)))?
         }
-        CurrentContent::Nothing | CurrentContent::Same => String::new(),
+        ExistingFileContent::Nothing | ExistingFileContent::Same => String::new(),
     };
     let missing: Vec<&str> = GITIGNORE_LINES
         .into_iter()

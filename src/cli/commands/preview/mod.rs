@@ -40,7 +40,8 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let (path, source) = if args.metrics.describes_query() {
         (None, args.metrics.spec(None))
     } else {
-        let path = CompiledProject::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
+        let path =
+            CompiledProject::require_single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
         let source = SourceText::from_file(&path);
         (Some(path), source)
     };
@@ -70,7 +71,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
             "diagnostics": diagnostics_json(&outcome.diagnostics),
         }))?;
     } else {
-        session.report_repeated(&outcome.diagnostics);
+        session.report_repeated_warnings(&outcome.diagnostics);
         if let Some(answer) = &outcome.answer {
             print_table(session, answer)?;
         }
@@ -136,17 +137,17 @@ fn run_preview(
     };
     let knowledge = CommandContext::new(session, &target)?;
     let schema = if target.schema.is_none() {
-        engine.data_schema(dialect)?
+        engine.infer_data_schema(dialect)?
     } else {
         None
     };
-    let data = knowledge.with_data_schema(schema);
+    let data = knowledge.data_file_context(schema);
     let path = knowledge.project_paths(paths).pop().flatten();
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else {
         return Ok(PreviewOutcome::default());
     };
-    spec.refuse_metric_set()?;
+    spec.reject_metric_set()?;
     if knowledge.workspace.is_some() && !args.metrics.describes_query() {
         spec.add_model_warnings();
     }

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::folder::{display_path, or_current_folder};
+use crate::cli::folder::{current_folder_if_empty, display_path};
 use crate::cli::knowledge::CommandContext;
 use crate::cli::omni_files::{find_enclosing_omni_folder, omni_paths};
 use crate::cli::session::Session;
@@ -20,7 +20,7 @@ use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 use crate::cli::writable_folders::WritableFolders;
 use repoint::replace_omni_field;
-use report::{file_exists_failure, gap_failures, promotion_diagnostics, report_lines};
+use report::{file_exists_failure, promotion_diagnostics, promotion_gap_warnings, report_lines};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
     let knowledge = CommandContext::new(session, &args.target)?;
@@ -88,7 +88,7 @@ fn promote_to_spec(
         text: promotion.spec.clone(),
         diagnostics: promotion_diagnostics(&promotion),
     }];
-    file_diagnostics.extend(gap_failures(files, &promotion.gaps));
+    file_diagnostics.extend(promotion_gap_warnings(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
     let mut exit = Exit::from_failures(&file_diagnostics);
     match &target {
@@ -144,8 +144,8 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 fn writable_folders(knowledge: &CommandContext, path: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
-        .map_or_else(|| Ok(WritableFolders::from_named_paths()), Workspace::writable_folders)?;
-    Ok(path.into_iter().fold(bounds, WritableFolders::with_named_file))
+        .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
+    Ok(path.into_iter().fold(bounds, WritableFolders::allow_named_file))
 }
 
 fn omni_folder(knowledge: &CommandContext) -> Option<PathBuf> {
@@ -175,8 +175,8 @@ fn find_file(knowledge: &CommandContext, argument: &str) -> Result<(PathBuf, Vec
     Err(Failure::from_source(SourceText::from_file(Path::new(file))))
 }
 
-/// Returns the possible files of an argument, each with the rest of the argument, which contains the fields. The name of
-/// a file can contain colons.
+/// Returns the possible files of an argument, each with the rest of the argument, which contains the fields. The name
+/// of a file can contain colons.
 pub fn possible_files(argument: &str) -> impl Iterator<Item = (&str, &str)> {
     let colons = argument.match_indices(':').map(|(colon, _)| colon);
     let splits = colons.filter_map(|colon| argument.split_at_checked(colon));
@@ -192,7 +192,7 @@ fn omni_files(knowledge: &CommandContext, file: &Path) -> Result<Vec<(String, St
         matches!((&canonical_file, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
     let folder = of_project.unwrap_or_else(|| find_enclosing_omni_folder(file.parent().unwrap_or(Path::new(""))));
-    let folder = or_current_folder(&folder).to_owned();
+    let folder = current_folder_if_empty(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.
     match paths

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::SpecText;
 use formulac::diag::{Code, Diagnostic};
-use formulac::promote::{RetargetRefusal, RetargetedItem, TargetModel, repoint};
+use formulac::promote::{RetargetError, RetargetSource, TargetModel, repoint};
 use formulac::span::Span;
 use serde_json::json;
 
@@ -37,15 +37,15 @@ pub fn replace_omni_field(
         .with_help("run `formulac init` in the dbt project first"));
     };
     let specs = read_specs(&workspace.root.join(workspace.specs_folder()))?;
-    let retargeted_item = RetargetedItem::new(path, fields.first().map(String::as_str));
+    let retargeted_item = RetargetSource::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &retargeted_item)?;
         let manifest = workspace
             .manifest()
-            .map_err(|_| RetargetRefusal::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
+            .map_err(|_| RetargetError::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
         let is_built = manifest.is_some_and(|manifest| manifest.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
-            return Err(RetargetRefusal::with_remedy(
+            return Err(RetargetError::with_remedy(
                 format!("dbt's manifest has no model `{}` yet", model.name),
                 "run `formulac generate` or `formulac push`, then `dbt build`",
             ));
@@ -54,7 +54,7 @@ pub fn replace_omni_field(
         let compiled = knowledge.compiler().compile_specs(&texts);
         let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
         let compiled = compiled.ok_or_else(|| {
-            RetargetRefusal::with_remedy(
+            RetargetError::with_remedy(
                 format!("the spec of `{}` has errors", model.name),
                 "run `formulac check` and fix the errors",
             )

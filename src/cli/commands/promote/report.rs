@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use formulac::diag::{Code, Diagnostic};
-use formulac::promote::{PromoteGap, Promotion};
+use formulac::promote::{Promotion, PromotionIssue};
 use formulac::span::Span;
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ fn promotion_summary(promotion: &Promotion) -> String {
 }
 
 /// Returns a warning for each part of Omni's files that is missing from the spec or may differ in the spec.
-pub fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiagnostics> {
+pub fn promotion_gap_warnings(files: &[(String, String)], gaps: &[PromotionIssue]) -> Vec<FileDiagnostics> {
     let texts: BTreeMap<&str, &str> = files
         .iter()
         .map(|(path, text)| (path.as_str(), text.as_str()))

@@ -49,13 +49,13 @@ pub fn compare_result(proof: &ProofCase, answer: Option<&StatementResult>) -> Pr
         (Some(Ok(_)), Some(why)) => ProofVerdict::NotProven(format!(
             "the warehouse runs the SQL, but the values are not compared: {why}"
         )),
-        (Some(Ok(rows)), None) if matches_expected_result(expected, rows) => ProofVerdict::Proven,
+        (Some(Ok(rows)), None) if has_expected_rows(expected, rows) => ProofVerdict::Proven,
         (Some(Ok(rows)), None) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
     }
 }
 
 /// Evaluates a statement that the warehouse only planned.
-pub fn verdict_on_planned_statement(answer: Option<&StatementResult>) -> ProofVerdict {
+pub fn planned_statement_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
     match answer {
         Some(Ok(_)) => ProofVerdict::NotProven("the statement was planned, but not run".to_owned()),
         _ => failure_verdict(answer),
@@ -83,7 +83,7 @@ pub fn is_permission_error(message: &str) -> bool {
     PERMISSION_ERROR_PHRASES.iter().any(|part| message.contains(part))
 }
 
-fn matches_expected_result(expected: &ExpectedRows, rows: &[Vec<Option<String>>]) -> bool {
+fn has_expected_rows(expected: &ExpectedRows, rows: &[Vec<Option<String>>]) -> bool {
     if expected.rows.len() != rows.len() {
         return false;
     }
@@ -132,14 +132,14 @@ fn is_same(expected: &Value, got: Option<&str>) -> bool {
             }
             _ => false,
         },
-        Value::String(expected) => expected == actual_text || is_same_moment(expected, actual_text),
+        Value::String(expected) => expected == actual_text || is_same_timestamp(expected, actual_text),
         Value::Array(_) | Value::Object(_) => false,
     }
 }
 
 /// Compares two dates or times. Adapters print `T` or a space between date and time, and may omit midnight, fractions
 /// and offsets.
-fn is_same_moment(expected: &str, actual_text: &str) -> bool {
+fn is_same_timestamp(expected: &str, actual_text: &str) -> bool {
     match (parse_timestamp(expected), parse_timestamp(actual_text)) {
         (Some(timestamp), Some(actual)) => timestamp == actual,
         (None, None) => {

@@ -22,12 +22,12 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::engine::{DbtRun, Engine, Statement, WarehouseState, run_statements};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::knowledge::FactPrecedence;
+use crate::cli::knowledge::KnownFactsPrecedence;
 use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 use cases::{ConformanceCases, ProofCase};
-use compare_results::{ProofVerdict, compare_result, verdict_on_planned_statement};
+use compare_results::{ProofVerdict, compare_result, planned_statement_verdict};
 use models::UnprovenModel;
 use proof_table::ProofTable;
 use report::{ProofCounts, ProofProblem, ProofReport, RowSource};
@@ -93,7 +93,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
              They create and drop one table `formulac_prove_…`, and do not read your data"
         );
         // If the user is not asked, report the number of statements, which is otherwise in the question.
-        if args.yes || session.confirmation_obstacle().is_some() {
+        if args.yes || session.no_confirmation_reason().is_some() {
             session.report_action(&format!(
                 "{count} to send to {dialect}, in the environment `{environment}`"
             ));
@@ -144,7 +144,8 @@ impl ProofPlan {
             dialect: Some(dialect),
             schema: None,
         };
-        let compiler = workspace.compiler_with(session, &target, dialect, FactPrecedence::Committed)?;
+        let compiler =
+            workspace.compiler_with_precedence(session, &target, dialect, KnownFactsPrecedence::Committed)?;
         let sources = workspace.sources()?;
         let texts: Vec<String> = sources.iter().map(|(source, _)| source.text.clone()).collect();
         let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
@@ -172,7 +173,7 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
         .map(|sql| Statement::from_query(planned.replace("{sql}", sql.trim_end())))
         .collect();
     let statement_run = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
-    let verdicts = (0..statements.len()).map(|index| verdict_on_planned_statement(statement_run.results.get(index)));
+    let verdicts = (0..statements.len()).map(|index| planned_statement_verdict(statement_run.results.get(index)));
     let mut outcome = count_verdicts(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
     outcome.report.engine = statement_run.engine;
     outcome.is_dry = true;
@@ -186,7 +187,7 @@ fn run_proofs_on_warehouse(
     plan: &ProofPlan,
     (stored, inserts): (&StoredRows<'_>, Vec<Statement>),
 ) -> Result<ProofOutcome, Failure> {
-    let warehouse = WarehouseFacts::read(dbt, dialect)?;
+    let warehouse = WarehouseProperties::read(dbt, dialect)?;
     let wrong = warehouse.state.faults(dialect);
     // Report wrong settings of the warehouse first, because they may explain why a statement fails.
     wrong.iter().for_each(|sentence| session.warn(sentence));
@@ -215,14 +216,14 @@ fn run_proofs_on_warehouse(
 }
 
 /// Properties of the warehouse that a run queries before it creates a table.
-struct WarehouseFacts {
+struct WarehouseProperties {
     state: WarehouseState,
     /// Tables in the environment's schema. Empty if the role is not permitted to list them, or if the schema does not
     /// exist yet.
     tables: Vec<String>,
 }
 
-impl WarehouseFacts {
+impl WarehouseProperties {
     fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let mut statements = WarehouseState::statements(dialect);
         statements.push(proof_table::list_tables_statement(dialect));

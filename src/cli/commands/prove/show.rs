@@ -14,7 +14,7 @@ use crate::cli::session::Session;
 const MAX_PRINTED_PROBLEMS: usize = 20;
 
 /// Message about what a query plan cannot prove.
-const UNPROVEN_BY_PLAN: &str = "\
+const PLAN_LIMITS_MESSAGE: &str = "\
 The warehouse planned each statement without running it. A plan does not show
 - whether the values are right
 - whether a statement fails on a value, such as a division by zero
@@ -50,7 +50,11 @@ fn text(outcome: &ProofOutcome) -> String {
         let _ = write!(out, ", {}", report.warehouse);
     }
     out.push('\n');
-    let line = if outcome.is_dry { planned_line } else { proven_line };
+    let line = if outcome.is_dry {
+        planned_counts_line
+    } else {
+        proof_counts_line
+    };
     for (noun, counts) in [("cases", counts), ("examples of models", report.models)] {
         if counts.total() > 0 {
             let _ = writeln!(out, "{}", line(noun, counts));
@@ -74,7 +78,7 @@ fn text(outcome: &ProofOutcome) -> String {
         let _ = writeln!(out, "not proven: {}: {}: {message}", problem.subject, problem.case);
     }
     for problem in problems.iter().take(MAX_PRINTED_PROBLEMS) {
-        out.push_str(&problem_text(problem));
+        out.push_str(&proof_problem_text(problem));
     }
     let more = [&not_proven, &problems]
         .map(|list| list.len().saturating_sub(MAX_PRINTED_PROBLEMS))
@@ -84,12 +88,12 @@ fn text(outcome: &ProofOutcome) -> String {
         let _ = writeln!(out, "\n{more} more; `--json` shows all");
     }
     if outcome.is_dry {
-        let _ = write!(out, "\n{UNPROVEN_BY_PLAN}");
+        let _ = write!(out, "\n{PLAN_LIMITS_MESSAGE}");
     }
     out
 }
 
-fn proven_line(noun: &str, counts: ProofCounts) -> String {
+fn proof_counts_line(noun: &str, counts: ProofCounts) -> String {
     let mut line = format!("{} of {} {noun} proven", counts.proven, counts.total());
     let differ = if counts.differs == 1 { "differs" } else { "differ" };
     for (count, text) in [
@@ -104,7 +108,7 @@ fn proven_line(noun: &str, counts: ProofCounts) -> String {
     line
 }
 
-fn planned_line(noun: &str, counts: ProofCounts) -> String {
+fn planned_counts_line(noun: &str, counts: ProofCounts) -> String {
     let refused = match counts.refused {
         0 => String::new(),
         count => format!(", {count} refused by the warehouse"),
@@ -116,7 +120,7 @@ fn planned_line(noun: &str, counts: ProofCounts) -> String {
     )
 }
 
-fn problem_text(problem: &ProofProblem) -> String {
+fn proof_problem_text(problem: &ProofProblem) -> String {
     let verdict = problem.verdict.replace('_', " ");
     let mut out = format!("\n{verdict}: {}: {}\n", problem.subject, problem.case);
     let mut indented = |title: &str, text: &str| {

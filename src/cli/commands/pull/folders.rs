@@ -120,7 +120,7 @@ impl PullContext {
             let run_artifacts = thread::Builder::new()
                 .spawn_scoped(scope, || RunArtifacts::read(target))
                 .ok();
-            let target_folder = artifacts::TargetArtifacts::read_cached_manifest_parts(
+            let target_folder = artifacts::TargetArtifacts::read_cached_manifest(
                 path,
                 ManifestReadOptions::default(),
                 &self.places.root,
@@ -148,7 +148,7 @@ impl PullContext {
 }
 
 impl PullFolders {
-    fn path_of_pulled_file(&self, location: &PulledFileLocation) -> Option<PathBuf> {
+    fn pulled_file_path(&self, location: &PulledFileLocation) -> Option<PathBuf> {
         match location {
             PulledFileLocation::Omni(path) => Some(self.omni.join(path)),
             PulledFileLocation::Record(name) => Some(self.records.join(format!("{name}.yml"))),
@@ -178,7 +178,7 @@ impl PullFolders {
     pub fn write(&self, bounds: &WritableFolders, pull: &Pull) -> Result<(), Failure> {
         let planned = pull.files_to_write.iter().filter_map(|(location, text)| {
             Some(PlannedFile {
-                path: self.path_of_pulled_file(location)?,
+                path: self.pulled_file_path(location)?,
                 text: text.clone(),
             })
         });
@@ -186,7 +186,7 @@ impl PullFolders {
         let removed: Vec<PathBuf> = pull
             .files_to_remove
             .iter()
-            .filter_map(|location| self.path_of_pulled_file(location))
+            .filter_map(|location| self.pulled_file_path(location))
             .collect();
         write_and_remove_files(bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }

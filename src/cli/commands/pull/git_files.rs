@@ -10,7 +10,7 @@ use super::{PULL_RECORDS_FOLDER, pull_record_paths};
 use crate::cli::commands::sync::Repository;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::folder::{display_path, relative_path};
-use crate::cli::health::list_names;
+use crate::cli::health::summarize_names;
 use crate::cli::omni_files::omni_paths;
 use crate::cli::project;
 
@@ -23,7 +23,7 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
     }
     let repository = Repository::find(root).ok()?;
     let omni = root.join(project.and_then(Project::omni).unwrap_or(project::DEFAULT_OMNI_FOLDER));
-    let is_uncommitted = |files: &[PathBuf]| {
+    let has_uncommitted_changes = |files: &[PathBuf]| {
         let paths: Vec<String> = files.iter().map(|path| relative_path(root, path)).collect();
         !paths.is_empty()
             && repository
@@ -31,7 +31,7 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
                 .is_ok_and(|found| !found.is_empty())
     };
     let folders = [(omni_paths(&omni), omni), (records, root.join(PULL_RECORDS_FOLDER))];
-    let uncommitted = folders.into_iter().filter(|(files, _)| is_uncommitted(files));
+    let uncommitted = folders.into_iter().filter(|(files, _)| has_uncommitted_changes(files));
     let names: Vec<String> = uncommitted
         .map(|(_, folder)| quote_for_shell(&display_path(&folder)))
         .collect();
@@ -57,7 +57,7 @@ pub fn describe_other_views(root: &Path) -> Option<String> {
             "the repository already has {} of an Omni model, which this pull does not read: {}; to use that model, \
              move its folder into the project, unless it is already there, and write `omni: FOLDER` in formulac.yml",
             format_count(files.len(), "view file", "view files"),
-            list_names(&folders)
+            summarize_names(&folders)
         )
     })
 }

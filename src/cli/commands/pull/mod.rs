@@ -13,7 +13,7 @@ use formulac::Project;
 use formulac::diag::{Code, Diagnostic};
 use formulac::omni::{Artifacts, OmniModel, OmniOptions, Pull, PullOptions, STATUS_FILE};
 use formulac::span::Span;
-use formulac::yaml_edit::{YamlRefusal, apply_edits};
+use formulac::yaml_edit::{YamlEditError, apply_edits};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     }
     let (model, pull) = plan_pull(&target_folder, &run_artifacts, folders, args.strip_status, args.prune)?;
     let diagnostics: Vec<FileDiagnostics> = pull
-        .refused_files
+        .uneditable_files
         .iter()
         .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
         .collect();
@@ -129,7 +129,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     };
     session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
     session.report(&diagnostics);
-    for note in pull_report::report_notes(&model, &pull, target_folder.catalog()?.is_some()) {
+    for note in pull_report::pull_notes(&model, &pull, target_folder.catalog()?.is_some()) {
         session.report_action(&note);
     }
     if diagnostics.is_empty() {
@@ -186,10 +186,11 @@ fn plan_pull(
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     pull.find_removed_dimensions(&omni_files);
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
-    let refused_paths: HashSet<&str> = pull.refused_files.iter().map(|(path, _)| path.as_str()).collect();
+    let refused_paths: HashSet<&str> = pull.uneditable_files.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files whose text matches the generated text, because these files are valid. Most files match.
     let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
-    pull.refused_files.extend(omni_files.find_uneditable_files(is_checked));
+    pull.uneditable_files
+        .extend(omni_files.find_uneditable_files(is_checked));
     cache::write_parsed_omni_files(&folders.places.root, &omni_files);
     Ok((model, pull))
 }
@@ -228,7 +229,7 @@ pub fn pending_pull(
 
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
 /// and the text of a file, and returns whether parsing can be skipped.
-pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlRefusal)> {
+pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlEditError)> {
     let find_refusal = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);
         let text = read_text(path).ok().filter(|text| !is_checked(&file, text))?;
@@ -238,7 +239,7 @@ pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> boo
 }
 
 /// Returns the diagnostic for an Omni file that cannot be parsed or edited.
-pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlRefusal) -> FileDiagnostics {
+pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlEditError) -> FileDiagnostics {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();

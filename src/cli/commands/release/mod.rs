@@ -55,8 +55,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         let message = format!("the tag `{name}` already exists in {}", omni.folder);
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
-    let planned_models = sync::plan_models(session, &workspace)?;
-    let release_obstacles = obstacles::find_obstacles(
+    let planned_models = sync::plan_push(session, &workspace)?;
+    let release_obstacles = obstacles::find_release_obstacles(
         session,
         &workspace,
         &repository,
@@ -130,7 +130,7 @@ fn find_commit_to_release(
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let message = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
-            return Err(permissions::report_wrong_branch(
+            return Err(permissions::reject_for_wrong_branch(
                 session,
                 workspace,
                 "release",

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, CurrentSpec};
-use formulac_syntax::text::{format_count, one_line};
+use formulac::sync::{CurrentSpec, ModelAction};
+use formulac_syntax::text::{collapse_whitespace, format_count};
 
 use super::tags::Release;
 use crate::cli::commands::sync::{PlannedModels, Repository};
@@ -36,7 +36,7 @@ pub fn write_notes(
     for name in names {
         match (before.get(name), planned_models.ours.get(name)) {
             (None, Some(ours)) => {
-                lines.push(format!("{} {name}", Action::Create.name()));
+                lines.push(format!("{} {name}", ModelAction::Create.name()));
                 lines.extend(
                     ours.compiled
                         .definitions()
@@ -44,7 +44,7 @@ pub fn write_notes(
                         .map(|definition| indented_line(&format!("{}: {}", definition.name(), definition.formula()))),
                 );
             }
-            (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
+            (Some(_), None) => lines.push(format!("{} {name}", ModelAction::Delete.name())),
             (Some(before), Some(ours)) => {
                 let changes = before
                     .as_ref()
@@ -53,7 +53,7 @@ pub fn write_notes(
                 if changes.is_empty() && !ours.files.keys().any(|path| differing.contains(path.as_str())) {
                     continue;
                 }
-                lines.push(format!("{} {name}", Action::Update.name()));
+                lines.push(format!("{} {name}", ModelAction::Update.name()));
                 lines.extend(changes.iter().map(|change| indented_line(&change.to_string())));
                 if changes.is_empty() {
                     lines.push(indented_line("only files changed, no definitions"));
@@ -73,7 +73,7 @@ pub fn write_notes(
 
 /// Formats a formula or a sentence on one indented line.
 fn indented_line(text: &str) -> String {
-    format!("  {}", one_line(text))
+    format!("  {}", collapse_whitespace(text))
 }
 
 fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::Environment;
 use formulac::artifacts::last_results;
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::join_words_up_to;
 use formulac_syntax::text::format_count;
 
 use super::tags::Release;
@@ -23,28 +23,28 @@ use crate::cli::workspace::Workspace;
 const MAX_LISTED_NAMES: usize = 5;
 
 /// An obstacle to a release, and the command that removes it.
-pub struct Obstacle {
+pub struct ReleaseObstacle {
     pub exit: Exit,
     pub what: String,
     pub fix: String,
 }
 
-fn new_obstacle(exit: Exit, description: impl Into<String>, fix: &str) -> Obstacle {
-    Obstacle {
+fn release_obstacle(exit: Exit, description: impl Into<String>, fix: &str) -> ReleaseObstacle {
+    ReleaseObstacle {
         exit,
         what: description.into(),
         fix: fix.to_owned(),
     }
 }
 
-pub fn find_obstacles(
+pub fn find_release_obstacles(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     last: Option<&Release>,
     planned_models: &PlannedModels,
-) -> Result<Vec<Obstacle>, Failure> {
+) -> Result<Vec<ReleaseObstacle>, Failure> {
     let mut obstacles = Vec::new();
     obstacles.extend(check_generated_files(planned_models));
     obstacles.extend(check_omni_repository(workspace, planned_models)?);
@@ -57,12 +57,16 @@ pub fn find_obstacles(
 }
 
 /// Checks that specs and dbt's files are in sync.
-fn check_generated_files(planned_models: &PlannedModels) -> Option<Obstacle> {
+fn check_generated_files(planned_models: &PlannedModels) -> Option<ReleaseObstacle> {
     if !planned_models.has_no_errors() {
-        return Some(new_obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
+        return Some(release_obstacle(
+            Exit::Faulty,
+            "the specs have errors",
+            "formulac check",
+        ));
     }
     if planned_models.plan.conflicts() > 0 {
-        return Some(new_obstacle(
+        return Some(release_obstacle(
             Exit::Conflict,
             "specs conflict with dbt's files",
             "formulac plan",
@@ -79,38 +83,48 @@ fn check_generated_files(planned_models: &PlannedModels) -> Option<Obstacle> {
             let description = format!(
                 "{} is out of date: {}",
                 facts_change.file.path,
-                join_first(&facts_change.facts, MAX_LISTED_NAMES)
+                join_words_up_to(&facts_change.facts, MAX_LISTED_NAMES)
             );
-            return Some(new_obstacle(Exit::Faulty, description, "formulac push"));
+            return Some(release_obstacle(Exit::Faulty, description, "formulac push"));
         }
         _ => {}
     }
-    let description = format!("specs and dbt's files differ: {}", join_first(&names, MAX_LISTED_NAMES));
-    Some(new_obstacle(Exit::Faulty, description, "formulac push"))
+    let description = format!(
+        "specs and dbt's files differ: {}",
+        join_words_up_to(&names, MAX_LISTED_NAMES)
+    );
+    Some(release_obstacle(Exit::Faulty, description, "formulac push"))
 }
 
 /// Checks that the files of the Omni model are committed in its own repository, if it has one.
-fn check_omni_repository(workspace: &Workspace, planned_models: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
+fn check_omni_repository(
+    workspace: &Workspace,
+    planned_models: &PlannedModels,
+) -> Result<Option<ReleaseObstacle>, Failure> {
     let Some(omni) = OmniRepository::find(workspace)? else {
         return Ok(None);
     };
     if let Some(missing) = &planned_models.missing_in_omni {
-        return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
+        return Ok(Some(release_obstacle(
+            Exit::Faulty,
+            missing.message.clone(),
+            &missing.fix,
+        )));
     }
     let description = match &planned_models.plan.omni {
         Some(change) => format!(
             "{} has uncommitted files: {}",
             omni.folder,
-            join_first(&change.files, MAX_LISTED_NAMES)
+            join_words_up_to(&change.files, MAX_LISTED_NAMES)
         ),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),
         None => return Ok(None),
     };
-    Ok(Some(new_obstacle(Exit::Faulty, description, "formulac push")))
+    Ok(Some(release_obstacle(Exit::Faulty, description, "formulac push")))
 }
 
 /// Checks Omni's files if the project has been pulled at least once.
-fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacle>, Failure> {
+fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<ReleaseObstacle>, Failure> {
     let (Some(dbt), Some(target_folder)) = (&workspace.dbt, workspace.artifacts()?) else {
         return Ok(None);
     };
@@ -122,13 +136,13 @@ fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacl
     let files: Vec<String> = pull.omni_files().map(str::to_owned).collect();
     let description = format!(
         "Omni's files do not match dbt: {}",
-        join_first(&files, MAX_LISTED_NAMES)
+        join_words_up_to(&files, MAX_LISTED_NAMES)
     );
-    Ok((!files.is_empty()).then(|| new_obstacle(Exit::Faulty, description, "formulac pull")))
+    Ok((!files.is_empty()).then(|| release_obstacle(Exit::Faulty, description, "formulac pull")))
 }
 
 /// Checks the results of dbt's last run in the environment.
-fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
+fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Result<Vec<ReleaseObstacle>, Failure> {
     let Some(dbt) = &workspace.dbt else {
         return Ok(Vec::new());
     };
@@ -156,32 +170,32 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         let description = format!(
             "{} newer than dbt's last run: {}",
             format_count(newer.len(), "file is", "files are"),
-            join_first(&newer, MAX_LISTED_NAMES)
+            join_words_up_to(&newer, MAX_LISTED_NAMES)
         );
-        obstacles.push(new_obstacle(Exit::Faulty, description, &build));
+        obstacles.push(release_obstacle(Exit::Faulty, description, &build));
     }
     let bad: Vec<String> = failed_nodes(&last).map(|(name, _)| name.to_owned()).collect();
     if !bad.is_empty() {
         let description = format!(
             "{} failed in dbt's last run: {}",
             bad.len(),
-            join_first(&bad, MAX_LISTED_NAMES)
+            join_words_up_to(&bad, MAX_LISTED_NAMES)
         );
-        obstacles.push(new_obstacle(Exit::Faulty, description, &build));
+        obstacles.push(release_obstacle(Exit::Faulty, description, &build));
     }
     let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
     if last.keys().filter(is_test).count() == 0 {
-        obstacles.push(new_obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
+        obstacles.push(release_obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
     }
     Ok(obstacles)
 }
 
 /// Returns the obstacle for missing build results. `other` is the dbt command that overwrote the results.
-fn missing_results_obstacle(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
+fn missing_results_obstacle(folder: &Path, other: Option<&str>, build: &str) -> ReleaseObstacle {
     let folder = folder.display();
     let Some(other) = other else {
         let description = format!("no test results are known: {folder} contains no results of a dbt run");
-        return new_obstacle(Exit::Faulty, description, build);
+        return release_obstacle(Exit::Faulty, description, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
     // Running the same command after the next build would overwrite the results again.
@@ -196,7 +210,7 @@ fn missing_results_obstacle(folder: &Path, other: Option<&str>, build: &str) -> 
         ),
         _ => format!("{build}, after `dbt {other}`"),
     };
-    new_obstacle(Exit::Faulty, description, &fix)
+    release_obstacle(Exit::Faulty, description, &fix)
 }
 
 /// Checks the approvals of each commit on the branch since the last release, according to the rules in force before the
@@ -206,7 +220,7 @@ fn check_approvals(
     workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
-) -> Result<Vec<Obstacle>, Failure> {
+) -> Result<Vec<ReleaseObstacle>, Failure> {
     let (changes, _) = change::read_changes(workspace);
     let mut obstacles = Vec::new();
     for (commit, parent, title) in repository.first_parent_commits(last.map(|last| last.commit.as_str()))? {
@@ -233,7 +247,7 @@ fn check_approvals(
                 "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
                  the change and merge the branch"
             );
-            obstacles.push(new_obstacle(Exit::NotAllowed, description, &fix));
+            obstacles.push(release_obstacle(Exit::NotAllowed, description, &fix));
         }
     }
     Ok(obstacles)

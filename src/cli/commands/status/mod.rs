@@ -16,7 +16,7 @@ use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::dbt_project;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthCheck, list_names, print_health};
+use crate::cli::health::{HealthCheck, print_health, summarize_names};
 use crate::cli::last_run::{self, failed_nodes, node_name_from_id};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -83,7 +83,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         problems.push(format!(
             "{age}; {} newer: {}",
             format_count(newer.len(), "file is", "files are"),
-            list_names(&display_paths(&newer))
+            summarize_names(&display_paths(&newer))
         ));
     }
     parts.push(HealthCheck {
@@ -131,7 +131,7 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
         vec![format!(
             "{}: {}",
             format_count(stale.len(), "is stale", "are stale"),
-            list_names(&stale)
+            summarize_names(&stale)
         )]
     };
     let success_message = format!(
@@ -155,14 +155,17 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
         problems.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
         let count_text = format_count(files.len(), "file differs", "files differ");
-        problems.push(format!("{count_text} from dbt's current state: {}", list_names(&files)));
+        problems.push(format!(
+            "{count_text} from dbt's current state: {}",
+            summarize_names(&files)
+        ));
     }
-    let refused: Vec<String> = pull.refused_files.iter().map(|(file, _)| file.clone()).collect();
+    let refused: Vec<String> = pull.uneditable_files.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {
         problems.push(format!(
             "{} be changed in place: {}",
             format_count(refused.len(), "file cannot", "files cannot"),
-            list_names(&refused)
+            summarize_names(&refused)
         ));
     }
     HealthCheck {
@@ -189,7 +192,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
         _ => vec![format!(
             "{} last: {}",
             format_count(failed.len(), "node failed", "nodes failed"),
-            list_names(&failed)
+            summarize_names(&failed)
         )],
     };
     let success_message = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));

@@ -4,7 +4,7 @@ use formulac_syntax::text::format_count;
 
 use crate::cli::commands::sync::{OmniRepository, Repository, is_push_interrupted};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthCheck, list_names};
+use crate::cli::health::{HealthCheck, summarize_names};
 use crate::cli::workspace::Workspace;
 
 /// Returns the state of both repositories. If the Omni model is a folder, returns only the problem that the folder is
@@ -46,7 +46,7 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
     }
     if let Some(change) = omni.uncommitted_files(workspace)? {
         let count = format_count(change.files.len(), "file is", "files are");
-        let names = list_names(&change.files);
+        let names = summarize_names(&change.files);
         part.problems
             .push(format!("{count} not committed in {}: {names}", omni.folder));
     }

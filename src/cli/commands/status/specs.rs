@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use formulac::diag::{Code, Diagnostic};
-use formulac::sync::{Action, ModelPlan};
+use formulac::sync::{ModelAction, ModelPlan};
 use formulac::{CompiledSpec, Dialect};
 use formulac_syntax::text::format_count;
 
@@ -14,7 +14,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::health::{HealthCheck, list_names};
+use crate::cli::health::{HealthCheck, summarize_names};
 use crate::cli::omni_files;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -31,7 +31,7 @@ pub fn spec_health(
     selection: &Selection,
 ) -> Result<Vec<HealthCheck>, Failure> {
     let sources = workspace.sources()?;
-    let of_files = match sync::was_pushed(workspace) {
+    let of_files = match sync::has_been_pushed(workspace) {
         true => pending_push_health(session, workspace, selection)?,
         false => generated_files_health(session, workspace, selection, sources.clone())?,
     };
@@ -61,7 +61,7 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
     let mut problems = Vec::new();
-    let join_names = |names: &BTreeSet<String>| list_names(&names.iter().cloned().collect::<Vec<_>>());
+    let join_names = |names: &BTreeSet<String>| summarize_names(&names.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
         problems.push(format!(
             "{}: {}",
@@ -81,7 +81,7 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
         true => "formulac generate",
     };
     if !otherwise.is_empty() {
-        problems.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
+        problems.push(format!("dbt contradicts known.yml: {}", summarize_names(&otherwise)));
     }
     let fix = fix.to_owned();
     Ok((!problems.is_empty()).then(|| HealthCheck {
@@ -99,7 +99,7 @@ fn pending_push_health(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<HealthCheck, Failure> {
-    let planned_models = sync::plan_with_committed_facts(session, workspace, selection)?;
+    let planned_models = sync::plan_with_known_yml_precedence(session, workspace, selection)?;
     if !planned_models.has_no_errors() {
         let omni = format!("{}/", workspace.root.join(workspace.omni_folder()).to_string_lossy());
         let is_omni = |file_diagnostics: &FileDiagnostics| file_diagnostics.file.starts_with(&omni);
@@ -108,7 +108,7 @@ fn pending_push_health(
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
         let faults = diagnostic_summary(&planned_models.diagnostics, nouns).unwrap_or_default();
-        return Ok(check_from_problems(vec![faults], String::new(), fix));
+        return Ok(health_check_from_problems(vec![faults], String::new(), fix));
     }
     let conflicts: Vec<&ModelPlan> = planned_models
         .plan
@@ -118,9 +118,9 @@ fn pending_push_health(
         .collect();
     let mut problems = Vec::new();
     for (action, phrase) in [
-        (Action::Create, "to be created"),
-        (Action::Update, "to be changed"),
-        (Action::Delete, "to be deleted"),
+        (ModelAction::Create, "to be created"),
+        (ModelAction::Update, "to be changed"),
+        (ModelAction::Delete, "to be deleted"),
     ] {
         let models = planned_models
             .plan
@@ -132,7 +132,7 @@ fn pending_push_health(
             problems.push(format!(
                 "{} {phrase}: {}",
                 format_count(names.len(), "model is", "models are"),
-                list_names(&names)
+                summarize_names(&names)
             ));
         }
     }
@@ -151,7 +151,7 @@ fn pending_push_health(
         let files: Vec<String> = models.flat_map(|model| &model.uncommitted).cloned().collect();
         if !files.is_empty() {
             let count_text = format_count(files.len(), one, many);
-            problems.push(format!("{count_text} {what}: {}", list_names(&files)));
+            problems.push(format!("{count_text} {what}: {}", summarize_names(&files)));
         }
     }
     if !conflicts.is_empty() {
@@ -168,7 +168,7 @@ fn pending_push_health(
             .collect();
         let count_text = format_count(places.len(), "conflict is", "conflicts are");
         places.dedup();
-        problems.push(format!("{count_text} to resolve: {}", list_names(&places)));
+        problems.push(format!("{count_text} to resolve: {}", summarize_names(&places)));
     }
     let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     let success_message = match kept_count {
@@ -180,12 +180,12 @@ fn pending_push_health(
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
         Some((model, conflict)) => {
-            let hint = sync::resolution_hint(workspace, &planned_models, model, conflict);
+            let hint = sync::conflict_resolution_hint(workspace, &planned_models, model, conflict);
             format!("formulac plan shows the conflicts; {hint}")
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(check_from_problems(problems, success_message, &fix))
+    Ok(health_check_from_problems(problems, success_message, &fix))
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
@@ -209,7 +209,7 @@ fn generated_files_health(
     }
     let left_out = generation.omission_reasons();
     let pending_changes = generation.plan_file_changes(
-        |index| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none),
+        |index| selected_models.is_model_selected(index) && left_out.get(index).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
     let faulty = diagnostic_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
@@ -218,7 +218,7 @@ fn generated_files_health(
             format!(
                 "{}: {}",
                 format_count(files.len(), singular, many),
-                list_names(&display_paths(&files))
+                summarize_names(&display_paths(&files))
             )
         })
     };
@@ -257,10 +257,10 @@ fn generated_files_health(
         0 => "there are no specs".to_owned(),
         files => format!("{} as generated", format_count(files, "file is", "files are")),
     };
-    Ok(check_from_problems(problems, success_message, fix))
+    Ok(health_check_from_problems(problems, success_message, fix))
 }
 
-fn check_from_problems(problems: Vec<String>, success_message: String, fix: &str) -> HealthCheck {
+fn health_check_from_problems(problems: Vec<String>, success_message: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
         problems,
@@ -277,7 +277,7 @@ fn diagnostic_summary(file_diagnostics: &[FileDiagnostics], [singular, many]: [&
         .map(|file_diagnostics| file_diagnostics.file.clone())
         .collect();
     let count_text = format_count(faulty.len(), singular, many);
-    (!faulty.is_empty()).then(|| format!("{count_text}: {}", list_names(&faulty)))
+    (!faulty.is_empty()).then(|| format!("{count_text}: {}", summarize_names(&faulty)))
 }
 
 /// Reports definitions that exist both in a spec and in Omni. `None` if there are no such definitions.

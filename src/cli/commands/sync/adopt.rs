@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATE_FOLDER, TextChange};
+use formulac::sync::{CurrentSpec, ManualEdit, ModelPlan, STATE_FOLDER, TextChange};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
@@ -19,7 +19,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    let planned_models = planner::plan_push_of_selected_models(session, &workspace, &args.selection)?;
     if !planned_models.has_no_errors() {
         if args.json {
             session.print_json(&adoption_json(&planned_models, &[], &[], 0, &[]))?;
@@ -47,7 +47,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     };
     let is_known = |name: &String| is_unchanged(name) || model_plans.iter().any(|model| is_named(model, name));
     if let Some((unknown, _)) = args.names.iter().zip(&names).find(|(_, name)| !is_known(name)) {
-        return Err(unknown_name(unknown, planned_models.ours.keys()));
+        return Err(unknown_name_failure(unknown, planned_models.ours.keys()));
     }
     let is_meant = |model: &&ModelPlan| names.is_empty() || names.iter().any(|name| is_named(model, name));
     let models: Vec<&ModelPlan> = model_plans.iter().filter(is_meant).collect();
@@ -91,7 +91,7 @@ fn name_in_project(workspace: &Workspace, name: &str) -> String {
 }
 
 /// Returns the error for a name that does not match any model, spec or generated file.
-fn unknown_name<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Failure {
+fn unknown_name_failure<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Failure {
     let failure = Failure::new(
         Exit::Usage,
         format!("`{name}` is neither a model, a spec nor a generated file"),
@@ -109,8 +109,8 @@ fn adoption_json(
     conflicts: usize,
     written_paths: &[String],
 ) -> Value {
-    let edits = |edits_of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
-        let edit_json = |model: &str, edit: &HandEdit| {
+    let edits = |edits_of: &dyn Fn(&ModelPlan) -> &Vec<ManualEdit>, models: &[&ModelPlan]| -> Vec<Value> {
+        let edit_json = |model: &str, edit: &ManualEdit| {
             json!({
                 "model": model, "definition": edit.definition, "property": edit.property.name(), "file": edit.file,
                 "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
@@ -138,7 +138,8 @@ fn report(
     models: &[&ModelPlan],
     adopted_models: &[&ModelPlan],
 ) {
-    let edit_label = |model: &ModelPlan, edit: &HandEdit| match (&edit.definition, edit.part_of_text()) {
+    let edit_label = |model: &ModelPlan, edit: &ManualEdit| match (&edit.definition, edit.describe_text_edit_location())
+    {
         (Some(name), _) => format!("{} of {}.{name}", edit.property, model.model),
         (None, Some(part)) if edit.is_removal() => format!("removal of {part} of {}", model.model),
         (None, Some(part)) => format!("{} of {}", part.trim_start_matches("the "), model.model),

@@ -74,7 +74,7 @@ impl PushCommit {
         if let Some(name) = &self.new_branch
             && repository.branch()? != *name
         {
-            repository.begin_branch(name)?;
+            repository.create_and_switch_to_branch(name)?;
         }
         match self.created_commit(repository)? {
             Some(_) => Ok(()),
@@ -86,7 +86,7 @@ impl PushCommit {
     fn undo_commit(&self, repository: &Repository) -> Result<(), Failure> {
         repository.unstage_new_files(&self.paths)?;
         match &self.new_branch {
-            Some(name) if repository.branch()? == *name => repository.leave_branch(name, &self.branch),
+            Some(name) if repository.branch()? == *name => repository.switch_back_and_delete_branch(name, &self.branch),
             _ => Ok(()),
         }
     }
@@ -154,14 +154,14 @@ fn commit_files(
     commit.create_commit(repository).or_else(|failure| {
         // A formatter hook may change the files and then reject the commit. A second attempt then commits the formatted
         // files.
-        let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
-        if is_rewritten {
+        let has_rewritten_file = journal.has_rewritten_file(disk).unwrap_or(false);
+        if has_rewritten_file {
             commit.create_commit(repository)
         } else {
             Err(failure)
         }
     })?;
-    repository.sync_after_commit_hooks(&commit.paths)
+    repository.reconcile_after_commit_hooks(&commit.paths)
 }
 
 /// Creates the commit in the Omni model's repository if there is one, and deletes the journal.
@@ -173,13 +173,13 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     if let Some(omni) = &commit.omni {
-        let created = match journal.read_marker(disk, CREATED_COMMIT_MARK) {
+        let created = match journal.read_journal_marker(disk, CREATED_COMMIT_MARK) {
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
                 // Record the commit, so that the next run does not overwrite later changes to the same files.
                 journal
-                    .write_marker(disk, CREATED_COMMIT_MARK, &created)
+                    .write_journal_marker(disk, CREATED_COMMIT_MARK, &created)
                     .map_err(|fault| transaction_failure(&fault))?;
                 created
             }
@@ -202,7 +202,7 @@ fn undo_after_failure(
     let taken_back = commit.undo_commit(repository);
     // If a file differs from the contents just written, a commit hook has changed it.
     let undone = if is_applied {
-        journal.undo_all(disk)
+        journal.undo_all_files(disk)
     } else {
         journal.undo(disk)
     };
@@ -249,7 +249,7 @@ pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Resu
         session.note("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
-    let is_committed = journal.read_marker(&mut disk, CREATED_COMMIT_MARK).is_some();
+    let is_committed = journal.read_journal_marker(&mut disk, CREATED_COMMIT_MARK).is_some();
     // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use formulac::sync::{
-    Conflict, MetricSetConflict, MetricSetPart, ModelPlan, Property, RewrittenSql, describe_rewritten_sql, diff_lines,
+    Conflict, MetricSetConflict, MetricSetPartKind, ModelPlan, Property, RewrittenSql, describe_rewritten_sql,
+    diff_lines,
 };
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
-use super::resolve::{is_in_omni, manual_resolution, possible_sides, quoted_list};
+use super::resolve::{is_omni_file, manual_resolution_instruction, possible_resolutions, quoted_list};
 use super::show::write_diff;
 use crate::cli::args::ConflictSide;
 use crate::cli::environment::quote_for_shell;
@@ -26,6 +27,23 @@ const MAX_SHOWN_PARTS: usize = 10;
 
 /// Maximum number of lines shown per diff.
 const MAX_DIFF_LINES: usize = 20;
+
+/// Describes the part of the model or metric set that the conflict is about.
+fn describe_conflict(conflict: &Conflict) -> String {
+    let step = conflict
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" in step {step}"));
+    match &conflict.set {
+        Some(set) => match set.part {
+            MetricSetPartKind::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
+            MetricSetPartKind::Filter | MetricSetPartKind::Relation => {
+                format!("{} of the metric set {}", set.name, set.set)
+            }
+        },
+        None => format!("{}{step}", conflict.property_name()),
+    }
+}
 
 /// Prints one conflict, headed by its number and the total number of conflicts.
 pub fn write_conflict(
@@ -44,7 +62,7 @@ pub fn write_conflict(
             .filter(|_| conflict.edit.is_some() && conflict.clashes.is_empty())
             .map_or(1, |text| text.lines().count());
         // The Omni model may have its own repository.
-        let of_omni = is_in_omni(workspace, path).then(|| workspace.root.join(path));
+        let of_omni = is_omni_file(workspace, path).then(|| workspace.root.join(path));
         let own_repository = of_omni
             .as_deref()
             .and_then(|file| Some((file.parent()?, file.file_name()?.to_str()?)));
@@ -56,22 +74,12 @@ pub fn write_conflict(
             .as_ref()
             .or(repository.as_ref())
             .and_then(|repository| match line {
-                Some(line) => repository.blame(path, line, lines),
+                Some(line) => repository.blame_lines(path, line, lines),
                 None => last_change(repository, path),
             });
         blame_text.unwrap_or_else(|| "not committed".to_owned())
     };
-    let step = conflict
-        .step
-        .as_ref()
-        .map_or_else(String::new, |step| format!(" in step {step}"));
-    let about = match &conflict.set {
-        Some(set) => match set.part {
-            MetricSetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
-            MetricSetPart::Filter | MetricSetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
-        },
-        None => format!("{}{step}", conflict.property_name()),
-    };
+    let about = describe_conflict(conflict);
     let name = conflict_name(workspace, model, conflict);
     let _ = writeln!(out, "conflict {number} of {total}: {name} ({about})");
     let ours = match conflict.spec_line {
@@ -136,7 +144,7 @@ pub fn write_conflict(
         write_file_clashes(out, conflict);
     }
     write_affected_readers(out, conflict);
-    let sides = possible_sides(workspace, planned_models, model, conflict);
+    let sides = possible_resolutions(workspace, planned_models, model, conflict);
     match &conflict.set {
         Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
         None => write_resolutions(out, workspace, model, conflict, &sides),
@@ -168,7 +176,7 @@ fn write_resolutions(
     conflict: &Conflict,
     sides: &[ConflictSide],
 ) {
-    let edit = manual_resolution(conflict);
+    let edit = manual_resolution_instruction(conflict);
     if conflict.has_conflict_marker() && sides.contains(&ConflictSide::Ours) {
         let command = resolve_command(workspace, model, conflict, ConflictSide::Ours);
         let _ = writeln!(out, "  next    {edit}");
@@ -189,7 +197,7 @@ fn write_resolutions(
         let _ = writeln!(
             out,
             "          or {} instead of {}",
-            list_options(others),
+            list_resolve_options(others),
             first.option()
         );
     }
@@ -216,7 +224,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
             }
         };
         let texts = [&clash.base, &clash.ours, &clash.theirs].map(|text| nothing(text));
-        for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpt_differences(&texts)) {
+        for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpts_of_differences(&texts)) {
             let _ = writeln!(out, "    {side:6}  {text}");
         }
     }
@@ -272,8 +280,8 @@ fn write_metric_set_resolutions(
         models => format!("; changes the SQL of {}", models.join(", ")),
     };
     let is = match set.part {
-        MetricSetPart::Definition => " =",
-        MetricSetPart::Filter | MetricSetPart::Relation => ":",
+        MetricSetPartKind::Definition => " =",
+        MetricSetPartKind::Filter | MetricSetPartKind::Relation => ":",
     };
     let to_set = set.to_set.as_ref();
     option(
@@ -304,35 +312,35 @@ fn resolve_command(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict
 }
 
 /// Returns the part of a one-line message that explains how to resolve the conflict.
-pub fn resolution_hint(
+pub fn conflict_resolution_hint(
     workspace: &Workspace,
     planned_models: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
 ) -> String {
-    match possible_sides(workspace, planned_models, model, conflict).split_first() {
+    match possible_resolutions(workspace, planned_models, model, conflict).split_first() {
         Some((ConflictSide::Ours, _)) if conflict.has_conflict_marker() => {
             let command = resolve_command(workspace, model, conflict, ConflictSide::Ours);
-            format!("{} (or {command})", manual_resolution(conflict))
+            format!("{} (or {command})", manual_resolution_instruction(conflict))
         }
-        _ if conflict.is_unreadable() => manual_resolution(conflict),
-        None => manual_resolution(conflict),
+        _ if conflict.is_unreadable() => manual_resolution_instruction(conflict),
+        None => manual_resolution_instruction(conflict),
         Some((first, [])) => resolve_command(workspace, model, conflict, *first),
         Some((first, others)) => {
             let command = resolve_command(workspace, model, conflict, *first);
-            format!("{command} (or {})", list_options(others))
+            format!("{command} (or {})", list_resolve_options(others))
         }
     }
 }
 
-fn list_options(sides: &[ConflictSide]) -> String {
+fn list_resolve_options(sides: &[ConflictSide]) -> String {
     let options: Vec<&str> = sides.iter().map(|side| side.option()).collect();
     options.join(", ")
 }
 
 /// Returns the name that makes `resolve` select only this conflict.
 pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
-    let target = conflict_target(model, conflict);
+    let target = conflict_subject(model, conflict);
     if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
     }
@@ -349,10 +357,10 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
     let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
     let same: Vec<&Conflict> = model.conflicts.iter().filter(is_same).collect();
     if same.len() > 1 {
-        let is_omni = is_in_omni(workspace, &conflict.file);
+        let is_omni = is_omni_file(workspace, &conflict.file);
         let of_same_side = same
             .iter()
-            .filter(|other| is_in_omni(workspace, &other.file) == is_omni);
+            .filter(|other| is_omni_file(workspace, &other.file) == is_omni);
         return match (of_same_side.count(), is_omni) {
             (1, true) => format!("{target}:{}:omni", conflict.property),
             (1, false) => format!("{target}:{}:dbt", conflict.property),
@@ -376,7 +384,7 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
 
 /// Returns the name of the item in conflict: `model.definition`, a clause as `model:where`, `model:step.where` or
 /// `model:set.where`, or the model.
-pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
+pub fn conflict_subject(model: &ModelPlan, conflict: &Conflict) -> String {
     match (&conflict.definition, metric_set_clause_conflict(conflict)) {
         (_, Some(set)) => format!("{}:{}", model.model, set.full_name()),
         (Some(definition), None) => format!("{}.{definition}", model.model),
@@ -393,7 +401,7 @@ fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict>
     conflict
         .set
         .as_ref()
-        .filter(|set| set.part != MetricSetPart::Definition)
+        .filter(|set| set.part != MetricSetPartKind::Definition)
 }
 
 /// Returns the author, commit and subject of the last change to a file. Returns `None` if the file has uncommitted
@@ -408,13 +416,13 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     Some(output.trim().to_owned()).filter(|output| !output.is_empty())
 }
 
-fn excerpt_differences(texts: &[String; 3]) -> [String; 3] {
+fn excerpts_of_differences(texts: &[String; 3]) -> [String; 3] {
     shorten_around_difference(texts.each_ref().map(String::as_str))
 }
 
 /// Shortens each value to one line around the first difference.
 fn shorten_around_difference(texts: [&str; 3]) -> [String; 3] {
-    let lines = texts.map(one_line);
+    let lines = texts.map(collapse_whitespace);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
     let common = |other: &Vec<char>| {
         first
@@ -429,7 +437,7 @@ fn shorten_around_difference(texts: [&str; 3]) -> [String; 3] {
 
 /// Returns the part of a value around the character at an index.
 fn excerpt(text: &str, index: usize) -> String {
-    let line = one_line(text);
+    let line = collapse_whitespace(text);
     let count = line.chars().count();
     if count <= MAX_VALUE_LENGTH {
         return line;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use formulac::sync::{Action, ModelPlan, TextChange};
+use formulac::sync::{ModelAction, ModelPlan, TextChange};
 
 use super::apply;
 use super::planner::PlannedModels;
@@ -78,7 +78,7 @@ pub fn check(
         .ok()
         .flatten();
     if let Some(target_folder) = manifest.filter(|_| refused.is_empty()) {
-        let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
+        let is_pushed = |plan: &&ModelPlan| matches!(plan.action, ModelAction::Create | ModelAction::Update);
         let written_models: BTreeSet<&str> = planned_models
             .plan
             .models

@@ -1,6 +1,6 @@
 //! Access to the files of the work tree, for transactions.
 
-use crate::cli::folder::or_current_folder;
+use crate::cli::folder::current_folder_if_empty;
 use crate::cli::source::read_bytes;
 use std::fs;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub struct WorkTreeFiles {
 impl WorkTreeFiles {
     pub fn from_workspace(workspace: &Workspace) -> Result<Self, Failure> {
         let root = &workspace.root;
-        let root = or_current_folder(root).to_owned();
+        let root = current_folder_if_empty(root).to_owned();
         Ok(Self {
             root,
             bounds: workspace.writable_folders()?,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac::Compiler;
-use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REFUSED_ACTION, short_hash};
+use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REJECTED_COMMAND_ACTION, short_hash};
 use serde_json::{Value, json};
 
 use crate::cli::args::LogArgs;
@@ -18,8 +18,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let log = read_log(&workspace);
     let entries: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
-            let names = names_in_log(&workspace, name)?;
-            let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to(logged, name));
+            let names = expand_name_for_log(&workspace, name)?;
+            let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to_name(logged, name));
             let numbered_entries: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
             if numbered_entries.is_empty() {
                 log.find_entries(name)
@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
             // A rejected command changes nothing, so it has no number of its own.
-            let number = (entry.action != REFUSED_ACTION).then_some(logged.number);
+            let number = (entry.action != REJECTED_COMMAND_ACTION).then_some(logged.number);
             let version = Some(&entry.version).filter(|version| !version.is_empty());
             json!({
                 "number": number, "id": logged.hash, "did": entry.action, "version": version, "at": entry.timestamp, "by": entry.author,
@@ -70,12 +70,12 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 
 /// Folder of log entries for rejected commands. A rejected command changes no shared files, so git ignores its entry,
 /// which remains in this work tree.
-pub const REFUSAL_LOG_FOLDER: &str = ".formulac/local/log";
+pub const REJECTED_COMMANDS_FOLDER: &str = ".formulac/local/log";
 
 /// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
     Log::from_files(
-        [LOG_FOLDER, REFUSAL_LOG_FOLDER]
+        [LOG_FOLDER, REJECTED_COMMANDS_FOLDER]
             .into_iter()
             .flat_map(|folder| folder::read_yaml_files(&workspace.root.join(folder))),
     )
@@ -84,7 +84,7 @@ pub fn read_log(workspace: &Workspace) -> Log {
 /// Returns the name. If the name refers to a metric or a metric set, also returns the model columns for that metric, or
 /// for all metrics of the metric set. These are the columns that specs list under `metrics`. Log entries record a
 /// change to one of these metrics as a change to the model's column.
-fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
+fn expand_name_for_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
     let metric = MetricName::read(name)?;
     if metric.prefix.is_none() && metric.metric.is_none() {
@@ -116,7 +116,7 @@ fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failur
 }
 
 /// Returns whether an entry changed a model, a definition or a metric with this name.
-fn has_change_to(logged: &NumberedEntry, name: &str) -> bool {
+fn has_change_to_name(logged: &NumberedEntry, name: &str) -> bool {
     let changed_name = |change: &str| change.split([':', ',']).next().unwrap_or_default().to_owned();
     let changes = logged.entry.changes.iter().filter_map(|line| line.strip_prefix("  "));
     let mut changed = changes.map(changed_name);
@@ -164,7 +164,7 @@ pub fn format_entries(entries: &[&NumberedEntry]) -> String {
         } else {
             format!(" to {}", entry.environment)
         };
-        let number = if entry.action == REFUSED_ACTION {
+        let number = if entry.action == REJECTED_COMMAND_ACTION {
             "-".to_owned()
         } else {
             logged.number.to_string()

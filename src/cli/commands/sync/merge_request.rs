@@ -5,10 +5,10 @@ use std::path::Path;
 
 use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, ComparisonVerdict, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, Property, ReportedValues,
-    TestCounts, VerificationEvidence,
+    ComparisonVerdict, CurrentSpec, Log, MergeRequest, ModelAction, ModelPlan, PlannedChange, Property, TestCounts,
+    VerificationEvidence, VerifiedModelSummary,
 };
-use formulac::team::required_approvers;
+use formulac::team::required_approvers_of_spec;
 use formulac_syntax::text::format_count;
 
 use super::dbt_check::ParsedProject;
@@ -60,13 +60,13 @@ pub fn new(
             .plan
             .models
             .iter()
-            .filter(|model| model.action != Action::Delete);
+            .filter(|model| model.action != ModelAction::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request
             .not_run
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
-    quote_evidence(workspace, planned_models, &mut request);
+    add_evidence_to_request(workspace, planned_models, &mut request);
     request.reaches = impact_markdown(session, workspace, planned_models)?;
     let approvals = planned_models
         .environment
@@ -84,7 +84,7 @@ pub fn new(
         .is_some_and(Environment::is_reviewed);
     let omni = planned_models.plan.omni.as_ref().filter(|_| is_reviewed);
     request.omni = omni.map(|omni| omni.repository.clone());
-    request.undo = match log.head_hashes().as_slice() {
+    request.undo = match log.latest_entry_hashes().as_slice() {
         [head] => log
             .entries
             .iter()
@@ -134,7 +134,7 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
     paths_to_read.extend(of_sets.map(|model| model.spec.clone()));
     let names = |path: String| {
         let text = |texts: &BTreeMap<String, Option<String>>| texts.get(&path).cloned().flatten();
-        let names = required_approvers(text(&committed).as_deref(), text(&now).as_deref());
+        let names = required_approvers_of_spec(text(&committed).as_deref(), text(&now).as_deref());
         (path, names)
     };
     let approver_lists = paths_to_read.into_iter().map(names);
@@ -143,8 +143,8 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
 
 /// Quotes the results of `verify` for the exact specs that are pushed. For all other specs, reports that their values
 /// were not verified.
-fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request: &mut MergeRequest) {
-    let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
+fn add_evidence_to_request(workspace: &Workspace, planned_models: &PlannedModels, request: &mut MergeRequest) {
+    let changed = |model: &&ModelPlan| matches!(model.action, ModelAction::Create | ModelAction::Update);
     let models: Vec<&ModelPlan> = planned_models.plan.models.iter().filter(changed).collect();
     let mut unverified = Vec::new();
     for model in &models {
@@ -166,7 +166,7 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
         } else {
             String::new()
         };
-        request.values.push(ReportedValues {
+        request.values.push(VerifiedModelSummary {
             model: name,
             environment: Some(about),
             summary: model_evidence.describe_values(),
@@ -191,7 +191,7 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
     }
     if !unverified.is_empty() {
         let message = format!("not verified (`formulac verify {}`)", unverified.join(" "));
-        request.values.push(ReportedValues {
+        request.values.push(VerifiedModelSummary {
             model: unverified.join(", "),
             environment: None,
             summary: message,
@@ -240,7 +240,7 @@ fn impact_markdown(
     let (context, plan) = (ImpactContext::read(session, false)?, &planned_models.plan);
     let graph = context.graph();
     let start = |(name, change): (String, ColumnChange)| {
-        Some(graph.changes_to_target(&graph.resolve_target(&name).ok()?, change))
+        Some(graph.initial_changes_of_target(&graph.resolve_target(&name).ok()?, change))
     };
     let starts: Vec<NodeChanges> = plan
         .models
@@ -257,8 +257,8 @@ fn impact_markdown(
 fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String, ColumnChange)> {
     let model_change = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
-        Action::Delete => return model_change(ColumnChange::Removed),
-        Action::Update => {}
+        ModelAction::Delete => return model_change(ColumnChange::Removed),
+        ModelAction::Update => {}
         _ => return Vec::new(),
     }
     let formulas = model
@@ -300,7 +300,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
 }
 
 /// Explains how to create the merge request with this description on the forge.
-pub fn next_step(branch: &str, base_branch: &str) -> String {
+pub fn merge_request_instruction(branch: &str, base_branch: &str) -> String {
     format!(
         "the text of the merge request is in {MERGE_REQUEST_FILE}: `gh pr create --base {base_branch} --head {branch} --body-file \
         {MERGE_REQUEST_FILE}`, or `glab mr create`"

@@ -37,18 +37,18 @@ use crate::cli::args::{PlanArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
-use crate::cli::knowledge::FactPrecedence;
+use crate::cli::knowledge::KnownFactsPrecedence;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 
 pub use adopt::run as adopt;
 pub use apply::{ENTRY_TRAILER, PushCommit, apply_and_commit, apply_without_commit, resolve_paths};
-pub use conflict::resolution_hint;
-pub use history::{REFUSAL_LOG_FOLDER, run as log};
+pub use conflict::conflict_resolution_hint;
+pub use history::{REJECTED_COMMANDS_FOLDER, run as log};
 pub use lock::{LOCAL_FOLDER, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
-pub use planner::{PlannedModels, generated_files, plan_models, require_specs_of_pushed_models, was_pushed};
+pub use planner::{PlannedModels, generated_files, has_been_pushed, plan_push, require_specs_of_pushed_models};
 pub use push::run as push;
 pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;
@@ -66,11 +66,11 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         return omni_folder.map(|()| Exit::Done);
     }
     lock::warn_if_interrupted(session, &workspace)?;
-    let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    let planned_models = planner::plan_push_of_selected_models(session, &workspace, &args.selection)?;
     planned_models.report_assumptions(session, &workspace);
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     show::report_missing_omni_commit(session, &planned_models);
-    push::report_obstacles(session, &workspace, &planned_models)?;
+    push::report_push_obstacles(session, &workspace, &planned_models)?;
     let exit = planned_models.exit();
     let is_possible = planned_models.has_no_errors() && planned_models.plan.conflicts() == 0;
     if args.markdown && is_possible && planned_models.plan.is_empty() {
@@ -96,14 +96,14 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         }
         session.print_json(&data)?;
     } else {
-        session.report_grouped(&planned_models.diagnostics);
+        session.report_grouped_warnings(&planned_models.diagnostics);
         if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
-            show::print_refused_descriptions(session, &planned_models.refused);
+            show::print_rejected_descriptions(session, &planned_models.refused);
         }
     }
     if let Some(path) = args.output.as_deref().filter(|_| is_possible) {
-        let bounds = workspace.writable_folders()?.with_named_file(path);
+        let bounds = workspace.writable_folders()?.allow_named_file(path);
         let text = json::to_text(&push::saved_plan_json(&planned_models.plan, &args.selection));
         write_all(
             &bounds,
@@ -121,12 +121,12 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 }
 
 /// Plans a push of the selected models. `known.yml` takes precedence over dbt's artifacts, as in `check`.
-pub fn plan_with_committed_facts(
+pub fn plan_with_known_yml_precedence(
     session: &Session,
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
-    planner::plan_with_facts(session, workspace, selection, FactPrecedence::Committed)
+    planner::plan_with_precedence(session, workspace, selection, KnownFactsPrecedence::Committed)
 }
 
 /// Returns the contents of a file in the project's folder, or `None` if the file does not exist.

@@ -69,7 +69,7 @@ impl OmniRepository {
     /// Returns the commit that follows the last commit of a push in dbt's repository, if the current branch of this
     /// repository lacks it. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, workspace: &Workspace) -> Result<Option<MissingCommit>, Failure> {
-        let pair = Repository::find(&workspace.root)?.last_paired_commit()?;
+        let pair = Repository::find(&workspace.root)?.last_commit_with_omni_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {
             return Ok(None);
         };
@@ -203,7 +203,7 @@ const MAX_SEARCHED_COMMITS: usize = 500;
 impl Repository {
     /// Returns the log entry and the short hash of the last commit that is followed by a commit in the Omni model's
     /// repository.
-    pub fn last_paired_commit(&self) -> Result<Option<(String, String)>, Failure> {
+    pub fn last_commit_with_omni_commit(&self) -> Result<Option<(String, String)>, Failure> {
         if self.head_commit()?.is_none() {
             return Ok(None);
         }
@@ -281,7 +281,7 @@ impl OmniCommit {
             },
         );
         created.map_err(failed)?;
-        repository.sync_after_commit_hooks(&commit.paths).map_err(failed)
+        repository.reconcile_after_commit_hooks(&commit.paths).map_err(failed)
     }
 }
 

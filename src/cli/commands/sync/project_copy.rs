@@ -2,7 +2,7 @@
 //! in which dbt looks for files are real folders in the copy. The unchanged files in them are links to the project's
 //! files.
 
-use crate::cli::folder::or_current_folder;
+use crate::cli::folder::current_folder_if_empty;
 use crate::cli::source::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -32,7 +32,7 @@ pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 impl ProjectCopy {
     /// Creates a copy of the project in `root` and makes the changes in the copy.
     pub fn create_copy(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
-        let root = fs::canonicalize(or_current_folder(root))?;
+        let root = fs::canonicalize(current_folder_if_empty(root))?;
         let (inside, mut outside) = split_paths(&root, dbt.all_paths.iter().map(PathBuf::from));
         let packages = local_packages(&root)
             .into_iter()
@@ -83,7 +83,7 @@ impl ProjectCopy {
 
 /// Path that leads out of the project: the number of `..` components, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct OutsidePath {
+struct PathOutsideProject {
     /// Depth of the folder. Outer folders are sorted before their subfolders.
     depth: usize,
     up: usize,
@@ -93,7 +93,10 @@ struct OutsidePath {
 
 /// Splits paths into those inside the project, relative to the project's folder, and those that lead out of the
 /// project.
-fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
+fn split_paths(
+    root: &Path,
+    paths: impl IntoIterator<Item = PathBuf>,
+) -> (BTreeSet<PathBuf>, BTreeSet<PathOutsideProject>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in paths {
         let full_path = absolute_path(&root.join(&path));
@@ -115,7 +118,7 @@ fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeS
                     .nth(up)
                     .and_then(|ancestor| full_path.strip_prefix(ancestor).ok());
                 let inner_path = relative.unwrap_or(Path::new("")).to_owned();
-                outside.insert(OutsidePath {
+                outside.insert(PathOutsideProject {
                     depth: full_path.components().count(),
                     up,
                     below: inner_path,
@@ -173,7 +176,7 @@ impl CopyTree<'_> {
                     continue;
                 }
                 let kind = entry.file_type()?;
-                if kind.is_dir() && self.is_copied_folder(&path) {
+                if kind.is_dir() && self.must_copy_folder(&path) {
                     folders.push(path);
                 } else if kind.is_symlink() {
                     self.recreate_link(&path)?;
@@ -194,7 +197,7 @@ impl CopyTree<'_> {
 
     /// Returns `true` if dbt searches a folder or if a file in the folder changes. The folder must then be a real
     /// folder in the copy instead of a link.
-    fn is_copied_folder(&self, folder: &Path) -> bool {
+    fn must_copy_folder(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside
             .iter()

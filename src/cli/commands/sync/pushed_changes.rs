@@ -46,7 +46,7 @@ pub fn find(
         let states: Vec<String> = states.filter(|path| PushState::model_of_path(path).is_some()).collect();
         let states = repository.file_contents_at_commit(commit, &states)?;
         let states = states.iter().flatten().flat_map(|text| PushState::versions(text));
-        states.for_each(|state| add_files(&state, &mut pushed));
+        states.for_each(|state| add_files_of_state(&state, &mut pushed));
         let after = repository.file_contents_at_commit(commit, &input_paths)?;
         for (steps, texts) in steps.iter_mut().zip(before.into_iter().zip(after.clone())) {
             steps.push(texts.into());
@@ -62,14 +62,14 @@ pub fn find(
         let mut files = other_files_of_push(workspace, repository, logged, commit)?;
         files.retain(|path| !compared.contains(path));
         add_changes_of_commit(repository, commit, &files, &mut pushed)?;
-        drop_former_paths(repository, commit, &files, &mut pushed)?;
+        remove_former_paths(repository, commit, &files, &mut pushed)?;
     }
     Ok((states, pushed))
 }
 
 /// Removes from `pushed` the former paths of generated files: another commit moved the files, and the push then removed
 /// the former paths. The state of the model still contains these paths, but undoing the push restores the moved files.
-fn drop_former_paths(
+fn remove_former_paths(
     repository: &Repository,
     commit: &str,
     files: &[String],
@@ -121,7 +121,10 @@ fn add_changes_of_models(
         let change = TextChange::new(&path, read_project_file(&workspace.root, &path), then);
         let states =
             [&change.after, &change.before].map(|text| PushState::versions(text.as_deref()?).into_iter().next());
-        states.iter().flatten().for_each(|state| add_files(state, pushed));
+        states
+            .iter()
+            .flatten()
+            .for_each(|state| add_files_of_state(state, pushed));
         if change.before == change.after {
             continue;
         }
@@ -162,7 +165,7 @@ fn add_changes_of_models(
 }
 
 /// Adds to `pushed` an entry without changes for the spec and for each generated file of a model.
-fn add_files(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
+fn add_files_of_state(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
     pushed.entry(state.spec.clone()).or_default();
     for path in state.files.keys() {
         pushed.entry(path.clone()).or_default().generated_for = Some(state.model.clone());

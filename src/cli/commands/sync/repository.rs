@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::hooks::{self, FailedHook, GitTrace};
 use super::lock::LOCAL_FOLDER;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folder::or_current_folder;
-use crate::cli::git::{run_git_for_bytes, run_git_in, run_git_traced};
+use crate::cli::folder::current_folder_if_empty;
+use crate::cli::git::{run_git_bytes, run_git_in, run_git_traced};
 use crate::cli::identity;
 use crate::cli::program::ProgramOutput;
 
@@ -44,7 +44,7 @@ pub(super) const STATUS_ARGS: [&str; 6] = [
 impl Repository {
     /// Finds the repository that contains this folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
-        let folder = or_current_folder(folder).to_owned();
+        let folder = current_folder_if_empty(folder).to_owned();
         // Call git only once, because starting the program takes longer than answering the questions.
         let mut args = vec!["rev-parse", "--is-inside-work-tree"];
         args.extend(UNFINISHED_OPERATIONS.iter().flat_map(|(name, _)| ["--git-path", name]));
@@ -74,7 +74,7 @@ impl Repository {
     /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
     /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
     pub fn committed_version_if_changed(folder: &Path, path: &str) -> Option<Option<String>> {
-        let folder = or_current_folder(folder);
+        let folder = current_folder_if_empty(folder);
         let run_git = |args: &[&str]| {
             run_git_in(folder, args, "")
                 .ok()
@@ -191,12 +191,12 @@ impl Repository {
     }
 
     /// Creates a branch at HEAD and switches to it. The work tree does not change.
-    pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
+    pub fn create_and_switch_to_branch(&self, name: &str) -> Result<(), Failure> {
         self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
     }
 
-    /// Switches back to a branch, and deletes the branch that `begin_branch` created.
-    pub fn leave_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
+    /// Switches back to a branch, and deletes the branch that `create_and_switch_to_branch` created.
+    pub fn switch_back_and_delete_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
         self.run_git(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
         self.run_git(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
     }
@@ -213,7 +213,7 @@ impl Repository {
     /// Makes the last commit, the index and these files agree after commit hooks have run. Otherwise, changes that a
     /// hook staged would be missing from the index, and changes that a hook did not stage would be missing from the
     /// commit.
-    pub fn sync_after_commit_hooks(&self, paths: &[String]) -> Result<(), Failure> {
+    pub fn reconcile_after_commit_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_index_to_last_commit()?;
         let rewritten = self.uncommitted_paths(paths)?;
         if rewritten.is_empty() {
@@ -283,7 +283,7 @@ impl Repository {
         )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {
             None => self.git_output("commit", output).map(|_| ()),
-            Some(hook) => Err(failure_of_hook(&hook, &output)),
+            Some(hook) => Err(hook_failure(&hook, &output)),
         }
     }
 
@@ -334,7 +334,7 @@ impl Repository {
 
     /// Returns the author, commit and subject of the last change to one of these lines. Returns `None` if one of the
     /// lines is not committed.
-    pub fn blame(&self, path: &str, from: usize, count: usize) -> Option<String> {
+    pub fn blame_lines(&self, path: &str, from: usize, count: usize) -> Option<String> {
         let range = format!("-L{from},+{}", count.max(1));
         let blamed = self.run(&["blame", "--line-porcelain", &range, "--", path]).ok();
         let output = blamed.filter(|output| output.succeeded)?.out;
@@ -366,8 +366,8 @@ impl Repository {
     }
 
     /// Runs git and returns its output as bytes.
-    pub(super) fn run_git_for_bytes(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
-        let output = run_git_for_bytes(&self.folder, args, input)?;
+    pub(super) fn run_git_bytes(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
+        let output = run_git_bytes(&self.folder, args, input)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -405,7 +405,7 @@ impl Repository {
         }
         let reason = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
         let failure = Failure::new(Exit::Failed, format!("`git {subcommand}` failed: {reason}"));
-        Err(match self.index_lock() {
+        Err(match self.index_lock_path() {
             Some(path) => failure.with_help(format!(
                 "git's lock `{path}` exists; if no git command is running in this repository, a git command was \
                  killed: delete this file, then run the command again"
@@ -415,7 +415,7 @@ impl Repository {
     }
 
     /// Returns the path of the file with which git locks the index, if the file exists.
-    fn index_lock(&self) -> Option<String> {
+    fn index_lock_path(&self) -> Option<String> {
         let output = self.run(&["rev-parse", "--git-path", "index.lock"]).ok()?;
         let path = output.out.trim_end_matches('\n');
         (output.succeeded && self.folder.join(path).exists()).then(|| path.to_owned())
@@ -433,7 +433,7 @@ fn error_text(output: &ProgramOutput) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n  "))
 }
 
-fn failure_of_hook(hook: &FailedHook, output: &ProgramOutput) -> Failure {
+fn hook_failure(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     let FailedHook { name, program, status } = hook;
     let reason = match error_text(output) {
         Some(text) => format!(":\n  {text}"),

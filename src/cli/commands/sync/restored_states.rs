@@ -51,8 +51,9 @@ pub fn restore_states(
     };
     for (path, record) in &changed {
         let text_on_disk = texts.get(&record.model);
-        let is_of_merge =
-            |text: &String| was_merged(&repository, path) || was_chosen_by_merge(&repository, path, record, text);
+        let is_of_merge = |text: &String| {
+            was_file_merged(&repository, path) || was_state_chosen_by_merge(&repository, path, record, text)
+        };
         if text_on_disk.is_some_and(is_of_merge) {
             continue;
         }
@@ -151,7 +152,7 @@ fn was_recorded_on_other_branch(log: &Log, path: &str, hash: &str, last: &str) -
 }
 
 /// Returns whether git merged the versions of two branches into the committed version of a file.
-fn was_merged(repository: &Repository, path: &str) -> bool {
+fn was_file_merged(repository: &Repository, path: &str) -> bool {
     let is_committed = repository
         .uncommitted_paths(&[path.to_owned()])
         .is_ok_and(|differing| differing.is_empty());
@@ -160,7 +161,7 @@ fn was_merged(repository: &Repository, path: &str) -> bool {
 }
 
 /// Returns whether a merge after the recorded push chose the version of a branch that does not contain the push.
-fn was_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
+fn was_state_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
     let merges = || {
         let commit = repository.commit_that_added(&record.entry_path).ok()??;
         let range = format!("{commit}..HEAD");

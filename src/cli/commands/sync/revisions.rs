@@ -80,7 +80,7 @@ impl Repository {
             return Ok(Vec::new());
         }
         let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
-        let output = self.run_git_for_bytes(&["cat-file", "--batch"], &input)?;
+        let output = self.run_git_bytes(&["cat-file", "--batch"], &input)?;
         let mut rest = output.as_slice();
         let mut texts = Vec::new();
         for _ in objects {
@@ -235,7 +235,7 @@ impl Repository {
 
     /// Returns the commits of the current branch that added the files of a folder, by path.
     pub fn commits_that_added(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
-        let added = self.added_files(folder, &[])?;
+        let added = self.commits_that_added_files(folder, &[])?;
         // The oldest commit comes last.
         let by_path = added
             .into_iter()
@@ -247,7 +247,7 @@ impl Repository {
     /// the file. If several commits added the file, the newest commit is returned.
     pub fn commits_that_added_one_file(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
         let mut commits = BTreeMap::new();
-        for (commit, paths) in self.added_files(folder, &["--all", "--reflog"])? {
+        for (commit, paths) in self.commits_that_added_files(folder, &["--all", "--reflog"])? {
             if let [path] = paths.as_slice() {
                 commits.entry(path.clone()).or_insert(commit);
             }
@@ -256,14 +256,14 @@ impl Repository {
     }
 
     /// Returns the commits that added files of a folder, newest first, with the paths of these files.
-    fn added_files(&self, folder: &str, options: &[&str]) -> Result<Vec<(String, Vec<String>)>, Failure> {
-        const COMMIT_PREFIX: &str = "commit:";
-        let format = format!("--format={COMMIT_PREFIX}%H");
+    fn commits_that_added_files(&self, folder: &str, options: &[&str]) -> Result<Vec<(String, Vec<String>)>, Failure> {
+        const COMMIT_LINE_PREFIX: &str = "commit:";
+        let format = format!("--format={COMMIT_LINE_PREFIX}%H");
         let arguments = ["log", "--diff-filter=A", "--name-only", "--relative", &format];
         let output = self.run_git(&[&arguments, options, &["--", folder]].concat())?;
         let mut commits: Vec<(String, Vec<String>)> = Vec::new();
         for line in output.lines().filter(|line| !line.is_empty()) {
-            match (line.strip_prefix(COMMIT_PREFIX), commits.last_mut()) {
+            match (line.strip_prefix(COMMIT_LINE_PREFIX), commits.last_mut()) {
                 (Some(hash), _) => commits.push((hash.to_owned(), Vec::new())),
                 (None, Some((_, paths))) => paths.push(line.to_owned()),
                 (None, None) => {}

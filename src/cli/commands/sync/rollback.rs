@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use formulac::Dialect;
 use formulac::dbt::is_same_except_layout;
 use formulac::sync::{
-    Action, KNOWN_FACTS_PATH, LOG_FOLDER, Log, NumberedEntry, PushState, REFUSED_ACTION, STATE_FOLDER, TextChange,
-    diff_lines, short_hash,
+    KNOWN_FACTS_PATH, LOG_FOLDER, Log, ModelAction, NumberedEntry, PushState, REJECTED_COMMAND_ACTION, STATE_FOLDER,
+    TextChange, diff_lines, short_hash,
 };
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let all_changes = [changes.clone(), omni_changes.clone()].concat();
     warn_of_unrestored_parts(session, &workspace, &kept_files, &all_changes);
     if !args.json {
-        session.print_escaped(&display_changes(&all_changes, &point, &undone))?;
+        session.print_escaped(&format_rollback_changes(&all_changes, &point, &undone))?;
     }
     let mut commit_json = None;
     if all_changes.is_empty() {
@@ -89,7 +89,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         let title = format!("Back to {} of {}", point.name, point.at);
         let mut lines = vec![format!("back to {}", point.short)];
-        lines.extend(changes.iter().filter_map(model_line));
+        lines.extend(changes.iter().filter_map(model_log_line));
         let environment = environment.map(|environment| environment.name);
         let renews_facts = paths.iter().any(|path| path == KNOWN_FACTS_PATH);
         let action = PushAction {
@@ -169,7 +169,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
         .entries
         .iter()
         .rev()
-        .filter(|entry| entry.entry.action != REFUSED_ACTION)
+        .filter(|entry| entry.entry.action != REJECTED_COMMAND_ACTION)
         .take(MAX_LISTED_ENTRIES)
         .collect();
     // Skip the last entry, which describes the current state.
@@ -269,7 +269,7 @@ impl UnrestoredFiles {
         let mut undone = text.clone();
         for [before, after] in &pushed.changes {
             let change = TextChange::new(path, before.clone(), after.clone());
-            let Some(without) = change.undo_in(undone.as_deref(), generated_for) else {
+            let Some(without) = change.undo_in_current_text(undone.as_deref(), generated_for) else {
                 reject_uncommitted_changes(repository, &[path.to_owned()], |_| displayed.to_owned())?;
                 self.files.push(displayed.to_owned());
                 return Ok(text);
@@ -318,17 +318,17 @@ fn omni_changes(
 }
 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.
-fn model_line(change: &TextChange) -> Option<String> {
+fn model_log_line(change: &TextChange) -> Option<String> {
     let model = PushState::model_of_path(&change.path)?;
     let action = match (&change.before, &change.after) {
-        (None, _) => Action::Create,
-        (_, None) => Action::Delete,
-        _ => Action::Update,
+        (None, _) => ModelAction::Create,
+        (_, None) => ModelAction::Delete,
+        _ => ModelAction::Update,
     };
     Some(format!("{} {model}", action.name()))
 }
 
-fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&NumberedEntry]) -> String {
+fn format_rollback_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&NumberedEntry]) -> String {
     let mut out = format!("Back to {}\n", point.description);
     let undone: Vec<&NumberedEntry> = undone.iter().rev().copied().collect();
     if !undone.is_empty() && !changes.is_empty() {

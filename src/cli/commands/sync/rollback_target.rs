@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::diag::lists::join_words;
-use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REFUSED_ACTION, short_hash};
+use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REJECTED_COMMAND_ACTION, short_hash};
 
 use super::repository::Repository;
 use crate::cli::commands::release;
@@ -49,7 +49,10 @@ impl EntryCommits {
     /// Returns the entries that the same commit of the current branch added, in the order of the log.
     fn entries_added_with<'l>(&self, log: &'l Log, logged: &NumberedEntry) -> Vec<&'l NumberedEntry> {
         let commit = self.branch_commit(logged);
-        let entries = log.entries.iter().filter(|other| other.entry.action != REFUSED_ACTION);
+        let entries = log
+            .entries
+            .iter()
+            .filter(|other| other.entry.action != REJECTED_COMMAND_ACTION);
         entries.filter(|other| self.branch_commit(other) == commit).collect()
     }
 }
@@ -109,7 +112,7 @@ impl RollbackTarget {
         commits: &EntryCommits,
         logged: &NumberedEntry,
     ) -> Result<Self, Failure> {
-        if logged.entry.action == REFUSED_ACTION {
+        if logged.entry.action == REJECTED_COMMAND_ACTION {
             return Err(Failure::new(
                 Exit::Usage,
                 "the command in this log entry was rejected and changed nothing",
@@ -145,7 +148,8 @@ impl RollbackTarget {
     /// Returns the log entries that the rollback undoes: the entries after the target, oldest first.
     pub fn undone_entries<'l>(&self, repository: &Repository, log: &'l Log) -> Result<Vec<&'l NumberedEntry>, Failure> {
         let logged = entries_in_commit(repository, &self.commit)?;
-        let is_later = |entry: &&NumberedEntry| entry.entry.action != REFUSED_ACTION && !logged.contains(&entry.path());
+        let is_later =
+            |entry: &&NumberedEntry| entry.entry.action != REJECTED_COMMAND_ACTION && !logged.contains(&entry.path());
         Ok(log.entries.iter().filter(is_later).collect())
     }
 }
@@ -180,7 +184,7 @@ fn commit_after_entry(
         logged.number
     );
     let is_before = |other: &&NumberedEntry| {
-        other.entry.action != REFUSED_ACTION
+        other.entry.action != REJECTED_COMMAND_ACTION
             && expected.contains(&other.path())
             && commits.branch_commit(other) != Some(branch_commit)
     };

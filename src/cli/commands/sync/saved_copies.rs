@@ -44,7 +44,7 @@ pub fn save_lost_comments(session: &Session, workspace: &Workspace, changes: &[T
         let committed = Repository::committed_version_if_changed(&workspace.root, &change.path);
         let committed = committed.flatten().unwrap_or_default();
         let is_lost = lost.iter().any(|comment| !committed.contains(comment));
-        if is_lost && is_uncommitted(workspace, &change.path) {
+        if is_lost && has_uncommitted_changes(workspace, &change.path) {
             session.report_action(&format!("{} loses comments that no commit contains", change.path));
             copies.extend(save_copy(session, workspace, &change.path, before));
         }
@@ -72,7 +72,7 @@ pub fn comments<'t>(path: &str, text: &'t str) -> impl Iterator<Item = &'t str> 
 }
 
 /// Returns whether a file differs from the last commit in its repository. A file without a repository is uncommitted.
-pub fn is_uncommitted(workspace: &Workspace, path: &str) -> bool {
+pub fn has_uncommitted_changes(workspace: &Workspace, path: &str) -> bool {
     let file = workspace.root.join(path);
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return true;

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use formulac::diag::lists::join_words;
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{
-    Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATE_FOLDER, TextChange, diff_lines,
+    Exposures, ManualEdit, ModelAction, ModelEffects, ModelPlan, Plan, PushState, STATE_FOLDER, TextChange, diff_lines,
 };
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::agreement::describe_agreement;
 use super::conflict;
 use super::planner::PlannedModels;
-use crate::cli::commands::generate::summarize_fact_changes;
+use crate::cli::commands::generate::summarize_known_facts_changes;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -33,7 +33,7 @@ pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &Pl
     let written_paths: Vec<&str> = plan
         .models
         .iter()
-        .filter(|model| is_already_written(model))
+        .filter(|model| are_files_already_written(model))
         .map(|model| &*model.model)
         .collect();
     if !written_paths.is_empty() {
@@ -53,9 +53,11 @@ pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &Pl
     }
     write_unknown_exposures(&mut out, plan);
     if let Some(facts_change) = &plan.known {
-        summarize_fact_changes(&facts_change.facts).iter().for_each(|line| {
-            let _ = writeln!(out, "{line}");
-        });
+        summarize_known_facts_changes(&facts_change.facts)
+            .iter()
+            .for_each(|line| {
+                let _ = writeln!(out, "{line}");
+            });
     }
     if let Some(omni) = &plan.omni {
         let _ = writeln!(
@@ -145,7 +147,7 @@ pub fn report_missing_omni_commit(session: &Session, planned_models: &PlannedMod
 }
 
 /// Prints the descriptions in Omni that cannot be transferred to dbt.
-pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
+pub fn print_rejected_descriptions(session: &Session, refused: &[(String, String)]) {
     for (name, reason) in refused {
         session.warn(&format!("{name}: this description exists in Omni only: {reason}"));
     }
@@ -153,9 +155,9 @@ pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)
 
 fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     let sign = match model.action {
-        Action::Create => '+',
-        Action::Update => '~',
-        Action::Delete => '-',
+        ModelAction::Create => '+',
+        ModelAction::Update => '~',
+        ModelAction::Delete => '-',
         _ => '=',
     };
     let _ = writeln!(
@@ -167,14 +169,14 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     );
     for change in &model.changes {
         let text = change.to_string();
-        let _ = writeln!(out, "    {}", one_line(&text));
+        let _ = writeln!(out, "    {}", collapse_whitespace(&text));
     }
-    let effects = model.effects.iter().flat_map(ModelEffects::phrases);
+    let effects = model.effects.iter().flat_map(ModelEffects::effect_phrases);
     let effects: Vec<String> = effects.collect();
     if !effects.is_empty() {
         let _ = writeln!(out, "    {}", effects.join("; "));
     }
-    let edit = |out: &mut String, label: &str, edit: &HandEdit| {
+    let edit = |out: &mut String, label: &str, edit: &ManualEdit| {
         let part = edit.describe_part(&model.model);
         let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
@@ -229,7 +231,7 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
 /// Returns the former and the current path of each generated file that a user moved since the last push. The push
 /// records only the new path.
 fn files_moved_by_user(model: &ModelPlan) -> Vec<(String, String)> {
-    let Some((before, after)) = planned_states(&model.files).filter(|_| model.moved.is_empty()) else {
+    let Some((before, after)) = push_states_before_and_after(&model.files).filter(|_| model.moved.is_empty()) else {
         return Vec::new();
     };
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -246,7 +248,7 @@ fn files_moved_by_user(model: &ModelPlan) -> Vec<(String, String)> {
 }
 
 /// Returns the state of a model before and after a push that changes the state.
-fn planned_states(files: &[TextChange]) -> Option<(PushState, PushState)> {
+fn push_states_before_and_after(files: &[TextChange]) -> Option<(PushState, PushState)> {
     let change = files.iter().find(|file| file.path.starts_with(STATE_FOLDER))?;
     let state = |text: &Option<String>| PushState::versions(text.as_deref()?).into_iter().next();
     Some((state(&change.before)?, state(&change.after)?))
@@ -256,10 +258,10 @@ fn planned_states(files: &[TextChange]) -> Option<(PushState, PushState)> {
 /// not change.
 fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
     let is_silent = model.changes.is_empty() && model.carried.is_empty() && model.effects.is_none();
-    if !is_silent || model.action != Action::Update || displayed_files(model).next().is_some() {
+    if !is_silent || model.action != ModelAction::Update || displayed_files(model).next().is_some() {
         return None;
     }
-    let (before, after) = planned_states(&model.files).filter(|_| model.files.len() == 1)?;
+    let (before, after) = push_states_before_and_after(&model.files).filter(|_| model.files.len() == 1)?;
     if before.source != after.source {
         Some("the spec")
     } else if before.sets != after.sets {
@@ -270,8 +272,8 @@ fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
 }
 
 /// Returns whether all files of a new model already exist, for example because `generate` wrote them.
-fn is_already_written(model: &ModelPlan) -> bool {
-    model.action == Action::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
+fn are_files_already_written(model: &ModelPlan) -> bool {
+    model.action == ModelAction::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
 }
 
 fn write_file(out: &mut String, file: &TextChange, brief: bool) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::known::KnownFacts;
-use formulac::sync::{Action, CurrentSpec, KNOWN_FACTS_PATH, Log, ModelPlan, NumberedEntry, PushState};
+use formulac::sync::{CurrentSpec, KNOWN_FACTS_PATH, Log, ModelAction, ModelPlan, NumberedEntry, PushState};
 
 use super::planner::{ModelStates, PlannedModels};
 use super::repository::Repository;
@@ -17,7 +17,7 @@ use crate::cli::workspace::Workspace;
 /// `known.yml` and parents have not changed since. If git cannot determine this, the model is not marked.
 pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedModels, states: &ModelStates) {
     let is_candidate =
-        |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, planned_models, states);
+        |plan: &ModelPlan| plan.action == ModelAction::Update && has_unchanged_source(plan, planned_models, states);
     let mut candidates: BTreeSet<String> = planned_models
         .plan
         .models
@@ -32,7 +32,7 @@ pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedM
     candidates.retain(|model| versions.contains_key(model));
     let others = planned_models.plan.models.iter().map(|plan| &plan.model);
     let others: Vec<String> = others.filter(|model| !candidates.contains(*model)).cloned().collect();
-    remove_children(&mut candidates, &planned_models.models, others);
+    remove_downstream_models(&mut candidates, &planned_models.models, others);
     for plan in &mut planned_models.plan.models {
         if candidates.contains(&plan.model) {
             plan.pushed_by = versions.get(&plan.model).cloned();
@@ -42,7 +42,7 @@ pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedM
 
 /// Returns whether the spec and the metric sets of a model are the same as in the last push although the generated
 /// files differ.
-fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &ModelStates) -> bool {
+fn has_unchanged_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &ModelStates) -> bool {
     let Some((ours, [base])) = planned_models
         .ours
         .get(&plan.model)
@@ -90,7 +90,7 @@ fn differing_push_versions(
             if planned_models
                 .ours
                 .get(&model)
-                .is_some_and(|ours| has_same_facts(&before, &facts, ours))
+                .is_some_and(|ours| has_same_known_facts(&before, &facts, ours))
             {
                 versions.insert(model, logged.entry.version.clone());
             }
@@ -126,14 +126,14 @@ fn read_facts(text: Option<String>) -> KnownFacts {
 }
 
 /// Returns whether two versions of `known.yml` agree about everything on which the files of a spec depend.
-fn has_same_facts(before: &KnownFacts, now: &KnownFacts, ours: &CurrentSpec) -> bool {
+fn has_same_known_facts(before: &KnownFacts, now: &KnownFacts, ours: &CurrentSpec) -> bool {
     let mut relation_names = ours.compiled.known_relations().iter().map(formulac::Relation::name);
     (before.dialect, &before.dbt_version, &before.generic_tests) == (now.dialect, &now.dbt_version, &now.generic_tests)
         && relation_names.all(|name| before.schema.relation(name) == now.schema.relation(name))
 }
 
 /// Removes the models that read a changed model, directly or through other models.
-fn remove_children(candidates: &mut BTreeSet<String>, models: &[CompiledModel], mut changed: Vec<String>) {
+fn remove_downstream_models(candidates: &mut BTreeSet<String>, models: &[CompiledModel], mut changed: Vec<String>) {
     let mut children: BTreeMap<String, Vec<&String>> = BTreeMap::new();
     for model in models.iter().filter(|model| candidates.contains(&model.name)) {
         for read_relation in &model.reads {

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use formulac::dbt::RelationReference as Read;
-use formulac::sync::{ComparisonEvidence, Timing, VerificationEvidence};
+use formulac::sync::{ComparisonEvidence, VerificationEvidence, VerificationTiming};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
-use super::run_comparisons::{ComparisonRunner, RowPair};
+use super::run_comparisons::{ComparisonRunner, RelationPair};
 use super::{VerificationResult, find_presence};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::{Engine, RelationPresence};
@@ -45,7 +45,7 @@ struct VerifiedModel<'m> {
     timed: Option<String>,
     verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.
-    pairs: Vec<(usize, RowPair)>,
+    pairs: Vec<(usize, RelationPair)>,
 }
 
 impl ModelComparer<'_> {
@@ -59,12 +59,12 @@ impl ModelComparer<'_> {
         let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.prepare_model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
         for (model, verified_model) in models.iter_mut().enumerate() {
-            for (proof, pair) in std::mem::take(&mut verified_model.pairs) {
-                places.push((model, proof));
+            for (comparison_evidence, pair) in std::mem::take(&mut verified_model.pairs) {
+                places.push((model, comparison_evidence));
                 pairs.push(pair);
             }
         }
-        for ((model, proof), judged) in places
+        for ((model, comparison_evidence), judged) in places
             .into_iter()
             .zip(self.comparison_runner().run_comparisons(pairs, on_progress)?)
         {
@@ -75,10 +75,10 @@ impl ModelComparer<'_> {
                 verified.evidence.engine.clone_from(&judged.engine);
             }
             verified.timing.formula_seconds = verified.timing.formula_seconds.or(judged.seconds);
-            if let Some(slot) = verified.evidence.proofs.get_mut(proof) {
-                *slot = judged.proof;
+            if let Some(slot) = verified.evidence.proofs.get_mut(comparison_evidence) {
+                *slot = judged.comparison_evidence;
             }
-            if let Some(slot) = verified.compared.get_mut(proof) {
+            if let Some(slot) = verified.compared.get_mut(comparison_evidence) {
                 *slot = judged.compared;
             }
         }
@@ -92,7 +92,7 @@ impl ModelComparer<'_> {
         let verified = VerificationResult {
             evidence: VerificationEvidence::new(name, subject.path, subject.text),
             compared: Vec::new(),
-            timing: Timing::default(),
+            timing: VerificationTiming::default(),
             previous_query_seconds: None,
             budget_seconds: None,
             over_budget: Vec::new(),
@@ -114,7 +114,7 @@ impl ModelComparer<'_> {
         let is_missing = |comparison: &Comparison| {
             comparison.own_relation().is_some_and(|relation| {
                 matches!(
-                    find_presence(self.built_relations(), relation),
+                    find_presence(self.find_built_relations(), relation),
                     Some(RelationPresence::Missing)
                 )
             })
@@ -127,9 +127,9 @@ impl ModelComparer<'_> {
             _ if model.verified.is_unbuilt => {}
             Some(comparison) => self.compare(&mut model, comparison),
             None => {
-                let mut proof = ComparisonEvidence::default();
-                proof.why = Some("no schema lists the columns of the model".to_owned());
-                model.verified.add(proof);
+                let mut comparison_evidence = ComparisonEvidence::default();
+                comparison_evidence.why = Some("no schema lists the columns of the model".to_owned());
+                model.verified.add(comparison_evidence);
             }
         }
         for comparison in compiled.comparisons() {
@@ -146,7 +146,7 @@ impl ModelComparer<'_> {
         }
     }
 
-    fn built_relations(&self) -> &[(Read, RelationPresence)] {
+    fn find_built_relations(&self) -> &[(Read, RelationPresence)] {
         self.relation_presences.as_deref().unwrap_or(&self.presences)
     }
 
@@ -173,18 +173,18 @@ impl ModelComparer<'_> {
     /// is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
-        let mut proof = ComparisonEvidence::default();
-        proof.with = comparison
+        let mut comparison_evidence = ComparisonEvidence::default();
+        comparison_evidence.with = comparison
             .compared_relation()
             .map(|reference| reference.display_name().into_owned());
-        match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut proof) {
-            Err(why) => proof.why = Some(why),
+        match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut comparison_evidence) {
+            Err(why) => comparison_evidence.why = Some(why),
             Ok(lacking) => {
-                proof.lacking = lacking;
+                comparison_evidence.lacking = lacking;
                 let (tables, hidden) = (model.tables.clone(), model.hidden.clone());
-                let pair = RowPair {
+                let pair = RelationPair {
                     comparison,
-                    proof: proof.clone(),
+                    comparison_evidence: comparison_evidence.clone(),
                     tables,
                     hidden,
                     timed: model.timed.take(),
@@ -192,7 +192,7 @@ impl ModelComparer<'_> {
                 model.pairs.push((model.verified.evidence.proofs.len(), pair));
             }
         }
-        model.verified.add(proof);
+        model.verified.add(comparison_evidence);
     }
 
     /// Checks that both relations exist, and restricts the comparison to the columns that both of them have. Returns
@@ -201,7 +201,7 @@ impl ModelComparer<'_> {
         &self,
         compiled: &CompiledSpec,
         comparison: &mut Comparison,
-        proof: &mut ComparisonEvidence,
+        comparison_evidence: &mut ComparisonEvidence,
     ) -> Result<Vec<String>, String> {
         let presence_of =
             |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
@@ -210,7 +210,7 @@ impl ModelComparer<'_> {
         let is_formula = comparison.compared_relation().is_none();
         match presence_of(comparison.compared_relation()) {
             Some(RelationPresence::Missing) => {
-                let other = proof.compared_name();
+                let other = comparison_evidence.compared_name();
                 let is_inlined = comparison
                     .compared_relation()
                     .is_some_and(|read| self.is_ephemeral(read.name()));
@@ -227,28 +227,28 @@ impl ModelComparer<'_> {
                 require_key_columns(&lacking, |key| {
                     format!(
                         "`{}` has no column `{key}`, which is part of the key",
-                        proof.compared_name()
+                        comparison_evidence.compared_name()
                     )
                 })?;
                 messages.extend(
                     lacking
                         .columns
                         .iter()
-                        .map(|column| format!("`{}` has no `{column}`", proof.compared_name())),
+                        .map(|column| format!("`{}` has no `{column}`", comparison_evidence.compared_name())),
                 );
             }
             None => {}
         }
         let ours = comparison
             .own_relation()
-            .and_then(|relation| find_presence(self.built_relations(), relation));
+            .and_then(|relation| find_presence(self.find_built_relations(), relation));
         let materialized = compiled.config().iter().find(|(key, _)| key == "materialized");
         let is_inlined = materialized.map_or_else(|| self.is_ephemeral(name), |(_, kind)| kind == "ephemeral");
         match ours {
             Some(RelationPresence::Missing) if is_inlined => {}
             Some(RelationPresence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
             Some(RelationPresence::Missing) => {
-                proof.of_formula = true;
+                comparison_evidence.of_formula = true;
                 let of_formula = comparison.clone().with_formula(compiled);
                 *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
@@ -286,8 +286,8 @@ impl ModelComparer<'_> {
 
 impl VerificationResult {
     /// Adds the result of a comparison to the evidence, or the reason why the comparison was impossible.
-    fn add(&mut self, proof: ComparisonEvidence) {
-        self.evidence.proofs.push(proof);
+    fn add(&mut self, comparison_evidence: ComparisonEvidence) {
+        self.evidence.proofs.push(comparison_evidence);
         self.compared.push(super::ComparisonDetails::default());
     }
 }

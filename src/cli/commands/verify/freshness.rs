@@ -208,7 +208,7 @@ impl BuildState {
                 .seconds
                 .map(|seconds| format!(" in {seconds:.2} s"))
                 .unwrap_or_default();
-            parts.push(format!("built{took} {} ago{status_suffix}", age_text(*build_time)));
+            parts.push(format!("built{took} {} ago{status_suffix}", display_age(*build_time)));
         }
         if let Some(source) = &self.source {
             let state = if source.status == Status::Pass {
@@ -220,7 +220,7 @@ impl BuildState {
                 Some(load_time) => format!(
                     "the source {} was loaded {} ago{state}",
                     source.name,
-                    age_text(load_time)
+                    display_age(load_time)
                 ),
                 None => format!("the age of the source {} is unknown{state}", source.name),
             });
@@ -238,7 +238,7 @@ impl BuildState {
     }
 }
 
-fn age_text(system_time: SystemTime) -> String {
+fn display_age(system_time: SystemTime) -> String {
     Timestamp::try_from(system_time).map_or_else(
         |_| "an unknown time".to_owned(),
         |then| format_age(Timestamp::now(), then),

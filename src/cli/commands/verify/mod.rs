@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 use formulac::CompiledSpec;
 use formulac::dbt::RelationReference as Read;
 use formulac::diag::{Code, suggest};
-use formulac::sync::{ComparisonEvidence, ComparisonVerdict, Timing, VerificationEvidence};
+use formulac::sync::{ComparisonEvidence, ComparisonVerdict, VerificationEvidence, VerificationTiming};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use crate::cli::args::{TargetOptions, VerifyArgs};
 use crate::cli::artifacts::format_timestamp;
-use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::atomic_write::{ExistingFileContent, PlannedFile, write_all};
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{self, DataFileContext, FactPrecedence};
+use crate::cli::knowledge::{self, DataFileContext, KnownFactsPrecedence};
 use crate::cli::progress;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -46,7 +46,7 @@ pub struct VerificationResult {
     /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparisonDetails>,
     /// Durations of the verification and of the build.
-    pub timing: Timing,
+    pub timing: VerificationTiming,
     /// Duration of the formula's query in the previous verification.
     pub previous_query_seconds: Option<f64>,
     /// Time limit for the formula's query and for the build.
@@ -61,7 +61,12 @@ pub struct VerificationResult {
 
 impl VerificationResult {
     /// Records the states of the model in each environment, and the environment of the verification.
-    fn add_builds(&mut self, builds: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
+    fn record_environment_builds(
+        &mut self,
+        builds: &EnvironmentBuilds,
+        subject: &SpecToVerify<'_>,
+        environment: Option<&str>,
+    ) {
         self.build_states = builds.build_states(subject.compiled.name().unwrap_or_default());
         self.evidence.environment = environment.unwrap_or_default().to_owned();
         self.timing.environment.clone_from(&self.evidence.environment);
@@ -70,7 +75,12 @@ impl VerificationResult {
     }
 
     fn exit(&self) -> Exit {
-        let has = |verdict: ComparisonVerdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
+        let has = |verdict: ComparisonVerdict| {
+            self.evidence
+                .proofs
+                .iter()
+                .any(|comparison_evidence| comparison_evidence.verdict == verdict)
+        };
         let is_stale = self.build_states.first().is_some_and(BuildState::is_stale);
         let is_faulty = has(ComparisonVerdict::Differs) || !self.over_budget.is_empty() || is_stale;
         let is_unknown = self.evidence.proofs.is_empty() || has(ComparisonVerdict::NotCompared);
@@ -102,14 +112,14 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: Some(dialect),
         ..target
     };
-    let facts = workspace.combine_facts(
-        knowledge::schema_option_facts(session, &target, dialect)?,
-        FactPrecedence::Committed,
+    let facts = workspace.combine_known_facts(
+        knowledge::known_facts_from_schema_option(session, &target, dialect)?,
+        KnownFactsPrecedence::Committed,
         dialect,
     )?;
     // Infer the schema from the data files, unless the user specified a schema.
     let schema = if target.schema.is_none() {
-        engine.data_schema(dialect)?
+        engine.infer_data_schema(dialect)?
     } else {
         None
     };
@@ -133,7 +143,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     };
     let relations = compared_relations(&models);
     let presences = engine.check_relations(&relations, Some(&typed))?;
-    let relation_presences = engine.built_relations(&relations)?;
+    let relation_presences = engine.find_built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let relation_presences = relation_presences.map(|presences| relations.into_iter().zip(presences).collect());
     let builds = EnvironmentBuilds::read(
@@ -163,11 +173,11 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .map(|subject| subject.compiled.comparisons().len() + 1)
         .sum();
     // The dbt engine needs no progress bar, because it runs many comparisons in one call that shows its own progress.
-    let bar = (!engine.runs_models()).then(|| progress::start_bar(session, comparisons, "comparing"));
+    let bar = (!engine.runs_models()).then(|| progress::start_progress_bar(session, comparisons, "comparing"));
     let mut results = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in results.iter_mut().zip(&subjects) {
-        verified.add_builds(
+        verified.record_environment_builds(
             &builds,
             subject,
             environment.as_ref().map(|environment| environment.name.as_str()),
@@ -348,8 +358,8 @@ fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 /// Returns the duration of the formula's query in the previous verification, in the same environment and with the
 /// same engine.
 fn previous_query_seconds(workspace: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
-    let text = read_text(workspace.root.join(Timing::timing_path(&evidence.model))).ok()?;
-    let last = Timing::from_text(&text)?;
+    let text = read_text(workspace.root.join(VerificationTiming::timing_path(&evidence.model))).ok()?;
+    let last = VerificationTiming::from_text(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
     last.formula_seconds.filter(|_| is_same)
 }
@@ -388,7 +398,8 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
 /// Writes the evidence and the durations for models with results.
 fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
     let timestamp = format_timestamp(Timestamp::now());
-    let is_found = |proof: &ComparisonEvidence| proof.verdict != ComparisonVerdict::NotCompared;
+    let is_found =
+        |comparison_evidence: &ComparisonEvidence| comparison_evidence.verdict != ComparisonVerdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
     for VerificationResult { evidence, timing, .. } in results
         .iter_mut()
@@ -403,14 +414,14 @@ fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [Verif
             VerificationEvidence::evidence_path(&evidence.model),
             evidence.text(),
         ));
-        timings.push(planned(Timing::timing_path(&evidence.model), timing.text()));
+        timings.push(planned(VerificationTiming::timing_path(&evidence.model), timing.text()));
     }
     if files.is_empty() {
         return Ok(());
     }
     let mut changed = Vec::new();
     for file in files {
-        if file.read_current_content()? != CurrentContent::Same {
+        if file.compare_with_existing_file()? != ExistingFileContent::Same {
             changed.push(file);
         }
     }

@@ -12,7 +12,7 @@ const HIDDEN_PLACEHOLDER: &str = "(hidden)";
 /// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
 pub fn format_row(
     row: &RowDifference,
-    proof: &ComparisonEvidence,
+    comparison_evidence: &ComparisonEvidence,
     columns: &[String],
     is_hidden: impl Fn(&str) -> bool,
 ) -> String {
@@ -23,7 +23,7 @@ pub fn format_row(
             display_value(value.as_deref())
         }
     };
-    let keys = proof
+    let keys = comparison_evidence
         .keys
         .iter()
         .zip(&row.key)
@@ -34,7 +34,7 @@ pub fn format_row(
     } else {
         keys.join(", ")
     };
-    let (ours, theirs) = (proof.relation_name(), proof.compared_name());
+    let (ours, theirs) = (comparison_evidence.relation_name(), comparison_evidence.compared_name());
     let description = match row.rows {
         [1, 1] => {
             let difference_text = |differing: &formulac::verify::ValueDifference| {

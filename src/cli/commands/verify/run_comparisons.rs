@@ -22,10 +22,10 @@ pub struct ComparisonDetails {
 }
 
 /// Two relations that are compared.
-pub struct RowPair {
+pub struct RelationPair {
     pub comparison: Comparison,
     /// Proof, initially with only the information that needs no query.
-    pub proof: ComparisonEvidence,
+    pub comparison_evidence: ComparisonEvidence,
     /// Relations in the query, as written in the query.
     pub tables: Vec<String>,
     /// Columns whose values are never written to a file.
@@ -37,7 +37,7 @@ pub struct RowPair {
 /// Result of a comparison.
 #[derive(Default)]
 pub struct ComparisonResult {
-    pub proof: ComparisonEvidence,
+    pub comparison_evidence: ComparisonEvidence,
     pub compared: ComparisonDetails,
     /// Engine that ran the comparison. Empty if no engine ran it.
     pub engine: String,
@@ -61,7 +61,7 @@ impl ComparisonRunner<'_> {
     /// Runs the comparisons and returns their results in order. Calls `on_progress` after each comparison.
     pub fn run_comparisons(
         &self,
-        pairs: Vec<RowPair>,
+        pairs: Vec<RelationPair>,
         on_progress: impl Fn(),
     ) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
@@ -76,12 +76,12 @@ impl ComparisonRunner<'_> {
         let mut results: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
-            .map(|(pair, answer)| compare_counts(pair, result_or_message(answer)))
+            .map(|(pair, answer)| compare_counts(pair, map_failure_to_message(answer)))
             .collect();
-        let differing: Vec<(&RowPair, &mut ComparisonResult)> = pairs
+        let differing: Vec<(&RelationPair, &mut ComparisonResult)> = pairs
             .iter()
             .zip(&mut results)
-            .filter(|(_, result)| self.needs_rows(result))
+            .filter(|(_, result)| self.needs_differing_rows(result))
             .collect();
         let rows: Vec<String> = differing
             .iter()
@@ -94,7 +94,7 @@ impl ComparisonRunner<'_> {
         let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, result), answer) in differing.into_iter().zip(answers) {
             // The counts are valid even if no rows can be shown.
-            if let Ok(answer) = result_or_message(answer) {
+            if let Ok(answer) = map_failure_to_message(answer) {
                 result.add_differing_rows(pair, &answer);
             }
         }
@@ -111,7 +111,7 @@ impl ComparisonRunner<'_> {
 
     fn comparison_queries<'a>(
         &self,
-        pair: &'a RowPair,
+        pair: &'a RelationPair,
         sql: &'a str,
         subject: &'static str,
         limit: u32,
@@ -128,20 +128,20 @@ impl ComparisonRunner<'_> {
         }
     }
 
-    fn needs_rows(&self, result: &ComparisonResult) -> bool {
-        let is_known = result.proof.verdict != ComparisonVerdict::NotCompared;
-        is_known && !result.proof.counts.is_agreement() && self.limit > 0
+    fn needs_differing_rows(&self, result: &ComparisonResult) -> bool {
+        let is_known = result.comparison_evidence.verdict != ComparisonVerdict::NotCompared;
+        is_known && !result.comparison_evidence.counts.is_agreement() && self.limit > 0
     }
 }
 
 /// Returns the counts of a comparison, or the reason why counts are not available.
-fn compare_counts(pair: &RowPair, answer: Result<QueryResult, String>) -> ComparisonResult {
+fn compare_counts(pair: &RelationPair, answer: Result<QueryResult, String>) -> ComparisonResult {
     let unproven = |why: String| {
         let mut result = ComparisonResult {
-            proof: pair.proof.clone(),
+            comparison_evidence: pair.comparison_evidence.clone(),
             ..ComparisonResult::default()
         };
-        result.proof.why = Some(why);
+        result.comparison_evidence.why = Some(why);
         result
     };
     let answer = match answer {
@@ -161,22 +161,22 @@ fn compare_counts(pair: &RowPair, answer: Result<QueryResult, String>) -> Compar
             ..unproven
         };
     };
-    let mut proof = pair.proof.clone();
-    proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
-    proof.tolerance = comparison.tolerance().map(str::to_owned);
-    proof.verdict = if counts.is_agreement() && proof.lacking.is_empty() {
+    let mut comparison_evidence = pair.comparison_evidence.clone();
+    comparison_evidence.keys = comparison.keys().into_iter().map(str::to_owned).collect();
+    comparison_evidence.tolerance = comparison.tolerance().map(str::to_owned);
+    comparison_evidence.verdict = if counts.is_agreement() && comparison_evidence.lacking.is_empty() {
         ComparisonVerdict::Agrees
     } else {
         ComparisonVerdict::Differs
     };
-    proof.counts = remove_hidden_differences(counts, &pair.hidden);
+    comparison_evidence.counts = remove_hidden_column_differences(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();
     let compared = ComparisonDetails {
         columns,
         ..ComparisonDetails::default()
     };
     ComparisonResult {
-        proof,
+        comparison_evidence,
         compared,
         engine: answer.engine,
         seconds: answer.seconds,
@@ -184,7 +184,7 @@ fn compare_counts(pair: &RowPair, answer: Result<QueryResult, String>) -> Compar
 }
 
 /// Removes the largest differences of hidden columns, because these differences must not be written to a file.
-fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
+fn remove_hidden_column_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns
         .iter_mut()
@@ -196,19 +196,20 @@ fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> C
 }
 
 impl ComparisonResult {
-    fn add_differing_rows(&mut self, pair: &RowPair, answer: &QueryResult) {
+    fn add_differing_rows(&mut self, pair: &RelationPair, answer: &QueryResult) {
         let row = |row: &Vec<Option<String>>| pair.comparison.parse_row(|name| answer.value(row, name));
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let format_line =
-            |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
-        self.proof.worst = self.compared.rows.iter().map(format_line).collect();
+        let format_line = |row: &RowDifference| {
+            row_line::format_row(row, &self.comparison_evidence, &self.compared.columns, is_hidden)
+        };
+        self.comparison_evidence.worst = self.compared.rows.iter().map(format_line).collect();
     }
 }
 
 /// Returns the result, or the error message as a string.
-fn result_or_message(answer: Result<QueryResult, Failure>) -> Result<QueryResult, String> {
+fn map_failure_to_message(answer: Result<QueryResult, Failure>) -> Result<QueryResult, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(diagnostics) => {
             let message = diagnostics

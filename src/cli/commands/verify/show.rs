@@ -24,7 +24,7 @@ pub fn print_verification_results(
     faulty: &[FileDiagnostics],
 ) -> Result<(), Failure> {
     if args.json {
-        let models: Vec<Value> = results.iter().map(verified_json).collect();
+        let models: Vec<Value> = results.iter().map(verification_result_json).collect();
         let diagnostics = diagnostics_json(faulty);
         return session.print_json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
     }
@@ -59,18 +59,18 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
         if verified.is_unbuilt {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT_LABEL}\n"));
         }
-        for (proof, compared) in proofs_with_columns(verified) {
+        for (comparison_evidence, compared) in comparisons_with_details(verified) {
             // The lines about durations follow the line of the first comparison.
             let suffix = std::mem::take(&mut own_text);
             out.push_str(&format!(
                 "{} {name:width$}  {}{suffix}\n",
-                verdict_symbol(proof),
-                proof_line(proof)
+                comparison_verdict_symbol(comparison_evidence),
+                comparison_line(comparison_evidence)
             ));
             let rows = compared
                 .rows
                 .iter()
-                .map(|row| row_line::format_row(row, proof, &compared.columns, |_| false));
+                .map(|row| row_line::format_row(row, comparison_evidence, &compared.columns, |_| false));
             rows.for_each(|row| out.push_str(&format!("      {row}\n")));
             if compared.more {
                 out.push_str("      and more\n");
@@ -86,14 +86,14 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
     out
 }
 
-fn proofs_with_columns(
+fn comparisons_with_details(
     verified: &VerificationResult,
 ) -> impl Iterator<Item = (&ComparisonEvidence, &ComparisonDetails)> {
     verified.evidence.proofs.iter().zip(&verified.compared)
 }
 
-fn verdict_symbol(proof: &ComparisonEvidence) -> &'static str {
-    match proof.verdict {
+fn comparison_verdict_symbol(comparison_evidence: &ComparisonEvidence) -> &'static str {
+    match comparison_evidence.verdict {
         ComparisonVerdict::Agrees => "✓",
         ComparisonVerdict::Differs => "✗",
         ComparisonVerdict::NotCompared => "-",
@@ -101,22 +101,22 @@ fn verdict_symbol(proof: &ComparisonEvidence) -> &'static str {
 }
 
 /// Formats the names of both relations in a comparison, and the result of the comparison.
-fn proof_line(proof: &ComparisonEvidence) -> String {
-    let ours = if proof.of_formula {
+fn comparison_line(comparison_evidence: &ComparisonEvidence) -> String {
+    let ours = if comparison_evidence.of_formula {
         "its formula, because nothing is built, and "
     } else {
         ""
     };
-    format!("{ours}{}", proof_label(proof))
+    format!("{ours}{}", comparison_label(comparison_evidence))
 }
 
 /// Formats the name of the relation with which the model is compared, and the result of the comparison.
-fn proof_label(proof: &ComparisonEvidence) -> String {
-    let message = proof.message();
+fn comparison_label(comparison_evidence: &ComparisonEvidence) -> String {
+    let message = comparison_evidence.message();
     // One line of the engine's message is sufficient here.
     format!(
         "{}: {}",
-        escape_hidden(proof.compared_name()),
+        escape_hidden(comparison_evidence.compared_name()),
         escape_hidden(message.lines().next().unwrap_or_default())
     )
 }
@@ -233,15 +233,18 @@ fn to_markdown(results: &[VerificationResult]) -> String {
         if verified.is_unbuilt {
             out.push_str(&format!("- {UNBUILT_LABEL}; compared by its formula\n"));
         }
-        for (proof, compared) in proofs_with_columns(verified) {
-            let mark = match proof.verdict {
+        for (comparison_evidence, compared) in comparisons_with_details(verified) {
+            let mark = match comparison_evidence.verdict {
                 ComparisonVerdict::Agrees => "agrees with ",
                 ComparisonVerdict::Differs => "**differs** from ",
                 ComparisonVerdict::NotCompared => "**not compared** with ",
             };
-            out.push_str(&format!("- {mark}{}\n", markdown::escape_sentence(&proof_label(proof))));
+            out.push_str(&format!(
+                "- {mark}{}\n",
+                markdown::escape_sentence(&comparison_label(comparison_evidence))
+            ));
             for row in &compared.rows {
-                let row = row_line::format_row(row, proof, &compared.columns, |_| false);
+                let row = row_line::format_row(row, comparison_evidence, &compared.columns, |_| false);
                 out.push_str(&format!("  - {}\n", markdown::escape_markdown(&row)));
             }
             if compared.more {
@@ -263,10 +266,10 @@ fn to_markdown(results: &[VerificationResult]) -> String {
     out
 }
 
-fn verified_json(verified: &VerificationResult) -> Value {
+fn verification_result_json(verified: &VerificationResult) -> Value {
     let evidence = &verified.evidence;
-    let comparisons: Vec<Value> = proofs_with_columns(verified)
-        .map(|(proof, compared)| comparison_json(proof, compared))
+    let comparisons: Vec<Value> = comparisons_with_details(verified)
+        .map(|(comparison_evidence, compared)| comparison_json(comparison_evidence, compared))
         .collect();
     let state_json = |state: &BuildState| {
         let time =
@@ -302,8 +305,8 @@ fn verified_json(verified: &VerificationResult) -> Value {
 }
 
 /// Returns a comparison as JSON.
-pub fn comparison_json(proof: &ComparisonEvidence, compared: &ComparisonDetails) -> Value {
-    let counts = &proof.counts;
+pub fn comparison_json(comparison_evidence: &ComparisonEvidence, compared: &ComparisonDetails) -> Value {
+    let counts = &comparison_evidence.counts;
     let column = |column: &ColumnCounts| {
         let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});
         if let ([ours, theirs], Some(object)) = (&column.sums, object.as_object_mut())
@@ -315,7 +318,7 @@ pub fn comparison_json(proof: &ComparisonEvidence, compared: &ComparisonDetails)
     };
     let columns = counts.columns.iter().map(column);
     let row = |row: &RowDifference| {
-        let key: Map<String, Value> = proof
+        let key: Map<String, Value> = comparison_evidence
             .keys
             .iter()
             .zip(&row.key)
@@ -334,19 +337,19 @@ pub fn comparison_json(proof: &ComparisonEvidence, compared: &ComparisonDetails)
     };
     let counts_json = |count_pair: [u64; 2]| json!({"model": count_pair[0], "other": count_pair[1]});
     json!({
-        "with": proof.with,
-        "verdict": proof.verdict.name(),
-        "told": proof.message(),
-        "formula_for_model": proof.of_formula,
-        "keys": proof.keys,
-        "tolerance": proof.tolerance,
+        "with": comparison_evidence.with,
+        "verdict": comparison_evidence.verdict.name(),
+        "told": comparison_evidence.message(),
+        "formula_for_model": comparison_evidence.of_formula,
+        "keys": comparison_evidence.keys,
+        "tolerance": comparison_evidence.tolerance,
         "rows": counts_json(counts.rows),
         "agreeing": counts.agreeing_rows(),
         "differing": counts.differing,
         "only": counts_json(counts.only_on_side),
         "repeated": counts_json(counts.repeated),
         "columns": columns.collect::<Vec<_>>(),
-        "lacking": proof.lacking,
+        "lacking": comparison_evidence.lacking,
         "worst": compared.rows.iter().map(row).collect::<Vec<_>>(),
         "more": compared.more,
     })

@@ -101,7 +101,7 @@ impl Lowerer<'_> {
         let (reported, calls) = (self.diagnostics.len(), self.program.lowered_calls.len());
         let FunctionDefinition { parsed, names } = definition;
         let ast = parsed.ast();
-        let caller = self.enter_definition(ast, parsed.source(), names, arguments);
+        let caller = self.enter_function_definition(ast, parsed.source(), names, arguments);
         for (id, target) in ast.ids().zip(&names.targets) {
             let lowered = self.lower_node(&ast.expr(id), *target, ast.span(id));
             self.set_lowered(id, lowered);
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
             .definitions
             .first()
             .map(|definition| self.lowered_node(definition.body));
-        self.leave_definition(caller);
+        self.leave_function_definition(caller);
         self.program.lowered_calls.truncate(calls);
         for index in first..self.program.len() {
             self.program.meta_mut(IrId(index as u32)).span = span;

@@ -1,8 +1,8 @@
 //! Suggestions for functions from other tools that the catalog does not contain.
 
 use super::foreign_calls::{self, CallInSource};
+use super::functions_of_other_tools::FUNCTIONS_OF_OTHER_TOOLS;
 use super::functions_of_other_tools::FunctionReplacement::{Advice, Formula};
-use super::functions_of_other_tools::OTHER_TOOLS;
 use super::translated_functions::TRANSLATED_FUNCTIONS;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
@@ -50,7 +50,7 @@ pub(in crate::check) fn foreign_function_diagnostic(
                 .with_fix(span, narrow),
         );
     }
-    let instead = OTHER_TOOLS
+    let instead = FUNCTIONS_OF_OTHER_TOOLS
         .iter()
         .find(|(n, _)| *n == base_name)
         .map(|(_, instead)| instead);
@@ -80,7 +80,9 @@ fn without_full_width_letters(name: &str) -> Option<String> {
 
 /// Returns the call that replaces a function without brackets, such as `CURRENT_DATE`.
 pub(in crate::check) fn call_for_bare_name(name: &str) -> Option<&'static str> {
-    let named = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let named = FUNCTIONS_OF_OTHER_TOOLS
+        .iter()
+        .find(|(other, _)| other.eq_ignore_ascii_case(name));
     match named?.1 {
         Formula(formula) if formula.ends_with("()") => Some(formula),
         _ => None,
@@ -90,7 +92,9 @@ pub(in crate::check) fn call_for_bare_name(name: &str) -> Option<&'static str> {
 /// Returns advice for an SQL function that formulas do not support. `None` if there is no similar function.
 #[must_use]
 pub fn sql_function_advice(name: &str) -> Option<String> {
-    let (_, instead) = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+    let (_, instead) = FUNCTIONS_OF_OTHER_TOOLS
+        .iter()
+        .find(|(other, _)| other.eq_ignore_ascii_case(name))?;
     Some(match instead {
         Formula(formula) => format!("the nearest formula is `{formula}`"),
         Advice(advice) => (*advice).to_owned(),
@@ -102,7 +106,11 @@ mod tests {
     #[test]
     fn foreign_functions_are_not_in_the_catalogue() {
         let translated = super::TRANSLATED_FUNCTIONS.iter().map(|(name, _)| name);
-        for name in super::OTHER_TOOLS.iter().map(|(name, _)| name).chain(translated) {
+        for name in super::FUNCTIONS_OF_OTHER_TOOLS
+            .iter()
+            .map(|(name, _)| name)
+            .chain(translated)
+        {
             assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
         }
         for (name, english) in super::TRANSLATED_FUNCTIONS {

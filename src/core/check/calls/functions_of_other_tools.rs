@@ -11,7 +11,7 @@ pub(super) enum FunctionReplacement {
 }
 
 /// Functions from SQL, spreadsheets and other tools, with their replacements.
-pub(super) const OTHER_TOOLS: &[(&str, FunctionReplacement)] = &[
+pub(super) const FUNCTIONS_OF_OTHER_TOOLS: &[(&str, FunctionReplacement)] = &[
     ("ACOSH", Formula("LN(x + SQRT(x * x - 1))")),
     ("ACOT", Formula("PI() / 2 - ATAN(x)")),
     ("ADD_MONTHS", Formula("EDATE(date, months)")),

@@ -74,7 +74,7 @@ impl Lowerer<'_> {
         let id = function
             .across
             .filter(|_| function.level == Level::Aggregate)
-            .unwrap_or_else(|| self.find_unguarded_function(function, id, &args));
+            .unwrap_or_else(|| self.find_function_without_checks(function, id, &args));
         let node = self.add_scalar_call(id, &args, span, function.name);
         self.recycle_list(args);
         node
@@ -82,7 +82,7 @@ impl Lowerer<'_> {
 
     /// Returns the internal function without guards if the known values of an argument make the guards unnecessary.
     /// Returns `id` for other calls.
-    fn find_unguarded_function(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
+    fn find_function_without_checks(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
         match (id, args) {
             (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
             (_, [_, exponent]) if function.name == "POWER" && self.is_fraction(*exponent) => internal::FRACTIONAL_POWER,
@@ -120,7 +120,7 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(in crate::check) fn is_blank(&self, id: ExprId) -> bool {
+    pub(in crate::check) fn is_blank_argument(&self, id: ExprId) -> bool {
         self.ast.expr(id) == Expr::Blank
     }
 
@@ -128,9 +128,14 @@ impl Lowerer<'_> {
     #[inline]
     fn without_blank_range(&self, function: &Function, call: Call) -> Call {
         let takes_range = matches!(function.lower, Some(Lowering::SumIf | Lowering::AverageIf)) && call.count == 3;
-        let is_blank = takes_range && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        let is_blank_argument = takes_range
+            && self
+                .ast
+                .arguments(call)
+                .last()
+                .is_some_and(|last| self.is_blank_argument(*last));
         Call {
-            count: call.count - u32::from(is_blank),
+            count: call.count - u32::from(is_blank_argument),
             ..call
         }
     }
@@ -169,7 +174,11 @@ impl Lowerer<'_> {
             count.to_string()
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
-            && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+            && self
+                .ast
+                .arguments(call)
+                .last()
+                .is_some_and(|last| self.is_blank_argument(*last));
         // In spreadsheets, an aggregate also accepts several numbers, so `SUMSQ(3,4)` is probably not a decimal with a
         // comma.
         let takes_list = function.level == Level::Aggregate && most == Some(1);
@@ -259,7 +268,7 @@ impl Lowerer<'_> {
             None => match choice.nulls {
                 Nulls::Never => false,
                 // Every group has at least one row, so only NULLs make the result NULL.
-                Nulls::Any if self.is_grouped_by_keys() => operands.meta.nullable,
+                Nulls::Any if self.has_grouping_keys() => operands.meta.nullable,
                 _ => true,
             },
         };
@@ -318,12 +327,12 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether the rows are grouped, and every group has at least one row.
-    fn is_grouped_by_keys(&self) -> bool {
+    fn has_grouping_keys(&self) -> bool {
         !self.scope.has_empty_groups && self.scope.roles.contains(&DefinitionRole::GroupBy)
     }
 
     /// Returns whether a grouped step partitions its windows by the grouping keys that are not sort keys.
-    fn has_default_partition(&self) -> bool {
+    fn partitions_by_grouping_keys(&self) -> bool {
         let count = |role: DefinitionRole| {
             self.scope
                 .roles
@@ -348,7 +357,7 @@ impl Lowerer<'_> {
                 let is_name = text.chars().all(is_word_char);
                 match is_name && matches!(function.name, "SUM" | "AVERAGE" | "MIN" | "MAX" | "COUNT") {
                     true => {
-                        let partition = match self.has_default_partition() {
+                        let partition = match self.partitions_by_grouping_keys() {
                             true => " and `partition_by: []`",
                             false => "",
                         };
@@ -519,6 +528,6 @@ fn format_argument_count(count: usize) -> String {
 }
 
 /// Returns the help for a value of a type that formulas can only copy.
-pub(in crate::check) fn help_with_other_type(text: &str) -> String {
+pub(in crate::check) fn help_with_unsupported_type(text: &str) -> String {
     format!("compute `{text}` as text or as a number in an earlier dbt model")
 }

@@ -109,7 +109,7 @@ impl Lowerer<'_> {
             operands.digits = operands.digits.wrapping_mul(kind::COUNT).wrapping_add(kind);
             operands.all_null &= meta.nullable;
             operands.meta.nullable |= meta.nullable;
-            operands.meta.merge_operand(meta);
+            operands.meta.merge_operand_properties(meta);
         }
         operands
     }

@@ -57,7 +57,7 @@ impl OverloadCache {
         (*cached_call == call).then_some(*choice)
     }
 
-    fn store_choice(&mut self, call: u64, choice: CachedOverload) {
+    fn store_cached_overload(&mut self, call: u64, choice: CachedOverload) {
         if self.slots.is_empty() {
             // Fill the slots with `u64::MAX`, which is not the key of any call.
             self.slots.resize(Self::CACHE_SLOTS, (u64::MAX, choice));
@@ -80,13 +80,13 @@ impl Lowerer<'_> {
     ) -> Option<ChosenOverload> {
         let call = Self::encode_call(id, args, operands);
         match call.and_then(|call| self.overload_cache().find(call)) {
-            Some(choice) => Some(self.use_cached_choice(choice, args, operands)),
-            None => self.search_and_cache(id, args, operands, call, display_name),
+            Some(choice) => Some(self.use_cached_overload(choice, args, operands)),
+            None => self.search_and_cache_overload(id, args, operands, call, display_name),
         }
     }
 
     #[inline]
-    fn use_cached_choice(&mut self, choice: CachedOverload, args: &[IrId], operands: &Operands) -> ChosenOverload {
+    fn use_cached_overload(&mut self, choice: CachedOverload, args: &[IrId], operands: &Operands) -> ChosenOverload {
         if operands.has_decimal_literal() {
             self.convert_decimal_literals_to(args, choice.point);
         }
@@ -106,7 +106,7 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn search_and_cache(
+    fn search_and_cache_overload(
         &mut self,
         id: FunctionId,
         args: &[IrId],
@@ -117,7 +117,7 @@ impl Lowerer<'_> {
         let function = catalog::get(id);
         let call = call.and_then(|call| self.overload_cache_key(call, function, args, operands));
         if let Some(choice) = call.and_then(|call| self.overload_cache().find(call)) {
-            return Some(self.use_cached_choice(choice, args, operands));
+            return Some(self.use_cached_overload(choice, args, operands));
         }
         let has_point = operands.has_decimal_literal();
         let point = args
@@ -141,7 +141,7 @@ impl Lowerer<'_> {
         };
         let as_given = converted_args == args;
         if let Some(call) = call.filter(|_| as_given) {
-            self.overload_cache().store_choice(call, choice);
+            self.overload_cache().store_cached_overload(call, choice);
         }
         let args = self.program.add_args(&converted_args);
         self.recycle_list(converted_args);

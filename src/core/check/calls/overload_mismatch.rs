@@ -2,7 +2,7 @@
 
 use crate::Type;
 use crate::catalog::{self, Function, ParamType, internal};
-use crate::check::calls::help_with_other_type;
+use crate::check::calls::help_with_unsupported_type;
 use crate::check::criteria::criterion_text::is_number;
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
@@ -11,7 +11,7 @@ use crate::span::Span;
 use formulac_syntax::diag::lists::join_words;
 
 /// Returns the rule for the operands of `+` or `-`.
-fn arithmetic_rule(symbol: &str) -> Option<&'static str> {
+fn arithmetic_operand_rule(symbol: &str) -> Option<&'static str> {
     match symbol {
         "+" => Some("`+` adds numbers, or a number of days to a date"),
         "-" => Some("`-` subtracts numbers, or subtracts days or dates from dates"),
@@ -28,7 +28,7 @@ impl Lowerer<'_> {
         let is_days = |id: &IrId| self.literal_text(*id).is_some_and(is_number_of_days);
         let (Some(days), Some(rule), Some(_)) = (
             operands.iter().copied().find(is_days),
-            arithmetic_rule(symbol),
+            arithmetic_operand_rule(symbol),
             self.has_time_of_day(operands),
         ) else {
             return false;
@@ -165,7 +165,7 @@ impl Lowerer<'_> {
         let expected_types = Self::accepted_types(function, index, choices);
         let is_arithmetic =
             Self::is_internal(function, internal::ADD) || Self::is_internal(function, internal::SUBTRACT);
-        let arithmetic = arithmetic_rule(display_name).filter(|_| is_arithmetic);
+        let arithmetic = arithmetic_operand_rule(display_name).filter(|_| is_arithmetic);
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
             // The author may know SQL, in which double quotes enclose names.
             (Type::Text, ..) if self.is_quoted_column(&text) => {
@@ -177,7 +177,7 @@ impl Lowerer<'_> {
             (Type::Text, "a number", _) if is_number(text.trim_matches('"')) => {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
-            (Type::Other, ..) => help_with_other_type(&text),
+            (Type::Other, ..) => help_with_unsupported_type(&text),
             (ty, ..)
                 if let Some(help) =
                     Self::help_with_serial_date(function, display_name, ty, &self.operand_text(*arg)) =>

@@ -78,7 +78,7 @@ impl Lowerer<'_> {
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, index_span, message).with_help(help));
-                return self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE");
+                return self.build_null_for_branches(&mut choices.to_vec(), span, "CHOOSE");
             };
             return self.single_branch(*branch);
         }
@@ -87,7 +87,7 @@ impl Lowerer<'_> {
             return index;
         }
         if self.is_null(index) {
-            return self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE");
+            return self.build_null_for_branches(&mut choices.to_vec(), span, "CHOOSE");
         }
         let mut cases = self.take_list();
         cases.push(index);
@@ -105,7 +105,12 @@ impl Lowerer<'_> {
     }
 
     /// Returns NULL with the common type of the branches, for a call that never chooses any of them.
-    pub(in crate::check) fn null_of_branches(&mut self, branches: &mut [IrId], span: Span, display_name: &str) -> IrId {
+    pub(in crate::check) fn build_null_for_branches(
+        &mut self,
+        branches: &mut [IrId],
+        span: Span,
+        display_name: &str,
+    ) -> IrId {
         if self
             .unify_values(branches, SameTypeReason::Branches(display_name), false)
             .is_none()

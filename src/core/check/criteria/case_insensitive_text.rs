@@ -11,7 +11,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::span::Span;
 
 /// Returns whether a string contains cased letters. For other strings, case makes no difference.
-pub(in crate::check) fn has_case(text: &str) -> bool {
+pub(in crate::check) fn has_cased_letters(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
 }
 
@@ -37,7 +37,7 @@ pub(in crate::check) type ComparedText<'p> = (ComparedName, Cow<'p, str>);
 pub(in crate::check) fn compared_criteria(program: &Program) -> impl Iterator<Item = (IrId, ComparedText<'_>, Span)> {
     program.criteria.iter().filter_map(|(range, value, span)| {
         let value = program.text(*value);
-        let compared_name = find_compared_name(program, *range).filter(|_| has_case(value))?;
+        let compared_name = find_compared_name(program, *range).filter(|_| has_cased_letters(value))?;
         Some((*range, (compared_name, lowercase(value)), *span))
     })
 }

@@ -4,7 +4,7 @@
 //! The supported forms are `SUMIF(condition, value)`, the spreadsheet form (`SUMIF(range, ">5", value)`) and the form
 //! in Omni's documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
-use super::RowCriteria;
+use super::CurrentRowCriteria;
 use super::argument_order::ConditionalAggregateCall;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -42,13 +42,13 @@ impl Lowerer<'_> {
         rows: Option<RangeRows>,
         span: Span,
     ) -> IrId {
-        let mut of_this_row = RowCriteria {
+        let mut of_this_row = CurrentRowCriteria {
             value: match lowering {
                 Lowering::CountIf | Lowering::CountIfs => None,
                 Lowering::SumIf | Lowering::AverageIf => lowered.get(2).or_else(|| lowered.first()).copied(),
                 _ => lowered.first().copied(),
             },
-            ..RowCriteria::default()
+            ..CurrentRowCriteria::default()
         };
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let before = self.diagnostics.len();
@@ -75,7 +75,7 @@ impl Lowerer<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let RowCriteria {
+        let CurrentRowCriteria {
             same: same_values,
             compared,
             ..
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
         if let (Some(rows), false) = (rows, same_values.is_empty())
             && !rows.over.is_valid_in_partitions()
         {
-            return self.report_moving_range(function, span);
+            return self.report_moving_criteria_range(function, span);
         }
         if compared.is_some() && rows.is_some_and(|rows| rows.over != WindowFrame::Partition) {
             return self.report_partial_comparison(function, span);
@@ -136,7 +136,7 @@ impl Lowerer<'_> {
                 span,
             )
         };
-        self.guard_null_keys(node, &keys, empty, span)
+        self.wrap_in_null_key_case(node, &keys, empty, span)
     }
 
     /// Lowers the criteria of a call. Returns the value to aggregate, if any, and the conditions.
@@ -146,7 +146,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         args: &[ExprId],
         lowered: &[IrId],
-        of_rows: &mut Option<&mut RowCriteria>,
+        of_rows: &mut Option<&mut CurrentRowCriteria>,
         span: Span,
     ) -> Option<(Option<IrId>, Vec<IrId>)> {
         let is_boolean = lowered
@@ -185,7 +185,7 @@ impl Lowerer<'_> {
             return Some(self.report_nested_aggregate(function, late, span));
         }
         let text = self.source_text(meta.span);
-        let mut late_span = self.program.meta(self.find_late_operand(late)).span;
+        let mut late_span = self.program.meta(self.find_group_level_operand(late)).span;
         let mut message = format!(
             "the condition `{text}` of `{}` is computed after grouping",
             function.name
@@ -212,7 +212,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the definition or aggregate that causes a condition to be computed after grouping.
-    fn find_late_operand(&self, condition: IrId) -> IrId {
+    fn find_group_level_operand(&self, condition: IrId) -> IrId {
         let mut late = condition;
         while !matches!(self.program.node(late), Ir::Definition(_)) {
             let mut operands = self.program.operands(late);
@@ -314,7 +314,8 @@ impl Lowerer<'_> {
                     nullable: false,
                     ..case
                 };
-                self.program.add_with_args(Ir::Case, &[condition, value, zero], meta)
+                self.program
+                    .add_node_with_args(Ir::Case, &[condition, value, zero], meta)
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
@@ -325,7 +326,7 @@ impl Lowerer<'_> {
     /// partition of the rows with that value, but distances between rows in the partition differ from distances in the
     /// sheet.
     #[cold]
-    fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
+    fn report_moving_criteria_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
             "`{}` cannot search only part of the rows for a value of the current row",
             function.name

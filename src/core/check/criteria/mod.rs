@@ -22,7 +22,7 @@ use crate::{Level, Type};
 
 /// Criteria of a call that select rows of the range and depend on the current row's value.
 #[derive(Debug, Default)]
-pub(in crate::check) struct RowCriteria {
+pub(in crate::check) struct CurrentRowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
     pub same: Vec<IrId>,
     pub compared: Option<ComparedRows>,
@@ -31,7 +31,7 @@ pub(in crate::check) struct RowCriteria {
 }
 
 /// Kind of a criterion that depends on the current row's value.
-enum RowCriterion {
+enum CurrentRowCriterion {
     Same,
     Compared(ComparedRows),
     /// Invalid criterion, which has already been reported.
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         exprs: &[ExprId],
         lowered: &[IrId],
-        of_this_row: &mut Option<&mut RowCriteria>,
+        of_this_row: &mut Option<&mut CurrentRowCriteria>,
         span: Span,
     ) -> Option<Vec<IrId>> {
         if !lowered.len().is_multiple_of(2) {
@@ -122,7 +122,7 @@ impl Lowerer<'_> {
             let (&[range, value], &[_, criterion]) = (pair, exprs) else {
                 continue;
             };
-            if self.is_blank(criterion) {
+            if self.is_blank_argument(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let range_span = self.program.meta(range).span;
                 conditions.push(self.report_invalid_criterion(
@@ -133,14 +133,14 @@ impl Lowerer<'_> {
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.classify_row_criterion(range, value, criterion, call)
+                && let Some(of_row) = self.classify_current_row_criterion(range, value, criterion, call)
             {
                 match of_row {
-                    RowCriterion::Same => of_this_row.same.push(range),
-                    RowCriterion::Compared(compared) if of_this_row.compared.is_none() => {
+                    CurrentRowCriterion::Same => of_this_row.same.push(range),
+                    CurrentRowCriterion::Compared(compared) if of_this_row.compared.is_none() => {
                         of_this_row.compared = Some(compared);
                     }
-                    RowCriterion::Compared(_) => {
+                    CurrentRowCriterion::Compared(_) => {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
                         let value_span = self.program.meta(value).span;
@@ -150,12 +150,12 @@ impl Lowerer<'_> {
                             help,
                         ));
                     }
-                    RowCriterion::Invalid => conditions.push(self.add_error(span)),
+                    CurrentRowCriterion::Invalid => conditions.push(self.add_error(span)),
                 }
                 continue;
             }
             if of_this_row.is_none() && self.scope.sheet.is_none() {
-                self.warn_of_own_value(range, value, criterion, function);
+                self.warn_of_same_row_value(range, value, criterion, function);
             }
             let condition = self.build_criterion(range, value, criterion);
             conditions.push(condition);
@@ -166,17 +166,17 @@ impl Lowerer<'_> {
     /// Returns the kind of a criterion that depends on the current row's value, if the call aggregates a range. A
     /// criterion that is the value itself selects the rows with the same value. A criterion that is a comparison
     /// selects the rows before the current row in sort order. `None` for other criteria.
-    fn classify_row_criterion(
+    fn classify_current_row_criterion(
         &mut self,
         range: IrId,
         value: IrId,
         expr: ExprId,
         call: CriteriaCall<'_>,
-    ) -> Option<RowCriterion> {
+    ) -> Option<CurrentRowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
         if self.is_same_value(range, value) {
-            return Some(RowCriterion::Same);
+            return Some(CurrentRowCriterion::Same);
         }
         let is_condition = meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Column(_));
         if is_condition || self.is_error(value) || fixed(self, value) {
@@ -191,10 +191,10 @@ impl Lowerer<'_> {
                 // The nodes of the concatenated text are unused, because the SQL does not contain that text.
                 self.program.has_unused_nodes = true;
                 if op == BinaryOp::Equal {
-                    return Some(RowCriterion::Same);
+                    return Some(CurrentRowCriterion::Same);
                 }
                 if let Some(compared) = self.compared_rows(op, range) {
-                    return Some(RowCriterion::Compared(compared));
+                    return Some(CurrentRowCriterion::Compared(compared));
                 }
                 let (why, help) = match op {
                     BinaryOp::NotEqual => (
@@ -207,7 +207,7 @@ impl Lowerer<'_> {
                     ),
                 };
                 self.report_invalid_criterion(meta.span, why, help);
-                return Some(RowCriterion::Invalid);
+                return Some(CurrentRowCriterion::Invalid);
             }
         }
         let column = self.source_text(self.program.meta(range).span);
@@ -215,7 +215,7 @@ impl Lowerer<'_> {
             format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step")
         });
         self.report_invalid_criterion(meta.span, "each row would search for a different value", &help);
-        Some(RowCriterion::Invalid)
+        Some(CurrentRowCriterion::Invalid)
     }
 
     fn build_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
@@ -227,7 +227,7 @@ impl Lowerer<'_> {
             let has_equals_sign = text.starts_with('=');
             let cased = range_meta.ty == Type::Text
                 && criterion_value_type(text) == Some(Type::Text)
-                && case_insensitive_text::has_case(value);
+                && case_insensitive_text::has_cased_letters(value);
             let count = value.len() as u32;
             let value = PoolRange {
                 first: slice.first + slice.count - count,

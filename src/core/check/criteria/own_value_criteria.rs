@@ -13,7 +13,7 @@ use crate::ir::{Ir, IrId};
 
 /// Value that is computed from a column of the same row.
 #[derive(Clone, Copy)]
-enum OwnValue {
+enum SameRowValue {
     /// The column itself.
     Same,
     /// Start of the column's period.
@@ -22,7 +22,7 @@ enum OwnValue {
     Shifted(i64),
 }
 
-impl OwnValue {
+impl SameRowValue {
     /// Returns the result of comparing the column with the value, if all rows have the same result.
     fn constant_result(self, op: BinaryOp) -> Option<bool> {
         // Order of the column relative to the value.
@@ -51,14 +51,20 @@ impl OwnValue {
 impl Lowerer<'_> {
     /// Warns about a criterion whose result is the same in every row because its value comes from the row that is
     /// tested.
-    pub(in crate::check) fn warn_of_own_value(&mut self, range: IrId, value: IrId, expr: ExprId, function: &Function) {
+    pub(in crate::check) fn warn_of_same_row_value(
+        &mut self,
+        range: IrId,
+        value: IrId,
+        expr: ExprId,
+        function: &Function,
+    ) {
         let meta = self.program.meta(value);
         let is_condition = meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Column(_));
         if is_condition || self.is_error(range) || self.is_error(value) {
             return;
         }
         let (op, right) = self.split_operator_criterion(expr).unwrap_or((BinaryOp::Equal, expr));
-        let Some(own_value) = self.classify_own_value(range, right) else {
+        let Some(own_value) = self.classify_same_row_value(range, right) else {
             return;
         };
         let Some(result) = own_value.constant_result(op) else {
@@ -76,17 +82,17 @@ impl Lowerer<'_> {
             "the criterion `{}` is {result}, because each row is compared with its own `{column}`",
             self.source_text(meta.span)
         );
-        let help = own_value_help(own_value, op, &column, function);
+        let help = same_row_value_help(own_value, op, &column, function);
         self.report(Diagnostic::new(Code::NeverVaries, meta.span, message).with_help(help));
     }
 
     /// Returns how a value depends on a column of the same row. `None` for other values.
-    fn classify_own_value(&self, column: IrId, value: ExprId) -> Option<OwnValue> {
+    fn classify_same_row_value(&self, column: IrId, value: ExprId) -> Option<SameRowValue> {
         if self.is_same_value(column, self.lowered_node(value)) {
-            return Some(OwnValue::Same);
+            return Some(SameRowValue::Same);
         }
         if let Some(unit) = self.unit_of_period_start(column, value) {
-            return Some(OwnValue::PeriodStart(unit));
+            return Some(SameRowValue::PeriodStart(unit));
         }
         let Expr::Binary { op, left, right } = self.ast.expr(value) else {
             return None;
@@ -94,8 +100,8 @@ impl Lowerer<'_> {
         let shift = self.literal_integer(self.lowered_node(right))?;
         let is_own = self.is_same_value(column, self.lowered_node(left));
         match op {
-            BinaryOp::Add if is_own && shift != 0 => Some(OwnValue::Shifted(shift)),
-            BinaryOp::Subtract if is_own && shift != 0 => Some(OwnValue::Shifted(shift.checked_neg()?)),
+            BinaryOp::Add if is_own && shift != 0 => Some(SameRowValue::Shifted(shift)),
+            BinaryOp::Subtract if is_own && shift != 0 => Some(SameRowValue::Shifted(shift.checked_neg()?)),
             _ => None,
         }
     }
@@ -103,13 +109,13 @@ impl Lowerer<'_> {
 
 /// Returns the help that suggests a range over the rows that the author probably means.
 #[cold]
-fn own_value_help(own_value: OwnValue, op: BinaryOp, column: &str, function: &Function) -> String {
+fn same_row_value_help(own_value: SameRowValue, op: BinaryOp, column: &str, function: &Function) -> String {
     let name = function.name.split("IF").next().unwrap_or(function.name);
     match (own_value, op) {
-        (OwnValue::Same, BinaryOp::Equal) => {
+        (SameRowValue::Same, BinaryOp::Equal) => {
             format!("to aggregate the rows with the same `{column}`, group by `{column}`")
         }
-        (OwnValue::PeriodStart(unit), _) => format!(
+        (SameRowValue::PeriodStart(unit), _) => format!(
             "to compare other rows with this row, sort by `{column}` and write a range, such as \
              `{name}(FIRST(x, \"{unit}\"):x)`"
         ),

@@ -141,7 +141,7 @@ impl Lowerer<'_> {
 
     /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If a key is
     /// NULL, the CASE returns the number `empty`, or NULL if `empty` is `None`.
-    pub(in crate::check) fn guard_null_keys(
+    pub(in crate::check) fn wrap_in_null_key_case(
         &mut self,
         node: IrId,
         keys: &[IrId],
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
         match empty {
             Some(digits) => {
                 let empty = self.program.add_number(digits, Type::Integer, span);
-                self.program.add_with_args(
+                self.program.add_node_with_args(
                     Ir::Case,
                     &[id, node, empty],
                     NodeMeta {
@@ -170,7 +170,7 @@ impl Lowerer<'_> {
             }
             None => self
                 .program
-                .add_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
+                .add_node_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
         }
     }
 

@@ -57,8 +57,8 @@ impl Lowerer<'_> {
         self.program.has_unused_nodes = true;
         let holidays = self.find_or_add_holidays(function, tab, column, column_span)?;
         match Self::is_internal(function, internal::NETWORKDAYS) {
-            true => self.networkdays_with_tab(function, holidays, plain, [start, other], span),
-            false => self.workday_with_tab(function, holidays, plain, [start, other], span),
+            true => self.build_networkdays_with_tab(function, holidays, plain, [start, other], span),
+            false => self.build_workday_with_tab(function, holidays, plain, [start, other], span),
         }
     }
 
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
         let friday = self.program.add_integer("5", span);
         let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
         let index = self.program.holidays.len() as u32;
-        let day = self.holiday_column(index, Holidays::HOLIDAY_DATE_COLUMN, span);
+        let day = self.build_holiday_column(index, Holidays::HOLIDAY_DATE_COLUMN, span);
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays {
             tab,
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns a column of the holidays table, by its column number.
-    fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
+    fn build_holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
         let ty = if column == Holidays::HOLIDAY_DATE_COLUMN {
             Type::Date
         } else {
@@ -132,7 +132,7 @@ impl Lowerer<'_> {
         {
             return None;
         }
-        let day = self.holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
+        let day = self.build_holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
         let args: Vec<IrId> = match *values {
             [value, other] => vec![value, column, day, other],
             _ => values.iter().copied().chain([column, day]).collect(),
@@ -154,14 +154,14 @@ impl Lowerer<'_> {
         let find = self.program.lookups.len() as u32 - 1;
         let count = self
             .program
-            .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
+            .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
         let none = self.program.add_integer("0", span);
         let mut counts = self.singleton_list(count);
         counts.push(none);
         Some(self.build_coalesce(counts, span, function.name))
     }
 
-    fn networkdays_with_tab(
+    fn build_networkdays_with_tab(
         &mut self,
         function: &'static Function,
         holidays: u32,
@@ -171,7 +171,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
         let in_order = self.add_scalar_call(internal::LESS_EQUAL, &[start, end], span, function.name);
-        let day = self.holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
+        let day = self.build_holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
         let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.build_holiday_count(function, holidays, [day, test], &[start, end], span)?;
         let one = self.program.add_integer("1", span);
@@ -181,7 +181,7 @@ impl Lowerer<'_> {
         Some(self.add_call(internal::SUBTRACT, &[plain, left_out], span))
     }
 
-    fn workday_with_tab(
+    fn build_workday_with_tab(
         &mut self,
         function: &'static Function,
         holidays: u32,
@@ -213,7 +213,7 @@ impl Lowerer<'_> {
         };
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[from], span);
         let [day, before] = [Holidays::HOLIDAY_DATE_COLUMN, Holidays::WORKING_DAYS_COLUMN]
-            .map(|column| self.holiday_column(holidays, column, span));
+            .map(|column| self.build_holiday_column(holidays, column, span));
         let is_passed = self.add_call(internal::LESS_EQUAL, &[day, from], span);
         let passed = self.build_holiday_count(function, holidays, [day, is_passed], &[from], span)?;
         let working_days = self.add_call(internal::SUBTRACT, &[weekdays, passed], span);

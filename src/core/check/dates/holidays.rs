@@ -22,12 +22,12 @@ struct Holiday {
 }
 
 /// Counter for the holidays' ranks, which start at 1.
-struct RankCounter {
+struct HolidayRankCounter {
     last: i64,
     rank: i64,
 }
 
-impl RankCounter {
+impl HolidayRankCounter {
     fn new(holidays: &[Holiday]) -> Self {
         Self {
             last: holidays.len() as i64,
@@ -175,7 +175,7 @@ impl Lowerer<'_> {
         let target = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
             pass.add_call(internal::HOLIDAY_PASSED, &[start, days, holiday.date], span)
         });
-        let mut ranks = RankCounter::new(holidays);
+        let mut ranks = HolidayRankCounter::new(holidays);
         let weekday = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
             let [later, earlier] = ranks
                 .next(holiday)
@@ -220,7 +220,7 @@ impl Lowerer<'_> {
         let target = self.add_holiday_terms(out, target, holidays, span, |pass, h| {
             pass.add_call(passed, &[start, h.date], span)
         });
-        let mut ranks = RankCounter::new(holidays);
+        let mut ranks = HolidayRankCounter::new(holidays);
         let weekday = self.add_holiday_terms(back, target, holidays, span, |pass, holiday| {
             let [later_number, earlier_number] = ranks.next(holiday);
             let number = if later { later_number } else { earlier_number };

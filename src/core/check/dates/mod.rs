@@ -20,7 +20,7 @@ pub fn is_iso_date(text: &str) -> bool {
             .then(|| digits.parse().ok())?
     };
     match (number(0, 4), number(5, 7), number(8, 10)) {
-        (Some(y), Some(m @ 1..=12), Some(d)) => y >= 1 && d >= 1 && d <= month_length(y, m),
+        (Some(y), Some(m @ 1..=12), Some(d)) => y >= 1 && d >= 1 && d <= days_in_month(y, m),
         _ => false,
     }
 }
@@ -49,7 +49,7 @@ pub(in crate::check) fn days_since_year_one(iso: &str) -> Option<i64> {
     Some(date - days_from_civil(1, 1, 1))
 }
 
-fn month_length(year: i64, month: i64) -> i64 {
+fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,

@@ -10,7 +10,7 @@ use crate::{Level, Type};
 
 /// Maximum distance between two dates, in years.
 const MAX_YEAR_DISTANCE: i64 = 9_998;
-const SECONDS_PER_YEAR: i64 = 366 * 86_400;
+const MAX_SECONDS_PER_YEAR: i64 = 366 * 86_400;
 
 impl Lowerer<'_> {
     pub(in crate::check) fn lower_period_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
@@ -36,7 +36,7 @@ impl Lowerer<'_> {
         if is_outside_calendar(count, unit) {
             return self.program.add_null(ty, span);
         }
-        let period = self.add_period(count, unit, span);
+        let period = self.add_calendar_offset(count, unit, span);
         let meta = NodeMeta {
             nullable: true,
             level: Level::Window,
@@ -70,7 +70,7 @@ impl Lowerer<'_> {
             return Some(unit);
         }
         let singular = singular_unit(&text);
-        let near = suggest_unit(singular)
+        let near = suggest_calendar_unit(singular)
             .or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let unit_text = self.source_text(span);
         let diagnostic = Diagnostic::new(
@@ -87,22 +87,22 @@ impl Lowerer<'_> {
 
     /// Adds a node for a calendar offset, with the arguments that SQL templates need. Quarters are converted to months,
     /// which every engine supports.
-    fn add_period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
-        let period = self.calendar_offset(count, unit, span);
+    fn add_calendar_offset(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
+        let period = self.build_calendar_offset(count, unit, span);
         self.program.periods.push(period);
         self.program.periods.len() as u32 - 1
     }
 
     /// Adds the distance between the current row and a bound of a window frame to the program, unless the program
     /// already contains this distance.
-    pub(in crate::check) fn add_distance(&mut self, count: i64, unit: CalendarUnit, span: Span) {
+    pub(in crate::check) fn add_frame_distance(&mut self, count: i64, unit: CalendarUnit, span: Span) {
         if self.program.distance(count, unit).is_none() {
-            let distance = self.calendar_offset(count, unit, span);
+            let distance = self.build_calendar_offset(count, unit, span);
             self.program.distances.push(distance);
         }
     }
 
-    fn calendar_offset(&mut self, count: i64, unit: CalendarUnit, span: Span) -> CalendarOffset {
+    fn build_calendar_offset(&mut self, count: i64, unit: CalendarUnit, span: Span) -> CalendarOffset {
         let (base_unit, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
         } else {
@@ -132,7 +132,7 @@ impl Lowerer<'_> {
 }
 
 /// Returns the unit for an abbreviation or adjective.
-pub(in crate::check) fn suggest_unit(word: &str) -> Option<&'static str> {
+pub(in crate::check) fn suggest_calendar_unit(word: &str) -> Option<&'static str> {
     match word {
         "d" => Some("day"),
         "m" => Some("month"),
@@ -150,7 +150,7 @@ pub(in crate::check) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> b
     let most = if months {
         MAX_YEAR_DISTANCE * 12
     } else {
-        MAX_YEAR_DISTANCE * SECONDS_PER_YEAR
+        MAX_YEAR_DISTANCE * MAX_SECONDS_PER_YEAR
     };
     count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs()
 }

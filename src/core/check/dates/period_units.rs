@@ -5,7 +5,7 @@ use crate::ast::Ast;
 use crate::catalog::{self, internal};
 use crate::check::{CheckScope, DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarEnd, CalendarUnit, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarRangeEnd, CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::span::Span;
 
 /// Lower-case name of an input column that is truncated to calendar periods, with the unit of the truncation.
@@ -48,10 +48,10 @@ pub(in crate::check) fn check_period_units(
             };
             let span = program.meta(id).span;
             if !unit.fits_period(frame) {
-                diagnostics.push(unit_error(unit, span, frame, (key, &key_text)));
+                diagnostics.push(period_unit_error(unit, span, frame, (key, &key_text)));
                 failed = true;
             } else if unit.moves_weeks_by_months(frame) {
-                diagnostics.push(unit_warning(unit, span, (key, &key_text)));
+                diagnostics.push(period_unit_warning(unit, span, (key, &key_text)));
             }
         }
         program.definitions[index].failed = failed;
@@ -76,8 +76,8 @@ impl WindowUnit {
     }
 
     /// Returns whether an offset shifts weekly rows by months. Only a few rows then have a matching row, because a
-    /// number of months is rarely a whole number of weeks. Whole years are excluded: [`Self::fits_period`] rejects one to four
-    /// years, and a longer time may be a whole number of weeks.
+    /// number of months is rarely a whole number of weeks. Whole years are excluded: [`Self::fits_period`] rejects one
+    /// to four years, and a longer time may be a whole number of weeks.
     pub fn moves_weeks_by_months(self, frame: CalendarUnit) -> bool {
         frame == CalendarUnit::Week && self.months().is_some_and(|months| !months.is_multiple_of(12))
     }
@@ -91,7 +91,7 @@ impl WindowUnit {
 }
 
 /// Builds the warning about an offset that shifts weekly rows by months.
-pub fn unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str)) -> Diagnostic {
+pub fn period_unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str)) -> Diagnostic {
     let offset = unit.offset.unwrap_or_default();
     let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
     let unit = unit.unit.name();
@@ -107,7 +107,12 @@ pub fn unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str))
 }
 
 /// Builds the error about a unit that does not fit the periods of the key.
-pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_text): (Span, &str)) -> Diagnostic {
+pub fn period_unit_error(
+    unit: WindowUnit,
+    span: Span,
+    frame: CalendarUnit,
+    (key, key_text): (Span, &str),
+) -> Diagnostic {
     let is_longer = unit.unit > frame;
     let years = unit.offset.unwrap_or_default().signum() * unit.months().map_or(0, |months| (months / 12) as i64);
     let (offset, unit, frame) = (unit.offset, unit.unit.name(), frame.name());
@@ -143,10 +148,10 @@ pub fn find_window_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
             offset: Some(period.count),
         }),
         Ir::Window { call, over } => {
-            let of_end = |end: CalendarEnd| match end {
-                CalendarEnd::Partition(_) | CalendarEnd::Moved(0, _) | CalendarEnd::After => None,
-                CalendarEnd::Moved(_, unit) => Some(unit),
-                CalendarEnd::Period(period, _) => Some(period.unit()),
+            let of_end = |end: CalendarRangeEnd| match end {
+                CalendarRangeEnd::Partition(_) | CalendarRangeEnd::Moved(0, _) | CalendarRangeEnd::After => None,
+                CalendarRangeEnd::Moved(_, unit) => Some(unit),
+                CalendarRangeEnd::Period(period, _) => Some(period.unit()),
             };
             let unit = match program.window_frame(over) {
                 WindowFrame::Calendar(range) => [range.from, range.to].into_iter().filter_map(of_end).min(),

@@ -155,7 +155,7 @@ pub(in crate::check) fn find_timeframe(
                 starts in January",
             ));
         }
-        return Ok(function.map(|function| shifted_timeframe(name, function, calendar)));
+        return Ok(function.map(|function| build_shifted_timeframe(name, function, calendar)));
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
     let other = || "use `date`, `week`, `month`, `quarter`, `year`, `hour` or a part such as `month_num`".to_owned();
@@ -175,11 +175,11 @@ pub(in crate::check) fn split_timeframe_name(name: &str) -> impl Iterator<Item =
     })
 }
 
-fn shifted_timeframe(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
+fn build_shifted_timeframe(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
     let (function, shift) = match (
         name,
-        calendar.week_shift(),
-        calendar.quarter_shift(),
+        calendar.week_shift_days(),
+        calendar.quarter_shift_months(),
         calendar.fiscal_month_offset,
     ) {
         ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, CalendarShift::Week(days)),

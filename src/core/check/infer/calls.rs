@@ -12,13 +12,15 @@ impl TypeInference<'_> {
         let args = ast.arguments(call);
         match function.lower {
             Some(Lowering::Let) => args.last().map_or(InferTerm::Any, |a| self.node_term(*a)),
-            Some(Lowering::Ifs) => self.infer_pairs(args, |pass, condition, _| pass.infer_condition(condition)),
+            Some(Lowering::Ifs) => {
+                self.infer_test_value_pairs(args, |pass, condition, _| pass.infer_condition(condition))
+            }
             Some(Lowering::Switch) => {
                 let Some((subject, rest)) = args.split_first() else {
                     return InferTerm::Any;
                 };
                 let subject = *subject;
-                self.infer_pairs(rest, |pass, case, _| {
+                self.infer_test_value_pairs(rest, |pass, case, _| {
                     pass.unify_types(subject, case);
                 })
             }
@@ -110,7 +112,7 @@ impl TypeInference<'_> {
 
     /// Infers types for arguments that alternate between tests and values. If the number of arguments is odd, the last
     /// argument is the default value.
-    fn infer_pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
+    fn infer_test_value_pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
         let mut value: Option<ExprId> = None;
         let mut result = InferTerm::Any;
         for (i, pair) in args.chunks(2).enumerate() {

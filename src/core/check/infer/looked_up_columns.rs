@@ -18,7 +18,7 @@ pub(super) fn lookup_arguments(ast: &Ast, names: &ResolvedNames) -> FxHashSet<Ex
     let finds = |id: &ExprId| match (ast.expr(*id), names.targets[id.index()]) {
         (Expr::Call(call), NameTarget::Function(function)) => catalog::get(function)
             .lower
-            .is_some_and(Lowering::finds_rows)
+            .is_some_and(Lowering::looks_up_rows)
             .then_some(call),
         _ => None,
     };
@@ -31,7 +31,7 @@ pub(super) fn lookup_arguments(ast: &Ast, names: &ResolvedNames) -> FxHashSet<Ex
 
 impl TypeInference<'_> {
     /// Returns the type of the column at a position in a range of another tab. The first position is 0.
-    pub(super) fn tab_range_type(&mut self, range: u32, position: u32) -> InferTerm {
+    pub(super) fn type_of_tab_range_column(&mut self, range: u32, position: u32) -> InferTerm {
         let range = self.names.tab_ranges.get(range as usize);
         let column = range.and_then(|range| Some((range, range.first.checked_add(position)?)));
         let Some((TabRange { tab, .. }, column)) = column.filter(|(range, column)| *column <= range.last) else {
@@ -88,7 +88,7 @@ impl TypeInference<'_> {
         let number = integer_literal(self.ast, self.source, number).and_then(|number| u32::try_from(number).ok());
         let position = number.and_then(|number| number.checked_sub(1));
         match (self.names.targets[range.index()], position) {
-            (NameTarget::TabRange(range), Some(position)) => self.tab_range_type(range, position),
+            (NameTarget::TabRange(range), Some(position)) => self.type_of_tab_range_column(range, position),
             (NameTarget::CellRange(range), Some(position)) => {
                 let range = self.names.cell_ranges.try_get(range as usize);
                 let column = range.and_then(|range| range.of.get(position as usize));

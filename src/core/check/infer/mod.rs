@@ -193,8 +193,8 @@ pub(in crate::check) fn infer(
         }
         pass.buffers.results[*index as usize] = pass.buffers.terms[definition.body.index()];
     }
-    pass.bind_types_of_later_steps();
-    pass.resolve_sums();
+    pass.bind_types_required_by_later_steps();
+    pass.resolve_pending_sums();
     if let Some(infer_term) = pass.buffers.calendar {
         pass.bind_calendar_key(infer_term);
     }
@@ -246,7 +246,7 @@ impl TypeInference<'_> {
                 .try_get(cell as usize)
                 .map_or(InferTerm::Any, |c| self.target_term(c.of)),
             (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
-            (_, NameTarget::TabRange(range)) => self.tab_range_type(range, 0),
+            (_, NameTarget::TabRange(range)) => self.type_of_tab_range_column(range, 0),
             (_, NameTarget::PartOfCells | NameTarget::LetName) => InferTerm::Any,
             (_, NameTarget::LetValue(value)) => self.buffers.terms[value as usize],
             (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
@@ -471,7 +471,7 @@ impl TypeInference<'_> {
     }
 
     /// Binds columns and definitions whose type is not determined by this step to the type that later steps require.
-    fn bind_types_of_later_steps(&mut self) {
+    fn bind_types_required_by_later_steps(&mut self) {
         let required = self.scope.rest.required_types;
         if required.is_empty() {
             return;
@@ -501,7 +501,7 @@ impl TypeInference<'_> {
         }
     }
 
-    fn resolve_sums(&mut self) {
+    fn resolve_pending_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
         for index in 0..self.buffers.waiting.len() {
             let (op, terms, expr_id) = self.buffers.waiting[index];

@@ -37,7 +37,7 @@ impl Lints<'_> {
             return;
         }
         let replacement = if then_value {
-            self.complete_text(condition)
+            self.complete_source_text(condition)
         } else {
             self.negated_text(condition)
         };
@@ -65,8 +65,8 @@ impl Lints<'_> {
             self.is_text_between(begin, span(ir_id), "")
                 && self.is_text_between(span(ir_id), span(right), comparison.symbol())
         };
-        if is_redundant && self.is_known_boolean(operand) && is_written() {
-            let replacement = self.complete_text(operand);
+        if is_redundant && self.is_boolean_expression(operand) && is_written() {
+            let replacement = self.complete_source_text(operand);
             self.warn_of_redundant_boolean(id, &replacement);
         }
     }
@@ -78,7 +78,7 @@ impl Lints<'_> {
 
     /// Returns whether a value is a boolean even without a comparison with TRUE. The type of a column without a schema
     /// may be known only from the comparison.
-    fn is_known_boolean(&self, id: IrId) -> bool {
+    fn is_boolean_expression(&self, id: IrId) -> bool {
         let program = self.program;
         match program.node(self.resolve_name(id)) {
             Ir::Column(column) => program
@@ -105,7 +105,7 @@ impl Lints<'_> {
     fn negated_text(&self, condition: IrId) -> String {
         let program = self.program;
         let span = program.meta(condition).span;
-        let text = self.complete_text(condition);
+        let text = self.complete_source_text(condition);
         let is_call = match program.node(condition) {
             Ir::Not(_) | Ir::IsNull { negated: true, .. } => true,
             Ir::Apply { .. } => program.operands(condition).next().is_some_and(|first| {
@@ -125,7 +125,7 @@ impl Lints<'_> {
     }
 
     /// Returns the complete source text of an expression, so that users can copy the text from a help message.
-    fn complete_text(&self, id: IrId) -> String {
+    fn complete_source_text(&self, id: IrId) -> String {
         self.program.meta(id).span.text(self.source).to_owned()
     }
 }

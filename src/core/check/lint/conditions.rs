@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Lints, swap_sides};
+use super::{Lints, swap_comparison_operands};
 use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
 use crate::check::lower::operators::comparison_operator;
@@ -103,7 +103,7 @@ impl<'a> Lints<'a> {
         let is_literal = |id: IrId| matches!(program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (operand, literal, comparison) = match (is_literal(a), is_literal(b)) {
             (false, true) => (a, b, comparison),
-            (true, false) => (b, a, swap_sides(comparison)),
+            (true, false) => (b, a, swap_comparison_operands(comparison)),
             _ => return,
         };
         let subject = match program.node(self.resolve_name(operand)) {
@@ -330,8 +330,12 @@ impl<'p> SubjectConditions<'p> {
             }
             // The conditions cover all values if the lower bound is below the upper bound.
             return match test.bound_of_test() {
-                Some((bound, true)) => self.lower.is_some_and(|(lower, _)| is_overlapping(lower, bound, true)),
-                Some((bound, false)) => self.upper.is_some_and(|(upper, _)| is_overlapping(bound, upper, true)),
+                Some((bound, true)) => self
+                    .lower
+                    .is_some_and(|(lower, _)| are_bounds_overlapping(lower, bound, true)),
+                Some((bound, false)) => self
+                    .upper
+                    .is_some_and(|(upper, _)| are_bounds_overlapping(bound, upper, true)),
                 None => false,
             };
         }
@@ -368,10 +372,10 @@ impl<'p> SubjectConditions<'p> {
         let apart = match upper {
             true => self
                 .lower
-                .is_some_and(|(lower, _)| !is_overlapping(lower, bound, false)),
+                .is_some_and(|(lower, _)| !are_bounds_overlapping(lower, bound, false)),
             false => self
                 .upper
-                .is_some_and(|(upper, _)| !is_overlapping(bound, upper, false)),
+                .is_some_and(|(upper, _)| !are_bounds_overlapping(bound, upper, false)),
         };
         point_outside || apart
     }
@@ -434,7 +438,7 @@ fn comparisons_of_same_name(list: &mut [NameComparison]) -> impl Iterator<Item =
 
 /// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges together
 /// contain all values.
-fn is_overlapping(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
+fn are_bounds_overlapping(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers {
         lower.included || upper.included
     } else {

@@ -3,7 +3,7 @@
 
 use formulac_syntax::text::is_word_char;
 
-use super::{Lints, swap_sides};
+use super::{Lints, swap_comparison_operands};
 use crate::Type;
 use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
@@ -14,9 +14,12 @@ use crate::ir::{Ir, IrId};
 impl Lints<'_> {
     /// Warns about comparisons such as `created_at <= DATE(2024, 1, 31)`, with the date on either side.
     pub(super) fn warn_of_time_comparison(&mut self, id: IrId, comparison: BinaryOp, a: IrId, b: IrId) {
-        let (time, day, comparison) = match (self.midnight_date(a), self.midnight_date(b)) {
+        let (time, day, comparison) = match (
+            self.date_before_midnight_conversion(a),
+            self.date_before_midnight_conversion(b),
+        ) {
             (None, Some(day)) => (a, day, comparison),
-            (Some(day), None) => (b, day, swap_sides(comparison)),
+            (Some(day), None) => (b, day, swap_comparison_operands(comparison)),
             _ => return,
         };
         let iso = match self.program.node(day) {
@@ -77,7 +80,7 @@ impl Lints<'_> {
 
     /// Returns the date that was converted to midnight. `None` for timestamps, and for the sum of a date and a number
     /// of days, which the author shifted deliberately.
-    fn midnight_date(&self, id: IrId) -> Option<IrId> {
+    fn date_before_midnight_conversion(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
             Ir::Date(iso) => crate::check::dates::is_iso_date(self.program.text(iso)).then_some(id),
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => {

@@ -13,7 +13,7 @@ use crate::span::Span;
 /// Maximum number of nodes that are searched for possible values.
 const MAX_NODES: usize = 256;
 /// Maximum number of possible values.
-const MAX_VALUES: usize = 2_000;
+const MAX_POSSIBLE_VALUES: usize = 2_000;
 /// Maximum number of values in a message.
 const MAX_LISTED_VALUES: usize = 6;
 
@@ -40,7 +40,7 @@ impl CaseConversion {
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     // Return early in the most common case, a column without known values.
     if let Ir::Column(column) = program.node(id) {
-        listed_values(program, relations, column)?;
+        schema_values_of_column(program, relations, column)?;
     }
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -57,7 +57,7 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
         match program.node(id) {
             Ir::Text(text) => add(program.text(text)),
             Ir::Null => {}
-            Ir::Column(column) => listed_values(program, relations, column)?
+            Ir::Column(column) => schema_values_of_column(program, relations, column)?
                 .iter()
                 .for_each(|value| add(value)),
             Ir::Definition(definition_index) => {
@@ -79,7 +79,7 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
             Ir::Coalesce(args) if (args.count as usize) < MAX_NODES => waiting.extend(program.args(args).iter().rev()),
             _ => return None,
         }
-        if values.len() > MAX_VALUES {
+        if values.len() > MAX_POSSIBLE_VALUES {
             return None;
         }
     }
@@ -87,7 +87,7 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
 }
 
 /// Returns the values that the schema lists for a column.
-fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
+fn schema_values_of_column<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
     let column_entry = program
         .columns
         .try_get(column as usize)
@@ -117,7 +117,7 @@ impl Lints<'_> {
         let is_criterion = program.meta(id).span == span;
         let (operand, letters) = self.strip_case_conversion(subject);
         if letters != CaseConversion::AsTheyAre && letters.convert_case(text) != text {
-            return self.warn_of_letter_case(operand, letters, text, span, is_criterion);
+            return self.warn_of_impossible_case(operand, letters, text, span, is_criterion);
         }
         let Some(values) = possible_values(program, self.relations, operand) else {
             return;
@@ -169,7 +169,7 @@ impl Lints<'_> {
     }
 
     /// Warns about values in `SWITCH(status, "active", …)` that the subject never has.
-    pub(super) fn check_switch(&mut self, subject: IrId, arms: PoolRange) {
+    pub(super) fn check_switch_values(&mut self, subject: IrId, arms: PoolRange) {
         let program = self.program;
         let pairs = program.args(arms).chunks_exact(2);
         let texts = pairs.filter_map(|pair| match (pair.first(), pair.first().map(|id| program.node(*id))) {
@@ -224,7 +224,7 @@ impl Lints<'_> {
 
     /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case string is never equal to a
     /// string with a capital letter.
-    fn warn_of_letter_case(
+    fn warn_of_impossible_case(
         &mut self,
         operand: IrId,
         letters: CaseConversion,

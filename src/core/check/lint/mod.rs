@@ -29,7 +29,7 @@ pub use known_values::possible_values;
 pub(super) use weeks::WeekCallKind;
 
 /// Returns the equivalent comparison with swapped operands.
-fn swap_sides(comparison: BinaryOp) -> BinaryOp {
+fn swap_comparison_operands(comparison: BinaryOp) -> BinaryOp {
     match comparison {
         BinaryOp::Less => BinaryOp::Greater,
         BinaryOp::LessEqual => BinaryOp::GreaterEqual,
@@ -82,7 +82,7 @@ pub(super) fn run_lints(
                 Ir::Apply { overload, args } => {
                     let function = catalog::overload_owner(overload);
                     lints.check_call(id, function, args);
-                    weeks.record_call(program, id, function, args);
+                    weeks.record_week_call(program, id, function, args);
                 }
                 Ir::Aggregate {
                     overload,
@@ -91,7 +91,7 @@ pub(super) fn run_lints(
                 } => {
                     lints.check_aggregate(id, catalog::overload_owner(overload), program.args(args), distinct);
                 }
-                Ir::IsNull { x, negated: false } => lints.warn_of_never_blank(id, x),
+                Ir::IsNull { x, negated: false } => lints.warn_of_blank_test_of_non_null(id, x),
                 Ir::And(args) => lints.check_and_or_conditions(id, args, true),
                 Ir::Or(args) => lints.check_and_or_conditions(id, args, false),
                 Ir::Case(arms) => {
@@ -99,7 +99,7 @@ pub(super) fn run_lints(
                     lints.warn_of_redundant_if(id, arms);
                 }
                 Ir::Switch { subject, arms } => {
-                    lints.check_switch(subject, arms);
+                    lints.check_switch_values(subject, arms);
                     lints.warn_of_duplicate_cases(arms);
                 }
                 Ir::Column(_) | Ir::Definition(_) if may_hold_cells => {
@@ -156,7 +156,7 @@ impl Lints<'_> {
         // Swap the operands if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {
-            (b, a, swap_sides(comparison))
+            (b, a, swap_comparison_operands(comparison))
         } else {
             (a, b, comparison)
         };
@@ -210,7 +210,7 @@ impl Lints<'_> {
 
     /// Warns about calls to ISERROR, ISNA and ISBLANK with a value that is never NULL. Reports only aggregates, because
     /// formulas may deliberately check that a column has no NULLs.
-    fn warn_of_never_blank(&mut self, id: IrId, x: IrId) {
+    fn warn_of_blank_test_of_non_null(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(
             self.program.node(self.resolve_name(x)),
             Ir::Aggregate { .. } | Ir::CountRows
@@ -237,7 +237,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         if text.bytes().any(|b| b.is_ascii_lowercase()) {
             continue;
         }
-        if let Some(letters) = cell_letters(text) {
+        if let Some(letters) = count_cell_letters(text) {
             let (letters, digits) = text.split_at(letters);
             diagnostics.push(
                 Diagnostic::new(
@@ -255,7 +255,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
 fn shadowed_cell_warning(text: &str, span: Span) -> Option<Diagnostic> {
-    cell_letters(text)?;
+    count_cell_letters(text)?;
     let message = format!("`{text}` is the column or definition with that name here, not the cell");
     let help = format!("write `${{{text}}}` if you mean the column, or rename the column if you mean the cell");
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
@@ -263,7 +263,7 @@ fn shadowed_cell_warning(text: &str, span: Span) -> Option<Diagnostic> {
 
 /// Returns the number of letters in a cell reference. `None` for other names, and for cells beyond `XFD1048576`, the
 /// last cell of a sheet.
-fn cell_letters(text: &str) -> Option<usize> {
+fn count_cell_letters(text: &str) -> Option<usize> {
     if !looks_like_cell(text) {
         return None;
     }
@@ -289,7 +289,7 @@ mod tests {
             ("q_1", false),
             ("week1", false),
         ] {
-            assert_eq!(super::cell_letters(name).is_some(), is, "{name}");
+            assert_eq!(super::count_cell_letters(name).is_some(), is, "{name}");
         }
     }
 }

@@ -34,7 +34,7 @@ impl Lints<'_> {
         let Ir::Column(column) = program.node(self.resolve_name(operand)) else {
             return;
         };
-        if program.meta(operand).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
+        if program.meta(operand).ty != Type::Text || !is_number(digits) || is_fixed_width_number(digits) {
             return;
         }
         let name = self.excerpt(operand);
@@ -101,7 +101,7 @@ impl Lints<'_> {
 
 /// Returns whether a number probably has a fixed width, such as a year, a month, a day or a code such as `007`. The
 /// order of such strings is also their numeric order.
-fn has_fixed_width(digits: &str) -> bool {
+fn is_fixed_width_number(digits: &str) -> bool {
     let is_of_century = digits.starts_with("19") || digits.starts_with("20");
     (matches!(digits.len(), 4 | 6 | 8) && is_of_century) || (digits.len() > 1 && digits.starts_with('0'))
 }

@@ -23,7 +23,7 @@ impl Lints<'_> {
         } else if function == internal::AVERAGE {
             self.warn_of_mean_of_ratios(id, value);
         } else if function == internal::COUNTA {
-            self.warn_of_count_of_all(id, value);
+            self.warn_of_count_of_zeros(id, value);
         }
     }
 
@@ -61,7 +61,7 @@ impl Lints<'_> {
     }
 
     /// Warns about `COUNT(IF(x > 3, 1, 0))`, which also counts the zeros.
-    fn warn_of_count_of_all(&mut self, id: IrId, value: IrId) {
+    fn warn_of_count_of_zeros(&mut self, id: IrId, value: IrId) {
         let program = self.program;
         // Report only literals, because the name of a column or definition shows what the author intended to count.
         let literal = |id: &IrId| {

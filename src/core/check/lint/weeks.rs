@@ -45,7 +45,7 @@ pub(super) struct WeekCalls {
 
 impl WeekCalls {
     #[inline]
-    pub(super) fn record_call(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
+    pub(super) fn record_week_call(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
         let slot = match WeekCallKind::from_call(program, function, args) {
             Some(WeekCallKind::Weeknum) => &mut self.weeknum,
             Some(WeekCallKind::Weekday) => &mut self.weekday,

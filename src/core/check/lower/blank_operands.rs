@@ -20,10 +20,10 @@ impl Lowerer<'_> {
         if !meta.nullable || !meta.ty.is_number() {
             return id;
         }
-        let meaning = self.program.null_meaning(id);
+        let meaning = self.program.null_interpretation(id);
         if !meaning.may_be_error {
             let zero = self.program.add_integer("0", meta.span);
-            return self.program.add_with_args(
+            return self.program.add_node_with_args(
                 Ir::Coalesce,
                 &[id, zero],
                 NodeMeta {
@@ -60,7 +60,7 @@ impl Lowerer<'_> {
                 if let Some(last) = values.last_mut() {
                     *last = self.replace_blanks_to_depth(*last, depth);
                 }
-                self.program.add_with_args(Ir::Coalesce, &values, meta)
+                self.program.add_node_with_args(Ir::Coalesce, &values, meta)
             }
             Ir::Apply { overload, args } => {
                 let function = catalog::get(catalog::overload_owner(overload));
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
     /// remains.
     fn replace_blank_of_period(&mut self, id: IrId, period: u32) -> IrId {
         let meta = self.program.meta(id);
-        let value = self.found_period_marker(meta.span);
+        let value = self.build_found_row_marker(meta.span);
         let ty = self.program.meta(value).ty;
         let marker = Ir::PeriodLookup { value, period };
         let marker = self.program.add(marker, NodeMeta { ty, ..meta });
@@ -128,7 +128,7 @@ impl Lowerer<'_> {
         let [sought, key, gives] = *self.program.args(args) else {
             return id;
         };
-        if by_number || self.program.null_meaning(gives).may_be_error {
+        if by_number || self.program.null_interpretation(gives).may_be_error {
             return id;
         }
         // The key of a row that was found is never blank.
@@ -138,13 +138,13 @@ impl Lowerer<'_> {
         };
         let found_key =
             self.program
-                .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &[sought, key, key], of_key);
+                .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &[sought, key, key], of_key);
         let zero = self.program.add_integer("0", meta.span);
         let of_value = NodeMeta {
             nullable: false,
             ..meta
         };
-        let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
+        let value = self.program.add_node_with_args(Ir::Coalesce, &[id, zero], of_value);
         self.program.shares_nodes = true;
         let is_found = self.build_not_null(found_key, meta.span);
         let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
@@ -165,7 +165,7 @@ impl Lowerer<'_> {
         let mut arms = Vec::new();
         for x in tested {
             let node_meta = self.program.meta(*x);
-            if node_meta.nullable && !self.program.null_meaning(*x).may_be_error {
+            if node_meta.nullable && !self.program.null_interpretation(*x).may_be_error {
                 let test = Ir::IsNull { x: *x, negated: false };
                 let ty = Type::Boolean;
                 arms.push(self.program.add(
@@ -185,6 +185,6 @@ impl Lowerer<'_> {
         // The value and the tests use the same node.
         self.program.shares_nodes = true;
         arms.push(value);
-        self.program.add_with_args(Ir::Case, &arms, meta)
+        self.program.add_node_with_args(Ir::Case, &arms, meta)
     }
 }

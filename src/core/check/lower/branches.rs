@@ -42,7 +42,7 @@ impl Lowerer<'_> {
         }
         // In the definition of a function, the condition often depends only on literal arguments, so its result is
         // known.
-        if self.is_in_definition()
+        if self.is_in_function_definition()
             && let Some(met) = self.constant_condition(condition)
         {
             self.program.has_unused_nodes = true;
@@ -69,7 +69,7 @@ impl Lowerer<'_> {
                 return node;
             }
         }
-        if self.scope.blank_zero && self.is_in_definition() && values.len() == 2 {
+        if self.scope.blank_zero && self.is_in_function_definition() && values.len() == 2 {
             // In the definition of a function, an IF without a third argument returns a NULL that represents an error.
             values.push(self.program.add_null(Type::Unknown, span));
         }
@@ -250,7 +250,7 @@ impl Lowerer<'_> {
             self.program.has_unused_nodes = true;
             return match branches.last() {
                 Some(default) if branches.len() >= cases.len() => self.single_branch(*default),
-                _ => self.null_of_branches(&mut branches, span, "SWITCH"),
+                _ => self.build_null_for_branches(&mut branches, span, "SWITCH"),
             };
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");

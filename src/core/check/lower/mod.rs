@@ -18,7 +18,7 @@ use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::Function;
 use crate::check::calls::overload::OverloadCache;
 use crate::check::names::{GroupingKey, NameTarget, ResolvedNames};
-use crate::check::sheet::cells::PartialRange;
+use crate::check::sheet::cells::FilteredRange;
 use crate::check::sheet::columns::SheetColumns;
 use crate::check::{CheckScope, DefinitionRole};
 use crate::diag::{Code, Diagnostic};
@@ -102,7 +102,7 @@ pub(in crate::check) struct Lowerer<'a> {
     /// Whether the current definition contains `DISTINCT` or a range, which only some calls accept.
     pub contains_markers: bool,
     /// Cell ranges that contain only some rows of their window.
-    pub partial_ranges: FxHashMap<IrId, PartialRange>,
+    pub partial_ranges: FxHashMap<IrId, FilteredRange>,
     /// Lookups that return a row number in a sheet or tab without a sort order, with the function of each lookup.
     pub lookups_without_order: FxHashMap<IrId, &'static Function>,
     /// Columns of the worksheet, computed on first use.
@@ -186,7 +186,7 @@ pub(in crate::check) fn lower(
         }
         let root = pass.check_root_level(pass.lowered_node(definition.body));
         if scope.blank_zero {
-            pass.program.null_meaning(root);
+            pass.program.null_interpretation(root);
         }
         let failed = pass.failed || pass.is_error(root);
         let lowered = &mut pass.program.definitions[*index as usize];
@@ -197,11 +197,11 @@ pub(in crate::check) fn lower(
     program.has_unused_nodes = folded;
     program.order = order;
     mark_never_null(ast, scope, &never_null, program);
-    fail_unordered_definitions(ast, scope, program);
+    mark_unordered_definitions_failed(ast, scope, program);
 }
 
 /// Marks definitions as failed if their windows need a sort order but a sort key has an error.
-fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut Program) {
+fn mark_unordered_definitions_failed(ast: &Ast, scope: &CheckScope<'_>, program: &mut Program) {
     let mut parts = ast.definitions.iter().zip(&program.definitions);
     if !parts.any(|(part, lowered)| lowered.failed && scope.role(part.part) == DefinitionRole::OrderBy) {
         return;
@@ -223,8 +223,8 @@ fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut P
 }
 
 impl<'a> Lowerer<'a> {
-    /// Starts to lower another tree. [`Self::leave_definition`] returns to the caller's tree.
-    pub(in crate::check) fn enter_definition(
+    /// Starts to lower another tree. [`Self::leave_function_definition`] returns to the caller's tree.
+    pub(in crate::check) fn enter_function_definition(
         &mut self,
         ast: &'a Ast,
         source: &'a str,
@@ -240,7 +240,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    pub(in crate::check) fn leave_definition(&mut self, caller: CallerState<'a>) {
+    pub(in crate::check) fn leave_function_definition(&mut self, caller: CallerState<'a>) {
         self.ast = caller.ast;
         self.source = caller.source;
         self.names = caller.names;
@@ -249,7 +249,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Returns whether the lowered tree is the definition of a function.
-    pub(in crate::check) fn is_in_definition(&self) -> bool {
+    pub(in crate::check) fn is_in_function_definition(&self) -> bool {
         !self.arguments.is_empty()
     }
 }

@@ -210,7 +210,7 @@ impl Lowerer<'_> {
     /// Warns if a value is compared with `1/0`, because the result is NULL in every row.
     fn warn_of_comparison_with_null(&mut self, op: BinaryOp, (a, b): (IrId, IrId), span: Span) {
         let is_null = |id: IrId| self.program.node(id) == Ir::Null;
-        if self.is_in_definition() || is_null(a) == is_null(b) {
+        if self.is_in_function_definition() || is_null(a) == is_null(b) {
             return;
         }
         let (null, value) = if is_null(a) { (a, b) } else { (b, a) };
@@ -307,7 +307,7 @@ impl Lowerer<'_> {
     fn fold_integer_arithmetic(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = compute_integer(op, a, b)?;
-        (self.is_in_definition() || i32::try_from(value).is_err()).then_some(value)
+        (self.is_in_function_definition() || i32::try_from(value).is_err()).then_some(value)
     }
 
     /// Returns the value of an integer literal, or of arithmetic on integer literals that is nested at most `depth`

@@ -12,7 +12,7 @@ impl Lowerer<'_> {
             return base;
         }
         let name = frame.text(self.source);
-        let id = self.timeframe_call(base, name, frame, span);
+        let id = self.build_timeframe_call(base, name, frame, span);
         let target = match self.program.node(base) {
             Ir::Column(column) => NameTarget::Column(column),
             Ir::Definition(definition) => NameTarget::Definition(definition),
@@ -28,7 +28,13 @@ impl Lowerer<'_> {
     }
 
     /// Builds the call that computes a timeframe. `name_span` is the position of the timeframe's name.
-    pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, name_span: Span, span: Span) -> IrId {
+    pub(in crate::check) fn build_timeframe_call(
+        &mut self,
+        base: IrId,
+        name: &str,
+        name_span: Span,
+        span: Span,
+    ) -> IrId {
         let timeframe = match timeframe::find_timeframe(name, self.scope.calendar, name_span) {
             Ok(Some(known_frame)) => known_frame,
             Ok(None) => return base,

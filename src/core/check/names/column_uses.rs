@@ -73,7 +73,7 @@ impl Resolver<'_> {
             *slot = (self.tables.source_number, self.columns.len() as u32);
             let column = relation.column_at(position);
             let ty = match column.ty() {
-                Type::Unknown => self.scope.user_type(column.name()),
+                Type::Unknown => self.scope.given_type_or_unknown(column.name()),
                 ty => ty,
             };
             self.columns.push(ColumnUse {
@@ -175,11 +175,11 @@ impl Resolver<'_> {
     /// relation, which no schema lists.
     #[inline]
     pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own_name: Option<&str>) -> bool {
-        self.scope.relations.len() > 1 && self.may_resolve_differently(column, text, own_name)
+        self.scope.relations.len() > 1 && self.may_sql_resolve_differently(column, text, own_name)
     }
 
     #[inline(never)]
-    fn may_resolve_differently(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
+    fn may_sql_resolve_differently(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
         self.columns[column as usize].relation.is_none()
             && (is_own_name(definition_name, text)
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
@@ -198,7 +198,7 @@ impl Resolver<'_> {
 
     /// Returns the use of a column that no schema lists.
     fn unlisted_column_use(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
-        let ty = self.scope.user_type(name);
+        let ty = self.scope.given_type_or_unknown(name);
         ColumnUse {
             quoted,
             assumed: ty == Type::Unknown,

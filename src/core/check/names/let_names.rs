@@ -15,7 +15,7 @@ pub(in crate::check) fn resolve(
     targets: &mut Arena<NameTarget>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if !ast.calls.iter().any(|call| is_let(call, source)) {
+    if !ast.calls.iter().any(|call| is_let_call(call, source)) {
         return;
     }
     // Name that enters the scope after each value.
@@ -49,7 +49,7 @@ pub(in crate::check) fn resolve(
     }
 }
 
-fn is_let(call: &Call, source: &str) -> bool {
+fn is_let_call(call: &Call, source: &str) -> bool {
     call.name.bytes(source).eq_ignore_ascii_case(b"LET")
 }
 
@@ -59,7 +59,7 @@ fn let_pairs<'a>(ast: &'a Ast, source: &str, id: ExprId) -> Option<&'a [[ExprId;
     let Expr::Call(index) = ast.expr(id) else { return None };
     let call = ast.call(index);
     let arguments = ast.arguments(call);
-    (arguments.len() >= 3 && is_let(&call, source)).then_some(arguments.as_chunks().0)
+    (arguments.len() >= 3 && is_let_call(&call, source)).then_some(arguments.as_chunks().0)
 }
 
 /// Marks the names that a call defines, and reports arguments that are not pairs of a name and a value.

@@ -351,7 +351,7 @@ impl Resolver<'_> {
                     let call = ast.call(call);
                     let target = self.resolve_function(call, *span);
                     if let NameTarget::Function(function) = target {
-                        reads_calendar |= ranges::calendar::uses_calendar(catalog::get(function), call.count);
+                        reads_calendar |= ranges::calendar::may_use_sort_key_dates(catalog::get(function), call.count);
                     }
                     let counts = may_aggregate && !ast.ranges && names.first_aggregate.is_none();
                     if let (NameTarget::Function(function), true) = (target, counts) {
@@ -400,7 +400,7 @@ impl Resolver<'_> {
         {
             return cell;
         }
-        if let Some(column) = self.column_of_join_side(id, span, role, definition) {
+        if let Some(column) = self.resolve_join_condition_name(id, span, role, definition) {
             return NameTarget::Column(column);
         }
         self.resolve_name_at(span, definition_name, role).unwrap_or_else(|| {
@@ -482,7 +482,7 @@ impl Resolver<'_> {
     /// Returns the grouping column with the given name, if the role applies to groups.
     #[inline]
     fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
-        if self.key_columns.is_empty() || (role != DefinitionRole::Having && !role.orders_groups()) {
+        if self.key_columns.is_empty() || (role != DefinitionRole::Having && !role.sorts_or_partitions_groups()) {
             return None;
         }
         let is = |column: &u32| self.columns[*column as usize].output_name().eq_ignore_ascii_case(text);
@@ -499,7 +499,7 @@ impl Resolver<'_> {
         let span = self.ast.span(id);
         let parts = reference(self.source, span);
         if let (Some(total), Some(_)) = (parts.total, self.scope.sheet) {
-            return self.resolve_field_total(parts.field, total, span);
+            return self.resolve_qualified_total(parts.field, total, span);
         }
         if let Some(total) = parts.total {
             self.diagnostics.push(

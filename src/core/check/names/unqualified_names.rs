@@ -16,7 +16,7 @@ const MAX_LISTED_NAMES: usize = 8;
 impl Resolver<'_> {
     /// Resolves a name in `on` that no schema lists. If the name is compared with a column of one side of the join, it
     /// belongs to the other side. `None` if this does not determine the relation.
-    pub(in crate::check) fn column_of_join_side(
+    pub(in crate::check) fn resolve_join_condition_name(
         &mut self,
         id: ExprId,
         span: Span,

@@ -23,7 +23,7 @@ pub const MAX_CANDIDATES: usize = 1000;
 /// Maximum number of names that a help text lists.
 const MAX_LISTED_NAMES: usize = 8;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
-pub const MAX_SEARCHES: usize = 50;
+pub const MAX_SIMILAR_NAME_SEARCHES: usize = 50;
 
 impl<'a> Resolver<'a> {
     /// Returns the candidate that is most similar to a name.
@@ -43,7 +43,8 @@ impl<'a> Resolver<'a> {
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<&'c str> {
         self.searches.push(self.current);
-        (self.searches.len() <= MAX_SEARCHES).then(|| suggest::nearest_name_within(word, most, candidates))?
+        (self.searches.len() <= MAX_SIMILAR_NAME_SEARCHES)
+            .then(|| suggest::nearest_name_within(word, most, candidates))?
     }
 
     /// Returns the names of definitions and columns with which an unknown name is compared. The current definition
@@ -72,8 +73,8 @@ impl<'a> Resolver<'a> {
 
     /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None`
     /// for other roles, and for steps without `group_by`.
-    fn names_of_groups(&self, role: DefinitionRole) -> Option<Vec<String>> {
-        if !role.orders_groups() {
+    fn group_sort_key_names(&self, role: DefinitionRole) -> Option<Vec<String>> {
+        if !role.sorts_or_partitions_groups() {
             return None;
         }
         let parts = self.ast.definitions.iter().take(MAX_CANDIDATES);
@@ -187,7 +188,7 @@ impl<'a> Resolver<'a> {
         if let Some(target) = self.resolve_unlisted_column(text, span) {
             return target;
         }
-        let groups = self.names_of_groups(scope.role(definition.part));
+        let groups = self.group_sort_key_names(scope.role(definition.part));
         if scope.role(definition.part) == DefinitionRole::OrderBy
             && let Some((name, _)) = text.rsplit_once(char::is_whitespace)
             && self

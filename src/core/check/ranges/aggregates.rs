@@ -3,7 +3,7 @@
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::check::lower::Lowerer;
-use crate::check::sheet::cells::{FixedEndCase, PartialRange, RangeRows};
+use crate::check::sheet::cells::{FilteredRange, FixedEndCase, RangeRows};
 use crate::check::sheet::row_cells::accepts_cells_of_row;
 use crate::check::windows::order_statistics::OrderedValues;
 use crate::diag::{Code, Diagnostic};
@@ -11,7 +11,7 @@ use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
 /// Arguments of an aggregate over ranges.
-pub(in crate::check) struct RangeAggregate {
+pub(in crate::check) struct RangeAggregateArguments {
     call: Call,
     pub values: Vec<IrId>,
     /// Range marker of each value, with the span of the range. `None` for values that are not ranges.
@@ -61,7 +61,7 @@ impl Lowerer<'_> {
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let meta = self.program.meta(behind);
         let nullable = meta.nullable || self.program.meta(before).nullable;
-        self.program.add_with_args(
+        self.program.add_node_with_args(
             Ir::Case,
             &[turning.reached, behind, before],
             NodeMeta { nullable, ..meta },
@@ -70,11 +70,11 @@ impl Lowerer<'_> {
 
     /// Collects the arguments of a call, and the range of each argument. `None` if an error was reported or no
     /// argument is a range.
-    fn collect_range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
+    fn collect_range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregateArguments> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.take_list(), Vec::with_capacity(args.len()));
-        let mut aggregate = RangeAggregate {
+        let mut aggregate = RangeAggregateArguments {
             call,
             values,
             ranges,
@@ -145,7 +145,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
         match (self.partial_ranges.get(&range), self.program.node(range)) {
             (
-                Some(PartialRange {
+                Some(FilteredRange {
                     turning: Some(turning), ..
                 }),
                 _,
@@ -174,7 +174,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn aggregate_ranges(
         &mut self,
         id: FunctionId,
-        range_aggregate: &RangeAggregate,
+        range_aggregate: &RangeAggregateArguments,
         before: bool,
         span: Span,
     ) -> IrId {
@@ -193,7 +193,8 @@ impl Lowerer<'_> {
         let mut values = self.take_list();
         for (value, range) in range_aggregate.values.iter().zip(&range_aggregate.ranges) {
             // Conditional functions and COUNTBLANK apply the row filter themselves.
-            let has_condition = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
+            let has_condition =
+                function.lower.is_some_and(Lowering::is_conditional_aggregate) || id == internal::COUNTBLANK;
             let only = rows.only.filter(|_| range.is_some() && !has_condition);
             values.push(self.filter_rows(*value, only, span));
         }
@@ -246,7 +247,7 @@ impl Lowerer<'_> {
     fn aggregate_several_ranges(
         &mut self,
         id: FunctionId,
-        aggregate: &RangeAggregate,
+        aggregate: &RangeAggregateArguments,
         before: bool,
         span: Span,
     ) -> IrId {
@@ -287,11 +288,11 @@ impl Lowerer<'_> {
     }
 
     /// Builds an expression that adds up the numbers of blanks in several columns.
-    fn count_blanks_per_column(&mut self, aggregate: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn count_blanks_per_column(&mut self, aggregate: &RangeAggregateArguments, before: bool, span: Span) -> IrId {
         let mut each = self.take_list();
         for (value, range) in aggregate.values.iter().zip(&aggregate.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
-            let single_aggregate = RangeAggregate {
+            let single_aggregate = RangeAggregateArguments {
                 call: aggregate.call,
                 values,
                 ranges,
@@ -315,7 +316,7 @@ impl Lowerer<'_> {
         entry: FunctionId,
         across: FunctionId,
         function: &'static Function,
-        aggregate: &RangeAggregate,
+        aggregate: &RangeAggregateArguments,
         before: bool,
         span: Span,
     ) -> IrId {

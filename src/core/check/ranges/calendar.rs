@@ -5,14 +5,14 @@ use super::{RangeEnd, RangeEndKind};
 use crate::Type;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
-use crate::check::dates::period::suggest_unit;
+use crate::check::dates::period::suggest_calendar_unit;
 use crate::check::lower::Lowerer;
 use crate::check::names::{NameTarget, ResolvedNames};
 use crate::check::{CheckScope, DefinitionRole};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{
-    CalendarEnd, CalendarPeriod, CalendarRange, CalendarUnit, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound,
-    WindowFrame,
+    CalendarPeriod, CalendarRange, CalendarRangeEnd, CalendarUnit, FrameBound, FrameOrder, IrId, PeriodBoundary,
+    RangeBound, WindowFrame,
 };
 use crate::span::Span;
 
@@ -29,12 +29,13 @@ pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<
             .into_iter()
             .any(|id| match (ast.expr(id), names.targets[id.index()]) {
                 (Expr::Call(call), NameTarget::RangeEnd(function)) => {
-                    uses_calendar(catalog::get(function), ast.call(call).count)
+                    may_use_sort_key_dates(catalog::get(function), ast.call(call).count)
                 }
                 // A PERIODOFFSET that is not in a range adds no dependency here, because the planner looks up its key.
                 (Expr::Call(call), NameTarget::Function(function)) => {
                     let function = catalog::get(function);
-                    function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
+                    function.lower != Some(Lowering::PeriodOffset)
+                        && may_use_sort_key_dates(function, ast.call(call).count)
                 }
                 _ => false,
             });
@@ -47,7 +48,7 @@ pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<
 }
 
 /// Returns whether a call may use the dates in the sort keys.
-pub(in crate::check) fn uses_calendar(function: &Function, arguments: u32) -> bool {
+pub(in crate::check) fn may_use_sort_key_dates(function: &Function, arguments: u32) -> bool {
     match function.lower {
         Some(Lowering::First | Lowering::Last) => arguments > 1,
         Some(Lowering::PeriodOffset) => true,
@@ -73,7 +74,7 @@ pub(in crate::check) struct CalendarWindow {
 impl Lowerer<'_> {
     /// Lowers `FIRST(x, unit)` and `LAST(x, unit)`: the value in the first or last row of the partition in the same
     /// period as the current row. NULL if the current row has no date.
-    pub(in crate::check) fn lower_end_of_period(
+    pub(in crate::check) fn lower_first_or_last_of_period(
         &mut self,
         (value, unit): (ExprId, ExprId),
         function: &Function,
@@ -94,8 +95,8 @@ impl Lowerer<'_> {
         if self.is_error(start) {
             return start;
         }
-        let node = self.value_at_bound(value, bound, &[start], meta.nullable, span);
-        self.guard_null_calendar_key(node, key, None, span)
+        let node = self.build_value_at_bound(value, bound, &[start], meta.nullable, span);
+        self.wrap_in_null_calendar_key_case(node, key, None, span)
     }
 
     /// Lowers a range that has a calendar end to a range marker.
@@ -119,7 +120,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let name = ends[0].name;
-        let ends = ends.map(|end| self.calendar_end(end, key));
+        let ends = ends.map(|end| self.resolve_calendar_end(end, key));
         let [Some(first), Some(last)] = ends else {
             return self.add_error(span);
         };
@@ -127,20 +128,24 @@ impl Lowerer<'_> {
         if range.frame().is_none() && range.split_at_current_row().is_none() {
             return self.report_crossing_ends(range, &text, span);
         }
-        self.range_marker(name, WindowFrame::Calendar(range), span)
+        self.build_range_marker(name, WindowFrame::Calendar(range), span)
     }
 
     /// Returns the end of a range in row order. `None` if an error was reported.
-    fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
+    fn resolve_calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarRangeEnd> {
         match end.at {
-            RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::CURRENT_ROW),
-            RangeEndKind::FirstOrLast(bound) => Some(CalendarEnd::Partition(bound)),
+            RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarRangeEnd::CURRENT_ROW),
+            RangeEndKind::FirstOrLast(bound) => Some(CalendarRangeEnd::Partition(bound)),
             RangeEndKind::Period { bound, unit } => {
                 let first = bound == FrameBound::First;
                 let name = if first { "FIRST" } else { "LAST" };
                 let period = self.resolve_period(name, self.lowered_node(unit))?;
-                let side = if first { PeriodSide::Start } else { PeriodSide::End };
-                Some(CalendarEnd::Period(period, side))
+                let side = if first {
+                    PeriodBoundary::Start
+                } else {
+                    PeriodBoundary::End
+                };
+                Some(CalendarRangeEnd::Period(period, side))
             }
             RangeEndKind::PeriodOffset { count, unit } => {
                 let (count_node, unit_node) = (self.lowered_node(count), self.lowered_node(unit));
@@ -162,9 +167,9 @@ impl Lowerer<'_> {
                 // If the distance leads to a date outside of the calendar, the range ends at the last or first row of
                 // the partition.
                 Some(match crate::check::dates::period::is_outside_calendar(count, unit) {
-                    true if (count < 0) == key.descending => CalendarEnd::Partition(FrameBound::Last),
-                    true => CalendarEnd::Partition(FrameBound::First),
-                    false => CalendarEnd::Moved(count, unit),
+                    true if (count < 0) == key.descending => CalendarRangeEnd::Partition(FrameBound::Last),
+                    true => CalendarRangeEnd::Partition(FrameBound::First),
+                    false => CalendarRangeEnd::Moved(count, unit),
                 })
             }
         }
@@ -212,7 +217,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns a value that is not NULL in any row that PERIODOFFSET finds: the sort key or, without a sort key, 1.
-    pub(in crate::check) fn found_period_marker(&mut self, span: Span) -> IrId {
+    pub(in crate::check) fn build_found_row_marker(&mut self, span: Span) -> IrId {
         match self.find_calendar_key().0 {
             Some(key) => self.lower_calendar_key(key, span),
             None => self.program.add_integer("1", span),
@@ -262,7 +267,7 @@ impl Lowerer<'_> {
     /// Builds the start of the period that contains the current row's key.
     fn build_period_start(&mut self, period: CalendarPeriod, key: CalendarKey, span: Span) -> IrId {
         let node = self.lower_calendar_key(key, span);
-        self.timeframe_call(node, period.name(), span, span)
+        self.build_timeframe_call(node, period.name(), span, span)
     }
 
     /// Resolves the unit of `FIRST(x, unit)` or `LAST(x, unit)`. Reports other values.
@@ -279,7 +284,7 @@ impl Lowerer<'_> {
         if let Some(period) = CalendarPeriod::from_name(singular) {
             return Some(period);
         }
-        let near = suggest_unit(singular)
+        let near = suggest_calendar_unit(singular)
             .filter(|near| CalendarPeriod::from_name(near).is_some())
             .or_else(|| suggest::nearest_name(singular, CalendarPeriod::NAMES));
         let unit_text = self.source_text(span);
@@ -319,7 +324,7 @@ impl Lowerer<'_> {
                 bound => bound.distance(),
             };
             if let Some((count, unit)) = of_bound {
-                self.add_distance(count, unit, span);
+                self.add_frame_distance(count, unit, span);
             }
         }
         let failed = partition_keys.iter().any(|partition_key| self.is_error(*partition_key));
@@ -328,7 +333,7 @@ impl Lowerer<'_> {
 
     /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate
     /// over no rows, or `None` for NULL.
-    pub(in crate::check) fn guard_null_calendar_key(
+    pub(in crate::check) fn wrap_in_null_calendar_key_case(
         &mut self,
         node: IrId,
         key: CalendarKey,
@@ -339,6 +344,6 @@ impl Lowerer<'_> {
             return node;
         }
         let key = self.lower_calendar_key(key, span);
-        self.guard_null_keys(node, &[key], empty, span)
+        self.wrap_in_null_key_case(node, &[key], empty, span)
     }
 }

@@ -1,6 +1,6 @@
 //! Lowers ranges of names such as `FIRST(x):x` to markers, which the enclosing aggregate replaces.
 
-use super::{RangeEnd, RangeEndKind, is_same_name, parse_range_end, reads_as_cell};
+use super::{RangeEnd, RangeEndKind, is_same_name, looks_like_cell_or_column, parse_range_end};
 use crate::ast::{Call, Expr, ExprId};
 use crate::check::lower::Lowerer;
 use crate::check::names::NameTarget;
@@ -25,7 +25,7 @@ impl Lowerer<'_> {
             let unknown = self.names.targets[id.index()] == NameTarget::Error;
             match self.ast.expr(id) {
                 Expr::Cell | Expr::Tab { .. } => true,
-                Expr::Name => unknown && reads_as_cell(self.ast.span(id).text(self.source)),
+                Expr::Name => unknown && looks_like_cell_or_column(self.ast.span(id).text(self.source)),
                 _ => false,
             }
         };
@@ -98,11 +98,11 @@ impl Lowerer<'_> {
                 (from, to) => WindowFrame::Rows { from, to },
             }
         };
-        self.range_marker(first.name, over, span)
+        self.build_range_marker(first.name, over, span)
     }
 
     /// Builds the marker of a range, which the enclosing aggregate consumes.
-    pub(in crate::check) fn range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
+    pub(in crate::check) fn build_range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
         self.contains_markers = true;
         // The window uses only one of the two names in the range.
         self.program.has_unused_nodes = true;

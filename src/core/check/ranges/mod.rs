@@ -90,14 +90,14 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
                     || scope.relations.iter().any(|r| r.position(text).is_some())
                     || scope.may_be_input_column(text)
             };
-            reads_as_cell(text) && !scope.are_unknown_names_columns && !is_known_name()
+            looks_like_cell_or_column(text) && !scope.are_unknown_names_columns && !is_known_name()
         }
         _ => false,
     }
 }
 
 /// Returns whether a name looks like a cell (`C1`) or a column letter (`C`).
-pub(in crate::check) fn reads_as_cell(text: &str) -> bool {
+pub(in crate::check) fn looks_like_cell_or_column(text: &str) -> bool {
     (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || looks_like_cell(text)
 }
 

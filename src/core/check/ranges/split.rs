@@ -11,29 +11,29 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// The two parts of a range, and additional partition keys for the windows over them.
-type PartitionedParts<'b> = ([CalendarRange; 2], &'b [IrId]);
+type PartitionedSplitRange<'b> = ([CalendarRange; 2], &'b [IrId]);
 
 impl Lowerer<'_> {
     /// Builds an aggregate over both parts of a range: combines the aggregates of the parts or, if that is not
     /// possible, aggregates the values of both parts as one list.
-    pub(in crate::check) fn aggregate_parts(
+    pub(in crate::check) fn aggregate_split_range(
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        (parts, partition): PartitionedParts<'_>,
+        (parts, partition): PartitionedSplitRange<'_>,
         function: &Function,
         span: Span,
     ) -> IrId {
         if id == internal::AVERAGE {
             let [sum, count] = [internal::SUM, internal::COUNTA]
-                .map(|id| self.aggregate_parts(id, values, (parts, partition), function, span));
+                .map(|id| self.aggregate_split_range(id, values, (parts, partition), function, span));
             if self.is_error(sum) || self.is_error(count) {
                 return self.add_error(span);
             }
             return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
         }
         let Some((entry, across)) = combining_functions(id) else {
-            return self.aggregate_both_parts(id, values, (parts, partition), function, span);
+            return self.aggregate_list_of_both_parts(id, values, (parts, partition), function, span);
         };
         let mut each = self.take_list();
         for part in parts {
@@ -51,17 +51,17 @@ impl Lowerer<'_> {
     }
 
     /// Builds an aggregate of a list that contains the values in both parts of a range.
-    fn aggregate_both_parts(
+    fn aggregate_list_of_both_parts(
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        (parts, partition): PartitionedParts<'_>,
+        (parts, partition): PartitionedSplitRange<'_>,
         shown_function: &Function,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
         let (Some(entry), [value, constants @ ..]) = (function.of_list, values) else {
-            return self.report_inseparable(shown_function, span);
+            return self.report_unsplittable_aggregate(shown_function, span);
         };
         let operands = self.summarize_operands(values, span);
         let overload_choice =
@@ -86,7 +86,7 @@ impl Lowerer<'_> {
                 return self.add_error(span);
             };
             let partition_keys = [partition, &calendar.partition_keys].concat();
-            lists.push(self.list_values(*value, WindowFrame::Calendar(part), &partition_keys, meta));
+            lists.push(self.build_value_list(*value, WindowFrame::Calendar(part), &partition_keys, meta));
             key = Some(calendar.key);
         }
         let overload = catalog::first_overload(internal::JOINED_LISTS).id;
@@ -97,17 +97,17 @@ impl Lowerer<'_> {
         };
         let joined = self
             .program
-            .add_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
+            .add_node_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
         self.recycle_list(lists);
         let node = self.aggregate_of_list(entry, joined, constants, meta);
         match key {
-            Some(key) => self.guard_null_calendar_key(node, key, function.empty.filter(|_| counts), span),
+            Some(key) => self.wrap_in_null_calendar_key_case(node, key, function.empty.filter(|_| counts), span),
             None => node,
         }
     }
 
     #[cold]
-    fn report_inseparable(&mut self, function: &Function, span: Span) -> IrId {
+    fn report_unsplittable_aggregate(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
             "`{}` cannot aggregate a range in which one end may be outside the period of the other end",
             function.name

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         let (from, to) = (range.from, range.to);
         let rows = match (from, to) {
             (SheetRow::Unspecified, SheetRow::Unspecified) => "all rows".to_owned(),
-            (SheetRow::At(a), SheetRow::At(b)) => describe_rows(a.min(b), a.max(b)),
+            (SheetRow::At(a), SheetRow::At(b)) => describe_row_offsets(a.min(b), a.max(b)),
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!(
                 "the rows from {} to {}",
@@ -91,7 +91,7 @@ fn format_row_count(rows: u64) -> String {
 }
 
 /// Describes the rows between two offsets from the current row.
-fn describe_rows(from: i64, to: i64) -> String {
+fn describe_row_offsets(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {
         (0, 0) => "this row".to_owned(),
@@ -121,7 +121,7 @@ fn describe_range_end(row: SheetRow, first: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::describe_rows;
+    use super::describe_row_offsets;
 
     #[test]
     fn row_ranges_are_described() {
@@ -132,7 +132,7 @@ mod tests {
             (-3, -1, "the rows from 3 rows to 1 row before this row"),
             (1, 2, "the rows from 1 row to 2 rows after this row"),
         ] {
-            assert_eq!(describe_rows(from, to), words);
+            assert_eq!(describe_row_offsets(from, to), words);
         }
     }
 }

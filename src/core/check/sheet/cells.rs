@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Largest row number for `NTH_VALUE` that all dialects support, which is Snowflake's limit.
-const MAX_NTH: i64 = 1000;
+const MAX_NTH_VALUE_ROW: i64 = 1000;
 
 /// Rows of a range: a window frame, optionally filtered by a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl RangeRows {
 /// Range that no window frame describes exactly, so that a condition selects the rows. Also contains the row references
 /// as written in the formula.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::check) struct PartialRange {
+pub(in crate::check) struct FilteredRange {
     pub rows: RangeRows,
     pub turning: Option<FixedEndCase>,
     pub written: (SheetRow, SheetRow),
@@ -94,7 +94,7 @@ impl Lowerer<'_> {
         if row == 1 {
             return self.build_window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
-        if row > MAX_NTH {
+        if row > MAX_NTH_VALUE_ROW {
             let id = self.compare_row_number(internal::EQUAL, row, span);
             let filtered_value = self.filter_rows(value, Some(id), span);
             return self.build_window_aggregate(
@@ -141,7 +141,7 @@ impl Lowerer<'_> {
             if rows.only.is_some() || turning.is_some() {
                 self.partial_ranges.insert(
                     range,
-                    PartialRange {
+                    FilteredRange {
                         rows,
                         turning,
                         written: (from, to),
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
             [column] => column,
             [first, ..] => {
                 let meta = self.program.meta(first);
-                self.program.add_with_args(Ir::Ranges, &columns, meta)
+                self.program.add_node_with_args(Ir::Ranges, &columns, meta)
             }
             [] => self.add_error(span),
         };
@@ -368,7 +368,7 @@ impl Lowerer<'_> {
             ..value_meta
         };
         self.convert_decimal_literal_to_float(value);
-        self.program.add_with_args(Ir::Case, &[only, value], meta)
+        self.program.add_node_with_args(Ir::Case, &[only, value], meta)
     }
 }
 

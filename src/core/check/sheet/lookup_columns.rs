@@ -27,7 +27,11 @@ impl Lowerer<'_> {
     }
 
     /// Resolves a range to its columns. Reports ranges that do not contain all rows.
-    pub(in crate::check) fn resolve_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
+    pub(in crate::check) fn resolve_range_columns(
+        &mut self,
+        expr: ExprId,
+        function: &Function,
+    ) -> Option<LookupColumns> {
         let id = self.lowered_node(expr);
         let span = self.ast.span(expr);
         let ranges: Vec<IrId> = match self.program.node(id) {
@@ -68,7 +72,7 @@ impl Lowerer<'_> {
         expr: ExprId,
         function: &Function,
     ) -> Option<LookupColumns> {
-        let columns = self.resolve_columns(expr, function)?;
+        let columns = self.resolve_range_columns(expr, function)?;
         self.require_single_column(&columns, function)?;
         Some(columns)
     }

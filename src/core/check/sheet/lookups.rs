@@ -131,7 +131,7 @@ impl Lowerer<'_> {
 
     fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, column, ..] = *args else { return None };
-        let columns = self.resolve_columns(range, function);
+        let columns = self.resolve_range_columns(range, function);
         let gives = columns
             .as_ref()
             .and_then(|columns| self.resolve_column_number(columns, column, function));
@@ -196,7 +196,7 @@ impl Lowerer<'_> {
         let gives = result.values.first().copied()?;
         let id = self.build_row_lookup(row_search, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
-        let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
+        let missing = args.get(3).filter(|missing| !self.is_blank_argument(**missing));
         let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
             return Some(id);
         };
@@ -221,7 +221,7 @@ impl Lowerer<'_> {
 
     fn lower_index(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [range, row, ..] = *args else { return None };
-        let columns = self.resolve_columns(range, function)?;
+        let columns = self.resolve_range_columns(range, function)?;
         let gives = match args.get(2) {
             Some(column) => self.resolve_column_number(&columns, *column, function)?,
             None => self.require_single_column(&columns, function)?,

@@ -139,7 +139,7 @@ impl Resolver<'_> {
             let Expr::Range { from, to } = ast.expr(id) else {
                 continue;
             };
-            let [Some(first), Some(last)] = [from, to].map(|end| self.column_of_letter(end)) else {
+            let [Some(first), Some(last)] = [from, to].map(|end| self.column_index_of_letter(end)) else {
                 continue;
             };
             if targets[from.index()] == NameTarget::PartOfCells {
@@ -156,7 +156,7 @@ impl Resolver<'_> {
     }
 
     /// Returns the index of a column if the end of a range is the column's letter. `None` if the end is not a letter.
-    fn column_of_letter(&self, end: ExprId) -> Option<usize> {
+    fn column_index_of_letter(&self, end: ExprId) -> Option<usize> {
         let text = self.ast.span(end).text(self.source);
         let is_name = self.ast.expr(end) == Expr::Name && !text.contains('$');
         let parsed_cell = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
@@ -184,7 +184,7 @@ impl Resolver<'_> {
         let span = self.ast.span(id);
         let text = span.text(self.source);
         let Some(parsed_cell) = parse_cell(text) else {
-            return self.resolve_letter_total(span);
+            return self.resolve_column_letter_total(span);
         };
         let is_name = !text.contains('$') && self.column_letters.binary_search(&id).is_err();
         match self.existing_name_kind(text).filter(|_| is_name) {
@@ -359,7 +359,7 @@ impl Resolver<'_> {
                         let call = ast.call(call);
                         let target = match catalog::get(function).lower {
                             Some(Lowering::Offset) => self.resolve_offset(call, names, own_name),
-                            Some(lowering) if lowering.is_conditional() => {
+                            Some(lowering) if lowering.is_conditional_aggregate() => {
                                 self.shift_first_cell_conditions(call, names);
                                 None
                             }

@@ -19,7 +19,7 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let across = lowering != Lowering::PivotIndex;
-        if !self.has_pivot(function.name, span) || (across && !self.check_pivot_row_key(function.name, span)) {
+        if !self.require_pivot(function.name, span) || (across && !self.check_pivot_row_key(function.name, span)) {
             return self.add_error(span);
         }
         match lowering {
@@ -34,7 +34,7 @@ impl Lowerer<'_> {
         self.source_text(self.program.meta(value).span)
     }
 
-    fn has_pivot(&mut self, call_text: &str, span: Span) -> bool {
+    fn require_pivot(&mut self, call_text: &str, span: Span) -> bool {
         let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
         if !pivoted {
             let message = format!("`{call_text}` needs a pivoted worksheet");

@@ -5,7 +5,7 @@ use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::check::calls::overload::ChosenOverload;
 use crate::check::criteria::conditional_aggregates::unconditional_aggregate;
 use crate::check::lower::Lowerer;
-use crate::check::ranges::aggregates::RangeAggregate;
+use crate::check::ranges::aggregates::RangeAggregateArguments;
 use crate::check::windows::order_statistics::OrderedValues;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
@@ -44,7 +44,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn aggregate_cells_or_column(
         &mut self,
         id: FunctionId,
-        aggregate: RangeAggregate,
+        aggregate: RangeAggregateArguments,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
@@ -226,7 +226,7 @@ impl Lowerer<'_> {
         cells: &[IrId],
         span: Span,
     ) -> IrId {
-        if !lowering.is_conditional() {
+        if !lowering.is_conditional_aggregate() {
             return self.build_product(function, cells, span);
         }
         let Some((value, conditions)) = self.split_criteria(lowering, function, exprs, cells, &mut None, span) else {
@@ -310,7 +310,7 @@ impl Lowerer<'_> {
 /// Returns whether an aggregate accepts several cells of the current row.
 pub(in crate::check) fn accepts_cells_of_row(function: &Function) -> bool {
     let by_cell = |lowering: Lowering| {
-        lowering.is_conditional()
+        lowering.is_conditional_aggregate()
             || matches!(
                 lowering,
                 Lowering::Quartile | Lowering::SumProduct | Lowering::SumSquares | Lowering::TextJoin

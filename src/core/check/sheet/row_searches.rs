@@ -79,7 +79,7 @@ impl Lowerer<'_> {
         let find = self.program.lookups.len() as u32 - 1;
         let node = self
             .program
-            .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
+            .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
             // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.

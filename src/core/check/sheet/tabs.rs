@@ -43,13 +43,13 @@ pub(in crate::check) fn mark_tabs(ast: &Ast, targets: &mut Arena<NameTarget>) {
                 mark(base);
                 ast.children(base).for_each(&mut mark);
             }
-            Expr::Range { from, to } if is_tab(ast, from) => mark(to),
+            Expr::Range { from, to } if is_tab_reference(ast, from) => mark(to),
             _ => {}
         }
     }
 }
 
-fn is_tab(ast: &Ast, id: ExprId) -> bool {
+fn is_tab_reference(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Tab { .. })
 }
 
@@ -63,7 +63,7 @@ impl Resolver<'_> {
                 let target = match ast.expr(id) {
                     // A reference at the right end of a range is part of that range.
                     Expr::Tab { .. } if names.targets[node_index] == NameTarget::PartOfCells => continue,
-                    Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
+                    Expr::Tab { tab, base } => self.resolve_tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
                         let Expr::Tab { tab, base } = ast.expr(from) else {
                             continue;
@@ -71,7 +71,7 @@ impl Resolver<'_> {
                         // In the tree, the start of a range precedes the range, so the start was already resolved as a
                         // separate column. Replace this target.
                         names.targets[from.index()] = NameTarget::PartOfCells;
-                        self.tab_range(tab, base, Some(to), ast.span(id))
+                        self.resolve_tab_range(tab, base, Some(to), ast.span(id))
                     }
                     _ => continue,
                 };
@@ -90,7 +90,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves a single column or a range of columns in a tab. Reports invalid references.
-    fn tab_range(&mut self, tab: u32, base: ExprId, to: Option<ExprId>, span: Span) -> Option<TabRange> {
+    fn resolve_tab_range(&mut self, tab: u32, base: ExprId, to: Option<ExprId>, span: Span) -> Option<TabRange> {
         // `'Targets'!A:B` is a single reference.
         let (base, to) = match (self.ast.expr(base), to) {
             (Expr::Range { from, to }, None) => (from, Some(to)),
@@ -111,7 +111,7 @@ impl Resolver<'_> {
             }
             _ => to,
         };
-        let index = self.tab_index(tab, base, span)?;
+        let index = self.resolve_tab_index(tab, base, span)?;
         let first = self.tab_column(index, base)?;
         let last = match to {
             Some(to) => self.tab_column(index, to)?,
@@ -125,7 +125,7 @@ impl Resolver<'_> {
     }
 
     /// Returns the index of the tab with the given name. Reports an unknown tab.
-    fn tab_index(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
+    fn resolve_tab_index(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
         let name_span = *self.ast.names.get(tab as usize)?;
         let text = name_span.text(self.source).trim_end_matches('!').trim();
         let name = text.trim_matches('\'').replace("''", "'");

@@ -101,7 +101,7 @@ pub fn find_totals(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse>
 
 impl Resolver<'_> {
     /// Resolves a total such as `B_TOTAL`. `None` if the name is not a total.
-    pub(in crate::check) fn resolve_letter_total(&mut self, span: Span) -> Option<NameTarget> {
+    pub(in crate::check) fn resolve_column_letter_total(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let (column, row, kind) = parse_total(text)?;
@@ -123,7 +123,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves a total such as `${revenue:column_total}`.
-    pub(in crate::check) fn resolve_field_total(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
+    pub(in crate::check) fn resolve_qualified_total(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
         let kind = SheetTotalKind::from_name(total.text(self.source));
         let measure = field.text(self.source).to_owned();
         self.resolve_total(&measure, kind, span)

@@ -187,7 +187,7 @@ impl Lowerer<'_> {
         };
         let ignores_empty = match self.program.node(ignores) {
             // An empty argument means TRUE, as in spreadsheets.
-            Ir::Bool(ignores) => ignores || args.get(1).is_some_and(|arg| self.is_blank(*arg)),
+            Ir::Bool(ignores) => ignores || args.get(1).is_some_and(|arg| self.is_blank_argument(*arg)),
             _ => return self.report_non_constant(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
         let mut texts = self.take_list();
@@ -352,7 +352,7 @@ impl Lowerer<'_> {
 
     #[cold]
     fn report_invalid_pattern(&mut self, id: IrId, range: Range<usize>, why: &str, function: &str) {
-        let span = self.span_within(id, range);
+        let span = self.span_of_literal_part(id, range);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -365,7 +365,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the span in the source for a part of a literal's value.
-    pub(in crate::check) fn span_within(&self, literal: IrId, range: Range<usize>) -> Span {
+    pub(in crate::check) fn span_of_literal_part(&self, literal: IrId, range: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else {
             return span;

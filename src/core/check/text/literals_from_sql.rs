@@ -170,7 +170,7 @@ pub fn digit_masks_from_sql(sql_texts: &[&str]) -> Vec<String> {
                     .any(|mask_text| sql_texts.contains(&mask_text.as_str()))
                 {
                     if zeros > 1 && decimals == 0 {
-                        placeholders.extend(code_masks(zeros, sql_texts));
+                        placeholders.extend(code_masks_from_sql(zeros, sql_texts));
                     }
                     placeholders.extend(digit_placeholders(&mask, sql_texts));
                 }
@@ -193,7 +193,7 @@ fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
 
 /// Returns code masks such as `0000-000`. Each mask contains `zeros` zeros and the separators that the replacement text
 /// inserts between the groups.
-fn code_masks(zeros: u32, sql_texts: &[&str]) -> Vec<String> {
+fn code_masks_from_sql(zeros: u32, sql_texts: &[&str]) -> Vec<String> {
     let code_mask = |(sizes, new): (&[usize], &str)| {
         let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
         let (mut mask, mut rest) = ("0".repeat(first), new);

@@ -57,7 +57,7 @@ pub(in crate::check) fn is_unquoted_literal(c: char) -> bool {
 
 /// Returns the text that a bracketed part produces: an empty string for a color, or the currency symbol for a currency
 /// such as `[$€-407]`. `None` for conditions and elapsed times.
-fn bracket_text(inner: &str) -> Option<String> {
+fn text_of_bracketed_part(inner: &str) -> Option<String> {
     const COLOURS: [&str; 8] = ["black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"];
     if let Some(currency) = inner.strip_prefix('$') {
         return Some(currency.split_once('-').map_or(currency, |(sign, _)| sign).to_owned());
@@ -80,7 +80,7 @@ pub(in crate::check) fn parse_quoted(mask: &str, offset: usize) -> Option<Result
         });
     }
     if let Some((inner, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return bracket_text(inner).map(|text| Ok((text, offset + inner.len() + 2)));
+        return text_of_bracketed_part(inner).map(|text| Ok((text, offset + inner.len() + 2)));
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
@@ -244,7 +244,7 @@ pub(in crate::check) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>,
 
 /// Returns the text of a section that contains no digits. `None` if the section has digits or characters that masks
 /// do not support.
-pub(in crate::check) fn literal_section(section: &str) -> Option<String> {
+pub(in crate::check) fn text_of_literal_section(section: &str) -> Option<String> {
     let (mut out, mut offset) = (String::new(), 0);
     while let Some(c) = section.get(offset..).and_then(|rest| rest.chars().next()) {
         match parse_quoted(section, offset) {

@@ -80,7 +80,7 @@ pub(in crate::check) fn parse_number_mask(mask: &str) -> Result<NumberMask, Mask
         out: NumberMask::default(),
     };
     while let Some(c) = mask.get(parser.at..).and_then(|rest| rest.chars().next()) {
-        if parser.position == MaskPosition::Before && parser.skip_general(c) {
+        if parser.position == MaskPosition::Before && parser.skip_general_format(c) {
             continue;
         }
         let literal = match parse_quoted(mask, parser.at) {
@@ -100,7 +100,7 @@ pub(in crate::check) fn parse_number_mask(mask: &str) -> Result<NumberMask, Mask
 
 impl NumberMaskParser<'_> {
     /// Skips `General` or `@`. Returns `false` if neither is at the current position.
-    fn skip_general(&mut self, c: char) -> bool {
+    fn skip_general_format(&mut self, c: char) -> bool {
         let is_general = self
             .mask
             .get(self.at..self.at + GENERAL_MASK.len())

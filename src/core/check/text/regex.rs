@@ -47,7 +47,7 @@ pub(in crate::check) struct RegexError {
 
 /// Part of a pattern that a quantifier applies to: a character, class or group.
 #[derive(Clone, Debug, Default)]
-struct RegexPiece {
+struct RegexAtom {
     least: u32,
     /// Length of each match. `None` if the lengths differ.
     length: Option<u32>,
@@ -99,7 +99,7 @@ struct RegexReader<'p> {
     at: usize,
     out: RegexPattern,
     frames: Vec<GroupFrame>,
-    piece: Option<RegexPiece>,
+    piece: Option<RegexAtom>,
     optional: Vec<bool>,
     opened: u32,
 }
@@ -241,34 +241,34 @@ impl RegexReader<'_> {
 
     fn push_literal(&mut self, literal: Option<char>) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(RegexPiece {
+        self.add(RegexAtom {
             least: 1,
             length: Some(1),
             literal,
             repeats: 1,
             groups,
-            ..RegexPiece::default()
+            ..RegexAtom::default()
         });
     }
 
     fn write_anchor(&mut self) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(RegexPiece {
+        self.add(RegexAtom {
             length: Some(0),
             anchor: true,
             repeats: 1,
             groups,
-            ..RegexPiece::default()
+            ..RegexAtom::default()
         });
     }
 
     /// Completes the previous piece, and begins the next one.
-    fn add(&mut self, piece: RegexPiece) {
-        self.finish_piece();
+    fn add(&mut self, piece: RegexAtom) {
+        self.finish_regex_atom();
         self.piece = Some(piece);
     }
 
-    fn finish_piece(&mut self) {
+    fn finish_regex_atom(&mut self) {
         let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else {
             return;
         };
@@ -286,7 +286,7 @@ impl RegexReader<'_> {
     }
 
     fn start_alternative(&mut self) {
-        self.finish_piece();
+        self.finish_regex_atom();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
             frame
@@ -296,8 +296,8 @@ impl RegexReader<'_> {
     }
 
     /// Closes the innermost frame and combines its alternatives into one piece.
-    fn finish(&mut self) -> Option<RegexPiece> {
-        self.finish_piece();
+    fn finish(&mut self) -> Option<RegexAtom> {
+        self.finish_regex_atom();
         let mut frame = self.frames.pop()?;
         frame.branches.push(frame.branch);
         let branches = &frame.branches;
@@ -314,17 +314,17 @@ impl RegexReader<'_> {
                 self.out.ambiguous.get_or_insert(frame.at..self.at);
             }
         }
-        Some(RegexPiece {
+        Some(RegexAtom {
             least: branches.iter().map(|b| b.least).min().unwrap_or(0),
             length,
             repeats: branches.iter().map(|b| b.repeats).max().unwrap_or(1),
             groups,
-            ..RegexPiece::default()
+            ..RegexAtom::default()
         })
     }
 
     fn open_group(&mut self, start: usize) -> Result<(), RegexError> {
-        self.finish_piece();
+        self.finish_regex_atom();
         let first_group = self.optional.len();
         self.opened += 1;
         if self.eat("?:") {

@@ -7,7 +7,7 @@ use super::number_mask::{Exponent, NumberMask, parse_number_mask};
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::internal;
-use crate::check::calls::help_with_other_type;
+use crate::check::calls::help_with_unsupported_type;
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta};
@@ -99,7 +99,7 @@ impl Lowerer<'_> {
         let mut texts = self.take_list();
         // The fourth section applies to text values.
         for (index, (from, section)) in sections.iter().take(3).enumerate() {
-            let text = match (mask::literal_section(section), parse_number_mask(section)) {
+            let text = match (mask::text_of_literal_section(section), parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
                     let id = if index == 1 {
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
                         ("a date", "use a mask for numbers, for example `#,##0.00`".to_owned())
                     }
                     (_, true) => ("a date", "use a date column".to_owned()),
-                    (Type::Other, false) => ("a number", help_with_other_type(&text)),
+                    (Type::Other, false) => ("a number", help_with_unsupported_type(&text)),
                     (_, false) => ("a number", format!("convert the value to text: `{text} & \"\"`")),
                 };
                 self.report(
@@ -177,7 +177,7 @@ impl Lowerer<'_> {
     }
 
     fn report_invalid_mask(&mut self, id: IrId, range: Range<usize>, why: &str) -> IrId {
-        let span = self.span_within(id, range);
+        let span = self.span_of_literal_part(id, range);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(

@@ -47,7 +47,7 @@ impl Lowerer<'_> {
             _ => None,
         };
         if let Some(parts) = parts {
-            return self.aggregate_parts(id, values, (parts, partition), shown_function, span);
+            return self.aggregate_split_range(id, values, (parts, partition), shown_function, span);
         }
         let calendar = match over {
             WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
@@ -109,14 +109,14 @@ impl Lowerer<'_> {
         let window = match calendar {
             Some(CalendarWindow { key, .. }) => {
                 let empty = function.empty.filter(|_| !nullable);
-                self.guard_null_calendar_key(window, key, empty, span)
+                self.wrap_in_null_calendar_key_case(window, key, empty, span)
             }
             None => window,
         };
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.program.add_number(digits, Type::Integer, span);
-                self.program.add_with_args(
+                self.program.add_node_with_args(
                     Ir::Coalesce,
                     &[window, empty],
                     NodeMeta {

@@ -124,7 +124,7 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         if let [value, unit] = *args {
-            return self.lower_end_of_period((value, unit), function, bound, span);
+            return self.lower_first_or_last_of_period((value, unit), function, bound, span);
         }
         let Some(value) = args.first().map(|value| self.lower_value(*value)) else {
             return self.add_error(span);
@@ -140,12 +140,12 @@ impl Lowerer<'_> {
         if meta.is_constant() {
             return value;
         }
-        self.value_at_bound(value, bound, &[], meta.nullable, span)
+        self.build_value_at_bound(value, bound, &[], meta.nullable, span)
     }
 
     /// Builds the value in the first or last row of the partition, restricted to rows with the same values in
     /// `partition`.
-    pub(in crate::check) fn value_at_bound(
+    pub(in crate::check) fn build_value_at_bound(
         &mut self,
         value: IrId,
         bound: FrameBound,
@@ -222,7 +222,7 @@ impl Lowerer<'_> {
         };
         let call = self
             .program
-            .add_with_args(|args| Ir::Apply { overload, args }, &args, meta);
+            .add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta);
         self.program.add_window_call(call, over, partition, meta)
     }
 

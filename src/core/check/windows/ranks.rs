@@ -227,6 +227,6 @@ impl Lowerer<'_> {
             arms.push(self.program.add_null(ty, span));
         }
         self.program
-            .add_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
+            .add_node_with_args(Ir::Case, &arms, NodeMeta { nullable: true, ..meta })
     }
 }

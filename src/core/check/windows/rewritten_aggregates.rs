@@ -54,12 +54,12 @@ impl Lowerer<'_> {
             let overload = catalog::first_overload(window).id;
             let call = self
                 .program
-                .add_with_args(|args| Ir::Apply { overload, args }, &args, row);
-            let value = self.group_window(&[call], GroupWindowKind::Value, row);
+                .add_node_with_args(|args| Ir::Apply { overload, args }, &args, row);
+            let value = self.build_group_window(&[call], GroupWindowKind::Value, row);
             return self.aggregate_list(internal::MAX, value, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.single_row_value(function, entry, &args, AggregateRows::OfGroup, meta.span)?;
+        let row = self.build_single_row_value(function, entry, &args, AggregateRows::OfGroup, meta.span)?;
         self.aggregate_list(entry.gathered?, row, meta)
     }
 
@@ -75,7 +75,7 @@ impl Lowerer<'_> {
             return self.count_distinct_ranks(*args.first()?, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.single_row_value(function, entry, args, AggregateRows::OfPartition, meta.span)?;
+        let row = self.build_single_row_value(function, entry, args, AggregateRows::OfPartition, meta.span)?;
         let operands = self.summarize_operands(&[row], meta.span);
         let ChosenOverload { args, choice, .. } =
             self.choose_overload(entry.gathered?, &[row], &operands, function.name)?;
@@ -102,7 +102,7 @@ impl Lowerer<'_> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
         self.program.has_unused_nodes = true;
-        let values = self.list_values(*value, over, partition, meta);
+        let values = self.build_value_list(*value, over, partition, meta);
         Some(self.aggregate_of_list(entry, values, constants, meta))
     }
 
@@ -119,7 +119,7 @@ impl Lowerer<'_> {
         let (of_list, id) = (overload.result, overload.id);
         let node = self
             .program
-            .add_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
+            .add_node_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
         // Some dialects have lists whose values have no type.
         let of_type = catalog::get(internal::LIST_ITEM)
             .overloads
@@ -129,14 +129,14 @@ impl Lowerer<'_> {
             Some(overload) if of_list == ResultType::Lowered => {
                 let overload = overload.id;
                 self.program
-                    .add_with_args(|args| Ir::Apply { overload, args }, &[node], meta)
+                    .add_node_with_args(|args| Ir::Apply { overload, args }, &[node], meta)
             }
             _ => node,
         }
     }
 
     /// Builds the list of the values in a window frame.
-    pub(in crate::check) fn list_values(
+    pub(in crate::check) fn build_value_list(
         &mut self,
         value: IrId,
         over: WindowFrame,
@@ -167,7 +167,7 @@ impl Lowerer<'_> {
 
     /// Builds the value for a single row as a call to the internal function `entry`. Each parameter of `entry` is a
     /// parameter of the aggregate or a named property of the row.
-    fn single_row_value(
+    fn build_single_row_value(
         &mut self,
         function: &Function,
         entry: &'static Function,
@@ -218,7 +218,7 @@ impl Lowerer<'_> {
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
                 let call = self.build_row_call(internal::ROW_NUMBER, x, meta);
-                Some(self.group_window(&[call], GroupWindowKind::ExpressionPlace { descending }, meta))
+                Some(self.build_group_window(&[call], GroupWindowKind::ExpressionPlace { descending }, meta))
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.build_row_call(internal::ROW_NUMBER, x, meta);
@@ -235,7 +235,7 @@ impl Lowerer<'_> {
             }
             ("count", AggregateRows::OfGroup) => {
                 let call = self.build_row_call(internal::COUNTA, x, meta);
-                Some(self.group_window(&[call], GroupWindowKind::Count, meta))
+                Some(self.build_group_window(&[call], GroupWindowKind::Count, meta))
             }
             ("count", AggregateRows::OfPartition) => {
                 let call = self.build_row_call(internal::COUNTA, x, meta);
@@ -245,7 +245,7 @@ impl Lowerer<'_> {
                 let call = self.build_row_call(internal::COUNTA, x, meta);
                 let same_value = self.add_call(internal::SAME_VALUE, &[x], span);
                 row_properties.repeats =
-                    Some(self.group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
+                    Some(self.build_group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
                 row_properties.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
@@ -265,7 +265,7 @@ impl Lowerer<'_> {
                     .repeats
                     .or_else(|| self.build_row_property("repeats", row_properties))?;
                 let call = self.build_row_call(internal::MAX, repeats, meta);
-                Some(self.group_window(&[call], GroupWindowKind::MaxOccurrences, meta))
+                Some(self.build_group_window(&[call], GroupWindowKind::MaxOccurrences, meta))
             }
             _ => None,
         }
@@ -274,12 +274,12 @@ impl Lowerer<'_> {
     pub(in crate::check) fn build_row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::first_overload(entry).id;
         self.program
-            .add_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
+            .add_node_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
     }
 
-    fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, meta: NodeMeta) -> IrId {
+    fn build_group_window(&mut self, args: &[IrId], role: GroupWindowKind, meta: NodeMeta) -> IrId {
         self.program
-            .add_with_args(|args| Ir::GroupWindow { args, role }, args, meta)
+            .add_node_with_args(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
     /// Builds the number of distinct values as the largest `DENSE_RANK`.
@@ -307,7 +307,7 @@ impl Lowerer<'_> {
                 ..number
             };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            rank = self.program.add_with_args(
+            rank = self.program.add_node_with_args(
                 Ir::Case,
                 &[condition, rank],
                 NodeMeta {
@@ -326,6 +326,6 @@ impl Lowerer<'_> {
             return Some(most);
         }
         let none = self.program.add_integer("0", meta.span);
-        Some(self.program.add_with_args(Ir::Coalesce, &[most, none], number))
+        Some(self.program.add_node_with_args(Ir::Coalesce, &[most, none], number))
     }
 }

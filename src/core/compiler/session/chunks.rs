@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use rustc_hash::FxHasher;
 
 use crate::diag::Code;
-use crate::lex::{self, LayoutMode, LayoutPart, Lexed, TextLayout, Token};
+use crate::lex::{self, LayoutMode, LayoutPart, LexedSource, TextLayout, Token};
 use crate::limits::Limits;
 use crate::span::Span;
 
@@ -28,7 +28,7 @@ pub(super) struct Chunk {
 /// the meaning of the part could depend on the text after it, for example because of an unclosed string, or if the
 /// first formula has no name.
 pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Vec<Chunk>> {
-    let (mut lexed, mut layout, mut diagnostics) = (Lexed::default(), TextLayout::default(), Vec::new());
+    let (mut lexed, mut layout, mut diagnostics) = (LexedSource::default(), TextLayout::default(), Vec::new());
     lex::lex_part(text, part, &mut lexed, &mut diagnostics);
     if !diagnostics.is_empty() {
         return None;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{ChunkId, CompiledChunkFacts, KEYS_CHUNK, NEXT_CHUNK_START};
-use crate::check::{RestOfFile, collect_dependency_facts};
+use super::dependencies::{ChunkId, CompiledChunkProperties, KEYS_CHUNK, NEXT_CHUNK_PLACEHOLDER};
+use crate::check::{OtherFileDefinitions, collect_source_dependencies};
 use crate::compiler::{Compiled, Compiler};
 use crate::diag::Diagnostic;
 use crate::scratch::CompileMemory;
@@ -11,7 +11,7 @@ use crate::span::Span;
 
 /// Chunk in a text that consists of several chunks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PartChunk {
+pub(super) struct CombinedChunk {
     /// Start offset in the text.
     pub start: u32,
     pub id: ChunkId,
@@ -19,13 +19,13 @@ pub(super) struct PartChunk {
 
 /// Result of compiling some chunks of a file.
 #[derive(Debug)]
-pub(super) struct CompiledPart {
+pub(super) struct CompiledChunks {
     pub compiled: Compiled,
-    pub chunks: Vec<PartChunk>,
+    pub chunks: Vec<CombinedChunk>,
     /// Properties of each chunk, in the order of `chunks`.
-    pub facts: Vec<CompiledChunkFacts>,
+    pub facts: Vec<CompiledChunkProperties>,
     /// Properties of the grouping, partition and sort keys in the options.
-    pub keys: CompiledChunkFacts,
+    pub keys: CompiledChunkProperties,
     /// First chunk that uses an aggregate, possibly `KEYS_CHUNK`.
     pub aggregate: Option<ChunkId>,
     /// Relation of the first column, to which all other columns must belong, and the chunk that reads the first column.
@@ -39,8 +39,14 @@ pub(super) struct CompiledPart {
     pub is_supported: bool,
 }
 
-impl CompiledPart {
-    pub fn new(compiler: &Compiler, text: &str, chunks: Vec<PartChunk>, emit: bool, rest: RestOfFile<'_>) -> Self {
+impl CompiledChunks {
+    pub fn new(
+        compiler: &Compiler,
+        text: &str,
+        chunks: Vec<CombinedChunk>,
+        emit: bool,
+        rest: OtherFileDefinitions<'_>,
+    ) -> Self {
         let mut part = Self {
             compiled: Compiled {
                 dialect: compiler.dialect(),
@@ -48,9 +54,9 @@ impl CompiledPart {
                 diagnostics: Vec::new(),
                 meanings: Vec::new(),
             },
-            facts: vec![CompiledChunkFacts::default(); chunks.len()],
+            facts: vec![CompiledChunkProperties::default(); chunks.len()],
             chunks,
-            keys: CompiledChunkFacts::default(),
+            keys: CompiledChunkProperties::default(),
             aggregate: None,
             common_relation_and_reader: None,
             count: 0,
@@ -60,7 +66,7 @@ impl CompiledPart {
         let end = text.len() as u32;
         let compiled = compiler.pool.with_compile_memory(|memory| {
             compiler.compile_source(memory, text, emit, rest, |memory, results| match results {
-                None => part.collect_facts(memory),
+                None => part.collect_chunk_properties(memory),
                 Some((definitions, diagnostics)) => {
                     for definition in definitions {
                         let chunk = part.chunk_at(definition.span.start);
@@ -78,13 +84,13 @@ impl CompiledPart {
         part
     }
 
-    fn collect_facts(&mut self, memory: &CompileMemory) {
+    fn collect_chunk_properties(&mut self, memory: &CompileMemory) {
         let CompileMemory {
             ast, check, program, ..
         } = memory;
-        let dependency_facts = collect_dependency_facts(ast, check, program);
+        let dependency_facts = collect_source_dependencies(ast, check, program);
         let owner = |part: &Self, definition: u32| match ast.definitions.get(definition as usize) {
-            Some(definition) if definition.part == 0 => part.id_at(definition.span.start),
+            Some(definition) if definition.part == 0 => part.chunk_id_at(definition.span.start),
             _ => KEYS_CHUNK,
         };
         for (definition, facts) in ast.definitions.iter().zip(&dependency_facts.definitions) {
@@ -95,7 +101,7 @@ impl CompiledPart {
                 if let Some(of_chunk) = self.facts.get_mut(chunk) {
                     of_chunk.add(facts);
                 }
-                self.count += usize::from(self.id_at(definition.span.start) != NEXT_CHUNK_START);
+                self.count += usize::from(self.chunk_id_at(definition.span.start) != NEXT_CHUNK_PLACEHOLDER);
             }
         }
         self.aggregate = dependency_facts
@@ -106,10 +112,10 @@ impl CompiledPart {
             .map(|(relation, definition)| (relation, owner(self, definition)));
     }
 
-    fn id_at(&self, offset: u32) -> ChunkId {
+    fn chunk_id_at(&self, offset: u32) -> ChunkId {
         self.chunks
             .get(self.chunk_at(offset))
-            .map_or(NEXT_CHUNK_START, |chunk| chunk.id)
+            .map_or(NEXT_CHUNK_PLACEHOLDER, |chunk| chunk.id)
     }
 
     /// Returns the index of the chunk that contains an offset.

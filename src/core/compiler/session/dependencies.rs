@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::chunks::Chunk;
-use crate::check::{DefinitionFacts, DependencyLink};
+use crate::check::{DefinitionDependencies, DependencyLink};
 use crate::span::Span;
 
 /// Number of a chunk. A chunk keeps its number when chunks before it are added or removed.
@@ -13,11 +13,11 @@ pub(super) type ChunkId = u32;
 /// Chunk number that stands for the grouping, partition and sort keys in the compiler's options.
 pub(super) const KEYS_CHUNK: ChunkId = ChunkId::MAX;
 /// Chunk number of definitions that only represent the start of the next chunk.
-pub(super) const NEXT_CHUNK_START: ChunkId = ChunkId::MAX - 1;
+pub(super) const NEXT_CHUNK_PLACEHOLDER: ChunkId = ChunkId::MAX - 1;
 
 /// Properties of a chunk that are known only after it is compiled.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CompiledChunkFacts {
+pub(super) struct CompiledChunkProperties {
     links: Vec<DependencyLink>,
     depends_on_shared_types: bool,
     reads_all_names: bool,
@@ -26,8 +26,8 @@ pub(super) struct CompiledChunkFacts {
     pub width: usize,
 }
 
-impl CompiledChunkFacts {
-    pub fn add(&mut self, definition: &DefinitionFacts) {
+impl CompiledChunkProperties {
+    pub fn add(&mut self, definition: &DefinitionDependencies) {
         self.links.extend(&definition.links);
         self.depends_on_shared_types |= definition.is_open;
         self.reads_all_names |= definition.reads_all_names;
@@ -41,12 +41,12 @@ impl CompiledChunkFacts {
 }
 
 #[derive(Debug, Default)]
-struct ChunkFacts {
+struct ChunkProperties {
     names: Vec<Span>,
     defines: Vec<u64>,
     mentions: Vec<u64>,
     is_unbalanced: bool,
-    checked: CompiledChunkFacts,
+    checked: CompiledChunkProperties,
 }
 
 /// Chunks with a link to the same subject, such as a string or a column.
@@ -59,7 +59,7 @@ struct LinkedChunks {
 /// Dependencies between the chunks of a file.
 #[derive(Debug, Default)]
 pub(super) struct Dependencies {
-    chunks: Arena<ChunkFacts>,
+    chunks: Arena<ChunkProperties>,
     /// Chunk numbers that are no longer in use.
     unused: Vec<ChunkId>,
     /// Chunks that define a name, by hash.
@@ -77,7 +77,7 @@ pub(super) struct Dependencies {
     pub width: usize,
 }
 
-fn remove_from(lists: &mut FxHashMap<u64, Vec<ChunkId>>, key: u64, id: ChunkId) {
+fn remove_chunk_from_list(lists: &mut FxHashMap<u64, Vec<ChunkId>>, key: u64, id: ChunkId) {
     let Some(list) = lists.get_mut(&key) else { return };
     remove_id(list, id);
     if list.is_empty() {
@@ -94,12 +94,12 @@ fn remove_id(list: &mut Vec<ChunkId>, id: ChunkId) {
 impl Dependencies {
     /// Adds a chunk that has not been compiled yet.
     pub fn add(&mut self, chunk: Chunk) -> ChunkId {
-        let facts = ChunkFacts {
+        let facts = ChunkProperties {
             names: chunk.names,
             defines: chunk.defines,
             mentions: chunk.mentions,
             is_unbalanced: chunk.is_unbalanced,
-            checked: CompiledChunkFacts::default(),
+            checked: CompiledChunkProperties::default(),
         };
         let id = self.unused.pop().unwrap_or(self.chunks.len() as ChunkId);
         for name in &facts.defines {
@@ -117,20 +117,20 @@ impl Dependencies {
     }
 
     pub fn remove(&mut self, id: ChunkId) {
-        self.update(id, CompiledChunkFacts::default());
+        self.update(id, CompiledChunkProperties::default());
         let facts = std::mem::take(&mut self.chunks[id as usize]);
         for name in facts.defines {
-            remove_from(&mut self.definers, name, id);
+            remove_chunk_from_list(&mut self.definers, name, id);
         }
         for name in facts.mentions {
-            remove_from(&mut self.users, name, id);
+            remove_chunk_from_list(&mut self.users, name, id);
         }
         self.unbalanced -= usize::from(facts.is_unbalanced);
         self.unused.push(id);
     }
 
     /// Replaces the properties that are known only after the chunk is compiled.
-    pub fn update(&mut self, id: ChunkId, facts: CompiledChunkFacts) {
+    pub fn update(&mut self, id: ChunkId, facts: CompiledChunkProperties) {
         let new_links = facts.links.clone();
         self.searches += facts.searches;
         self.width += facts.width;
@@ -177,7 +177,7 @@ impl Dependencies {
     }
 
     /// Adds the links of the keys in the options. The keys are part of every compilation.
-    pub fn add_keys(&mut self, facts: &CompiledChunkFacts) {
+    pub fn add_keys(&mut self, facts: &CompiledChunkProperties) {
         self.add_links(KEYS_CHUNK, &facts.links);
     }
 
@@ -205,7 +205,7 @@ impl Dependencies {
     }
 
     /// Adds the other chunks with a link to the same subject. Skips subjects to which no chunk has a decisive link.
-    fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, chunks: &mut Vec<ChunkId>) {
+    fn add_linked_chunks(&self, facts: &ChunkProperties, visited: &mut FxHashSet<u64>, chunks: &mut Vec<ChunkId>) {
         let links = facts.checked.links.iter();
         let new_links = links.filter(|link| visited.insert(link.subject));
         let linked = new_links.filter_map(|link| self.links.get(&link.subject));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::chunks::{Chunk, hash_mentioned_names, split_chunks};
-use super::compiled_part::{CompiledPart, PartChunk};
-use super::dependencies::{ChunkId, Dependencies, KEYS_CHUNK, NEXT_CHUNK_START};
+use super::compiled_part::{CombinedChunk, CompiledChunks};
+use super::dependencies::{ChunkId, Dependencies, KEYS_CHUNK, NEXT_CHUNK_PLACEHOLDER};
 use super::edit::TextEdit;
 use crate::arena::Arena;
-use crate::check::{Context, MAX_CANDIDATES, MAX_SEARCHES, RestOfFile};
+use crate::check::{Context, MAX_CANDIDATES, MAX_SIMILAR_NAME_SEARCHES, OtherFileDefinitions};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
 
@@ -26,8 +26,8 @@ struct PlacedChunk {
 }
 
 impl PlacedChunk {
-    fn to_part_chunk(self, start: u32) -> PartChunk {
-        PartChunk { start, id: self.id }
+    fn to_combined_chunk(self, start: u32) -> CombinedChunk {
+        CombinedChunk { start, id: self.id }
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) struct CompiledFile {
 }
 
 /// Chunks that an edit replaces.
-struct ChangedRegion {
+struct ChangedChunks {
     /// Positions of the old chunks.
     first: usize,
     last: usize,
@@ -68,9 +68,12 @@ impl CompiledFile {
     /// Compiles a file. Returns only the result if edits to the file cannot be compiled separately.
     pub fn new(compiler: &Compiler, source: &str, emit: bool) -> Result<Self, Compiled> {
         let split_source = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
-        let Some(chunks) = supports_sessions(compiler, source).then(split_source).flatten() else {
+        let Some(chunks) = supports_incremental_compilation(compiler, source)
+            .then(split_source)
+            .flatten()
+        else {
             return Err(compiler.pool.with_compile_memory(|memory| {
-                compiler.compile_source(memory, source, emit, RestOfFile::default(), |_, _| ())
+                compiler.compile_source(memory, source, emit, OtherFileDefinitions::default(), |_, _| ())
             }));
         };
         let mut dependencies = Dependencies::default();
@@ -79,8 +82,8 @@ impl CompiledFile {
             id: dependencies.add(chunk),
         };
         let order: Vec<PlacedChunk> = chunks.into_iter().map(span).collect();
-        let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.to_part_chunk(chunk.start)).collect();
-        let part = CompiledPart::new(compiler, source, chunks, emit, RestOfFile::default());
+        let chunks: Vec<CombinedChunk> = order.iter().map(|chunk| chunk.to_combined_chunk(chunk.start)).collect();
+        let part = CompiledChunks::new(compiler, source, chunks, emit, OtherFileDefinitions::default());
         let mut file = Self {
             emit,
             text: source.to_owned(),
@@ -112,8 +115,8 @@ impl CompiledFile {
         let Some(edit) = TextEdit::between(&self.text, source) else {
             return Ok(self);
         };
-        let is_supported = supports_sessions(compiler, source);
-        let region = is_supported.then(|| self.find_region(compiler, source, edit));
+        let is_supported = supports_incremental_compilation(compiler, source);
+        let region = is_supported.then(|| self.find_changed_region(compiler, source, edit));
         let Some(region) = region.flatten() else {
             return Err(Some(self));
         };
@@ -124,20 +127,20 @@ impl CompiledFile {
         let (old, added) = (region.old, region.first..region.first + region.new.len());
         let affected = self.replace_chunks(source, region, edit).ok_or(None)?;
         let part = self.compile_affected(compiler, affected).ok_or(None)?;
-        self.install(part, old, &added, edit);
+        self.install_compiled_chunks(part, old, &added, edit);
         Ok(self)
     }
 
     /// Finds the chunks that contain the change. The changed text may also belong to the previous chunk. The first
     /// token of the next chunk may affect the layout of the changed text.
-    fn find_region(&self, compiler: &Compiler, source: &str, edit: TextEdit) -> Option<ChangedRegion> {
+    fn find_changed_region(&self, compiler: &Compiler, source: &str, edit: TextEdit) -> Option<ChangedChunks> {
         let place_of = |offset: usize| self.order.partition_point(|chunk| chunk.start as usize <= offset) - 1;
         let first = place_of(edit.start).saturating_sub(1);
         let start = self.chunk(first).start;
         let last = (place_of(edit.old_end) + 1).min(self.order.len() - 1);
         let end = edit.shift(self.chunk_end(last));
         let new = split_chunks(source, Span::new(start, end), &compiler.options.limits)?;
-        let mut region = ChangedRegion {
+        let mut region = ChangedChunks {
             first,
             last: last + 1,
             old: Span::default(),
@@ -163,7 +166,7 @@ impl CompiledFile {
     }
 
     /// Removes from both ends of the region the chunks whose text has not changed.
-    fn skip_unchanged_chunks(&self, region: &mut ChangedRegion, source: &str) {
+    fn skip_unchanged_chunks(&self, region: &mut ChangedChunks, source: &str) {
         let pairs = (region.first..region.last).zip(&region.new);
         let unchanged_count = pairs
             .take_while(|(index, chunk)| self.chunk_text(*index) == chunk.span.text(source))
@@ -209,7 +212,7 @@ impl CompiledFile {
             width,
             ..
         } = self.dependencies;
-        unbalanced <= 1 && searches <= MAX_SEARCHES && width <= compiler.options.limits.output / 2
+        unbalanced <= 1 && searches <= MAX_SIMILAR_NAME_SEARCHES && width <= compiler.options.limits.output / 2
     }
 
     /// Returns the end offset of a chunk.
@@ -221,8 +224,8 @@ impl CompiledFile {
 
     /// Replaces the chunks of a region. Returns the chunks that the change affects. `None` if the change affects the
     /// keys.
-    fn replace_chunks(&mut self, source: &str, region: ChangedRegion, edit: TextEdit) -> Option<FxHashSet<ChunkId>> {
-        let ChangedRegion { first, last, new, .. } = region;
+    fn replace_chunks(&mut self, source: &str, region: ChangedChunks, edit: TextEdit) -> Option<FxHashSet<ChunkId>> {
+        let ChangedChunks { first, last, new, .. } = region;
         let new_names: Vec<&str> = new
             .iter()
             .flat_map(|chunk| {
@@ -283,7 +286,7 @@ impl CompiledFile {
     }
 
     /// Compiles the affected chunks. `None` if the results of all chunks may change.
-    fn compile_affected(&mut self, compiler: &Compiler, mut affected: FxHashSet<ChunkId>) -> Option<CompiledPart> {
+    fn compile_affected(&mut self, compiler: &Compiler, mut affected: FxHashSet<ChunkId>) -> Option<CompiledChunks> {
         let mut compiled: FxHashSet<ChunkId> = FxHashSet::default();
         let mut last = None;
         for _ in 0..MAX_COMPILE_ROUNDS {
@@ -305,7 +308,7 @@ impl CompiledFile {
             compiled.extend(needed_chunks);
             let part = self.compile_chunks(compiler, &compiled)?;
             let facts = part.chunks.iter().zip(&part.facts);
-            for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != NEXT_CHUNK_START) {
+            for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != NEXT_CHUNK_PLACEHOLDER) {
                 self.dependencies.update(chunk.id, facts.clone());
             }
             if !self.is_within_limits(compiler) {
@@ -317,7 +320,7 @@ impl CompiledFile {
     }
 
     /// Compiles chunks as one text. `None` if the results of all chunks may change.
-    fn compile_chunks(&mut self, compiler: &Compiler, ids: &FxHashSet<ChunkId>) -> Option<CompiledPart> {
+    fn compile_chunks(&mut self, compiler: &Compiler, ids: &FxHashSet<ChunkId>) -> Option<CompiledChunks> {
         let mut places: Vec<usize> = ids.iter().map(|id| self.index(*id)).collect();
         places.sort_unstable();
         let mut text = String::new();
@@ -325,16 +328,16 @@ impl CompiledFile {
         let mut count = 0;
         for (index, position) in places.iter().copied().enumerate() {
             let chunk = self.chunk(position);
-            chunks.push(chunk.to_part_chunk(text.len() as u32));
+            chunks.push(chunk.to_combined_chunk(text.len() as u32));
             text.push_str(self.chunk_text(position));
             count += self.dependencies.names(chunk.id).len();
             // The first token of the next definition may affect errors at the end of this definition.
             if position + 1 < self.order.len() && places.get(index + 1) != Some(&(position + 1)) {
                 let name = self.chunk_names(position + 1, &self.text).next()?;
                 let start = text.len() as u32;
-                chunks.push(PartChunk {
+                chunks.push(CombinedChunk {
                     start,
-                    id: NEXT_CHUNK_START,
+                    id: NEXT_CHUNK_PLACEHOLDER,
                 });
                 text.push_str(&format!("{name} = 0\n"));
             }
@@ -343,13 +346,13 @@ impl CompiledFile {
             .flat_map(|position| self.chunk_names(position, &self.text))
             .take(MAX_CANDIDATES)
             .collect();
-        let rest = RestOfFile {
+        let rest = OtherFileDefinitions {
             names: Some(&names),
             common_relation: self.common_relation_and_reader.as_ref().map(|(relation, _)| relation),
             has_aggregates: self.aggregate.is_some(),
-            ..RestOfFile::default()
+            ..OtherFileDefinitions::default()
         };
-        let part = CompiledPart::new(compiler, &text, chunks, self.emit, rest);
+        let part = CompiledChunks::new(compiler, &text, chunks, self.emit, rest);
         if self.aggregate.is_none() {
             self.aggregate = part.aggregate;
         }
@@ -366,7 +369,7 @@ impl CompiledFile {
 }
 
 /// Returns whether the results of some definitions of a file can be computed without the other definitions.
-fn supports_sessions(compiler: &Compiler, source: &str) -> bool {
+fn supports_incremental_compilation(compiler: &Compiler, source: &str) -> bool {
     let options = &compiler.options;
     let length = source.len() + keys(compiler).map(|key| key.len() + 1).sum::<usize>();
     options.context != Context::Worksheet

@@ -8,7 +8,7 @@ use crate::span::Span;
 
 /// New results of adjacent chunks.
 #[derive(Debug)]
-pub(super) struct ChunkReplacement {
+pub(super) struct ChunkResultUpdate {
     /// Start offset of the chunks in the old text.
     pub start: u32,
     /// End offset of the chunks in the old text. `u32::MAX` at the end of the text.
@@ -17,7 +17,7 @@ pub(super) struct ChunkReplacement {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl ChunkReplacement {
+impl ChunkResultUpdate {
     pub fn new(start: u32, end: u32) -> Self {
         Self {
             start,
@@ -30,17 +30,17 @@ impl ChunkReplacement {
 
 impl Compiled {
     /// Replaces the results of the chunks in `replacements`, which are sorted by their old offsets and do not overlap.
-    pub(super) fn replace_results(&mut self, replacements: Vec<ChunkReplacement>, shift: impl Fn(Span) -> Span) {
+    pub(super) fn replace_results(&mut self, replacements: Vec<ChunkResultUpdate>, shift: impl Fn(Span) -> Span) {
         let mut definitions = Vec::with_capacity(replacements.len());
         let mut diagnostics = Vec::with_capacity(replacements.len());
         for new in replacements {
             let old = new.start..new.end;
             definitions.push((
-                index_range_at(&self.definitions, &old, |d| d.span.start),
+                index_range_in_offsets(&self.definitions, &old, |d| d.span.start),
                 new.definitions,
             ));
             diagnostics.push((
-                index_range_at(&self.diagnostics, &old, |d| d.span().start),
+                index_range_in_offsets(&self.diagnostics, &old, |d| d.span().start),
                 new.diagnostics,
             ));
         }
@@ -59,7 +59,7 @@ impl Compiled {
 }
 
 /// Returns the indices of the items that start in a range of offsets. The items are sorted by their start.
-fn index_range_at<T>(items: &[T], offsets: &Range<u32>, start: impl Fn(&T) -> u32) -> Range<usize> {
+fn index_range_in_offsets<T>(items: &[T], offsets: &Range<u32>, start: impl Fn(&T) -> u32) -> Range<usize> {
     let first = items.partition_point(|item| start(item) < offsets.start);
     let rest = items.get(first..).unwrap_or_default();
     let length = rest.partition_point(|item| start(item) < offsets.end);

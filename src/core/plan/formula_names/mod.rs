@@ -186,10 +186,10 @@ pub(super) struct NamedCall<'c> {
 /// Returns a name for a value, derived from its formula or, if the formula is too long, from its function and the
 /// definition that reads the value.
 pub(super) fn value_name(program: &Program, id: IrId, source: &str, owner: &str) -> String {
-    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, source, owner))
+    name_from_formula(program, id, source).unwrap_or_else(|| name_from_function(program, id, source, owner))
 }
 
-fn function_based_name(program: &Program, id: IrId, source: &str, owner: &str) -> String {
+fn name_from_function(program: &Program, id: IrId, source: &str, owner: &str) -> String {
     if let Some(function) = called_function(program, id, program.meta(id).span.text(source)) {
         return format!("{}_for_{owner}", snake_case(function));
     }

@@ -6,7 +6,7 @@ mod period_lookups;
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::{Liveness, is_trivial, live_nodes, needed_nodes};
+use super::liveness::{Liveness, dependency_nodes, is_trivial_value, live_nodes};
 use super::materialized_values::MaterializedValues;
 use crate::Level;
 use crate::arena::Arena;
@@ -45,7 +45,7 @@ pub(super) fn assign_strata(
     let mut assignment = StratumAssignment {
         step,
         liveness,
-        materialized: materialized,
+        materialized,
         aliases,
         lookups_follow_filter: joined || step.roles.as_slice().contains(&DefinitionRole::Where),
         stratum: Arena::filled(0, program.len()),
@@ -56,11 +56,11 @@ pub(super) fn assign_strata(
         first_stratum_of_partition_keys: None,
         strata_of_delayed_lookups: FxHashMap::default(),
     };
-    assignment.assign_row_values(&nodes);
+    assignment.assign_strata_of_row_values(&nodes);
     assignment.choose_grouping_stratum(&nodes);
-    let mut last = assignment.assign_groups_and_windows();
+    let mut last = assignment.assign_strata_of_groups_and_windows();
     if assignment.delay_period_lookups(last) {
-        last = assignment.assign_groups_and_windows();
+        last = assignment.assign_strata_of_groups_and_windows();
     }
     Strata {
         stratum: assignment.stratum,
@@ -122,7 +122,7 @@ impl StratumAssignment<'_> {
     }
 
     /// Assigns row-level values first: filters, keys, helpers and arguments of aggregates.
-    fn assign_row_values(&mut self, nodes: &[IrId]) {
+    fn assign_strata_of_row_values(&mut self, nodes: &[IrId]) {
         let (step, program) = (self.step, self.step.program);
         for id in nodes.iter().copied() {
             if self.is_before_windows(id) {
@@ -182,21 +182,21 @@ impl StratumAssignment<'_> {
 
     /// Assigns groups and windows, and returns the last stratum. A key that is read by name is available as a column
     /// after the grouping stratum.
-    fn assign_groups_and_windows(&mut self) -> u32 {
+    fn assign_strata_of_groups_and_windows(&mut self) -> u32 {
         let (step, program) = (self.step, self.step.program);
         // Windows sort and partition by the keys.
         let computed = |index: usize| !is_plain_column(program, self.materialized, step.definition_root(index));
         let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
         let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
         let ordered = if by_name { self.main + 1 } else { self.main };
-        let of_keys = key_reading_helpers(step, self.materialized, self.aliases);
+        let of_keys = intermediates_reading_keys(step, self.materialized, self.aliases);
         (
             self.having,
             self.first_stratum_of_sort_keys,
             self.first_stratum_of_partition_keys,
         ) = (self.main, None, None);
         let mut last = self.main;
-        for (id, owner) in self.nodes_in_order_of_use() {
+        for (id, owner) in self.live_nodes_in_use_order() {
             if self.is_before_windows(id) {
                 if !step.grouped {
                     last = last.max(self.stratum[id.index()]);
@@ -237,7 +237,7 @@ impl StratumAssignment<'_> {
 
     /// Returns the nodes of the live definitions, each with its definition. The values that `having` tests come first,
     /// because windows depend on them. The keys come next, because lookups read them.
-    fn nodes_in_order_of_use(&self) -> Vec<(IrId, usize)> {
+    fn live_nodes_in_use_order(&self) -> Vec<(IrId, usize)> {
         let (step, program) = (self.step, self.step.program);
         // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
         let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
@@ -248,11 +248,11 @@ impl StratumAssignment<'_> {
         };
         let names_only = |index: usize| {
             let by_name = is_named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
-            by_name && step.is_unused_window_key(index, windows, ordered_windows)
+            by_name && step.is_unused_sort_or_partition_key(index, windows, ordered_windows)
         };
-        let tested_by = used_by_having(step);
-        let keys = if step.has_lookups() || step.has_own_row_lookups() {
-            used_by_role(step, DefinitionRole::orders_groups)
+        let tested_by = definitions_used_by_having(step);
+        let keys = if step.has_lookups() || step.has_lookups_in_own_sheet() {
+            definitions_used_by_roles(step, DefinitionRole::sorts_or_partitions_groups)
         } else {
             Arena::new()
         };
@@ -266,7 +266,7 @@ impl StratumAssignment<'_> {
             for index in program.order.iter().map(|index| *index as usize) {
                 let definition = &program.definitions[index];
                 if self.liveness.live[index] && !definition.failed && turn(index) == now && !names_only(index) {
-                    let nodes_of_definition = needed_nodes(program, definition.first, definition.root);
+                    let nodes_of_definition = dependency_nodes(program, definition.first, definition.root);
                     nodes.extend(nodes_of_definition.into_iter().map(|id| (id, index)));
                 }
             }
@@ -312,7 +312,7 @@ impl StratumAssignment<'_> {
     fn stratum_of_sort_keys(&mut self) -> u32 {
         let stratum = self.first_stratum_of_sort_keys.unwrap_or_else(|| {
             let step = self.step;
-            self.stratum_after(|index| step.roles[index].orders_groups())
+            self.first_stratum_with_definitions(|index| step.roles[index].sorts_or_partitions_groups())
         });
         *self.first_stratum_of_sort_keys.insert(stratum)
     }
@@ -320,13 +320,13 @@ impl StratumAssignment<'_> {
     fn stratum_of_partition_keys(&mut self) -> u32 {
         let stratum = self.first_stratum_of_partition_keys.unwrap_or_else(|| {
             let step = self.step;
-            self.stratum_after(|index| step.has_role(index, DefinitionRole::PartitionBy))
+            self.first_stratum_with_definitions(|index| step.has_role(index, DefinitionRole::PartitionBy))
         });
         *self.first_stratum_of_partition_keys.insert(stratum)
     }
 
     /// Returns the first stratum in which the chosen definitions are available.
-    fn stratum_after(&self, is_chosen: impl Fn(usize) -> bool) -> u32 {
+    fn first_stratum_with_definitions(&self, is_chosen: impl Fn(usize) -> bool) -> u32 {
         let program = self.step.program;
         (0..program.definitions.len())
             .filter(|index| is_chosen(*index))
@@ -338,7 +338,7 @@ impl StratumAssignment<'_> {
 
 /// Returns, for each definition, whether it is a helper that reads a key from the grouping stratum. Group-level
 /// expressions can read these helpers only in later strata. Empty if the step does not group rows.
-fn key_reading_helpers(
+fn intermediates_reading_keys(
     step: &StepPlan<'_>,
     materialized: &MaterializedValues,
     aliases: &FxHashMap<IrId, String>,
@@ -350,7 +350,7 @@ fn key_reading_helpers(
     let mut of_keys = Arena::filled(false, program.definitions.len());
     for index in program.order.iter().map(|index| *index as usize) {
         let definition = &program.definitions[index];
-        if !step.is_helper(index) || definition.failed {
+        if !step.is_intermediate_definition(index) || definition.failed {
             continue;
         }
         let computed_key = |id: IrId| match program.node(id) {
@@ -361,7 +361,7 @@ fn key_reading_helpers(
             Ir::Definition(definition_index) => of_keys[definition_index as usize],
             _ => aliases.contains_key(&id),
         };
-        of_keys[index] = needed_nodes(program, definition.first, definition.root)
+        of_keys[index] = dependency_nodes(program, definition.first, definition.root)
             .into_iter()
             .any(computed_key);
     }
@@ -376,16 +376,16 @@ fn is_plain_column(program: &Program, materialized: &MaterializedValues, root: I
         return true;
     }
     let merged = |column: u32| !program.columns[column as usize].merged.is_empty();
-    is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
+    is_trivial_value(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }
 
 /// Returns, for each definition, whether it is the `having` condition or is read by that condition.
-pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
-    used_by_role(step, |role| role == DefinitionRole::Having)
+pub(super) fn definitions_used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
+    definitions_used_by_roles(step, |role| role == DefinitionRole::Having)
 }
 
 /// Returns, for each definition, whether `role` accepts the role of the definition or of a definition that reads it.
-fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
+fn definitions_used_by_roles(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
     let mut is_used: Arena<bool> = step
         .roles
@@ -395,7 +395,7 @@ fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> A
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if is_used[*index as usize] && !definition.failed {
-            for node in needed_nodes(program, definition.first, definition.root) {
+            for node in dependency_nodes(program, definition.first, definition.root) {
                 if let Ir::Definition(definition_index) = program.node(node) {
                     is_used[definition_index as usize] = true;
                 }

@@ -16,7 +16,7 @@ impl StratumAssignment<'_> {
         if program.periods.len() < 2 {
             return false;
         }
-        let nodes = self.nodes_in_order_of_use();
+        let nodes = self.live_nodes_in_use_order();
         let distance = |id: IrId| match program.node(id) {
             Ir::PeriodLookup { period, .. } => Some(program.periods.try_get(period as usize)?.distance()),
             _ => None,

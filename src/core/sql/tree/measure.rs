@@ -1,14 +1,14 @@
 //! Widths and precedence of SQL expressions, which determine line breaks and parentheses.
 
-use super::{Brackets, NEVER_FITS_WIDTH, Sql, SqlId, SqlSlice, SqlTree};
+use super::{NEVER_FITS_WIDTH, OperandBrackets, Sql, SqlId, SqlSlice, SqlTree};
 use crate::sql::precedence::{self, OperandSide};
 
 impl SqlTree {
     /// Returns the width on one line, the precedence, and the operands that need parentheses.
     #[inline(always)]
-    pub(super) fn measure_node(&self, node: &Sql) -> (u32, u8, Brackets) {
+    pub(super) fn measure_node(&self, node: &Sql) -> (u32, u8, OperandBrackets) {
         use precedence::{ATOM, COMPARE, KEYWORD_EXPR, NEGATIVE, NONPORTABLE_STRENGTH, NOT};
-        let mut brackets = Brackets::default();
+        let mut brackets = OperandBrackets::default();
         let mut operand =
             |position: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, position, &mut brackets);
         let list = |slice: SqlSlice, gap: u32| self.width_of_list(slice, gap);
@@ -147,7 +147,7 @@ impl SqlTree {
 
     /// Returns the width of an operand, and records whether it needs parentheses.
     #[inline(always)]
-    fn measure_operand(&self, id: SqlId, side: OperandSide, index: u8, brackets: &mut Brackets) -> u32 {
+    fn measure_operand(&self, id: SqlId, side: OperandSide, index: u8, brackets: &mut OperandBrackets) -> u32 {
         let (node, meta) = self.entry(id);
         // Names, literals and calls never need parentheses.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {

@@ -1,6 +1,6 @@
 //! Calculations of the spec, and the filters that apply after them.
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
 use super::super::calculations::{CalculationSheet, LetteredColumn};
 use super::super::display::{display_settings, yaml_line};
@@ -8,7 +8,7 @@ use super::super::fields::convert_filter_of_term;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
 use super::super::term::FormulaTerm;
-use super::super::{PromoteGap, PromotedField, calculations};
+use super::super::{PromotedField, PromotionIssue, calculations};
 use super::{QueryCalculation, SpecBuilder};
 
 impl<'m> SpecBuilder<'m, '_> {
@@ -28,14 +28,14 @@ impl<'m> SpecBuilder<'m, '_> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for (calculation, (_, formula)) in self.plan.calculations.iter().zip(formulas) {
-            let original = format!("sql: {}", one_line(calculation.sql));
+            let original = format!("sql: {}", collapse_whitespace(calculation.sql));
             let subject = calculation.omni_name.clone();
-            let gap = self.new_gap(self.plan.file, calculation.at, &subject, original, String::new(), false);
+            let gap = self.new_issue(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
                 Ok(formula) => {
                     if let Some(reason) = calculations::function_caveat(&formula) {
                         let reason = reason.to_owned();
-                        gaps.push(PromoteGap {
+                        gaps.push(PromotionIssue {
                             reason,
                             is_carried: true,
                             ..gap.clone()
@@ -64,7 +64,7 @@ impl<'m> SpecBuilder<'m, '_> {
                         ..SpecColumnMetadata::default()
                     });
                 }
-                Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
+                Err(reason) => gaps.push(PromotionIssue { reason, ..gap }),
             }
         }
         let blanks = lines
@@ -78,7 +78,7 @@ impl<'m> SpecBuilder<'m, '_> {
             self.spec.settings.push(("blanks", "zero".to_owned()));
         }
         if let Some(last) = self.spec.steps.last_mut() {
-            last.gaps.extend(gaps.iter().map(PromoteGap::comment));
+            last.gaps.extend(gaps.iter().map(PromotionIssue::comment));
         }
         self.gaps.extend(gaps);
         lines
@@ -119,7 +119,7 @@ impl<'m> SpecBuilder<'m, '_> {
             let (reason, is_carried) = match condition {
                 Ok(condition) => {
                     let reason = "the calculation is not converted, so the model has rows that the query does not have";
-                    let gap = self.new_gap(
+                    let gap = self.new_issue(
                         self.plan.file,
                         node,
                         &subject,
@@ -138,7 +138,7 @@ impl<'m> SpecBuilder<'m, '_> {
                 ),
             };
             if !reason.is_empty() {
-                let gap = self.new_gap(self.plan.file, node, &subject, original, reason, is_carried);
+                let gap = self.new_issue(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

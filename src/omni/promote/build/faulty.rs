@@ -3,7 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::PromoteGap;
+use super::super::PromotionIssue;
 use super::super::calculations::omit_columns;
 use super::super::spec_text::{NamedFormula, SpecStep};
 use super::SpecBuilder;
@@ -57,7 +57,7 @@ impl SpecBuilder<'_, '_> {
                     return true;
                 };
                 let source = self.sources.get(&line.name).cloned();
-                let gap = source.unwrap_or_else(|| PromoteGap {
+                let gap = source.unwrap_or_else(|| PromotionIssue {
                     file: String::new(),
                     line: 1,
                     what: line.name.clone(),
@@ -66,12 +66,12 @@ impl SpecBuilder<'_, '_> {
                     is_carried: false,
                 });
                 let reason = reason.clone();
-                gaps.push(PromoteGap { reason, ..gap });
+                gaps.push(PromotionIssue { reason, ..gap });
                 false
             };
             step.definitions.retain(&mut keep);
             step.calculations.retain(&mut keep);
-            step.gaps.extend(gaps.iter().map(PromoteGap::comment));
+            step.gaps.extend(gaps.iter().map(PromotionIssue::comment));
             removed.extend(gaps);
         }
         self.remove_caveats(&removed);
@@ -89,19 +89,20 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Removes the warnings that a definition may differ from Omni's, for definitions that the spec no longer contains.
-    fn remove_caveats(&mut self, removed: &[PromoteGap]) {
+    fn remove_caveats(&mut self, removed: &[PromotionIssue]) {
         let items: FxHashSet<(&str, usize, &str)> = removed
             .iter()
             .map(|gap| (&*gap.file, gap.line, &*gap.original))
             .collect();
         // A definition that copies a column has no original definition in Omni.
-        let is_removed = |gap: &PromoteGap, original: &str| items.contains(&(&*gap.file, gap.line, original));
-        let is_withdrawn = |gap: &PromoteGap| gap.is_carried && (is_removed(gap, &gap.original) || is_removed(gap, ""));
+        let is_removed = |gap: &PromotionIssue, original: &str| items.contains(&(&*gap.file, gap.line, original));
+        let is_withdrawn =
+            |gap: &PromotionIssue| gap.is_carried && (is_removed(gap, &gap.original) || is_removed(gap, ""));
         let comments: FxHashSet<String> = self
             .gaps
             .iter()
             .filter(|gap| is_withdrawn(gap))
-            .map(PromoteGap::comment)
+            .map(PromotionIssue::comment)
             .collect();
         self.gaps.retain(|gap| !is_withdrawn(gap));
         for step in &mut self.spec.steps {
@@ -127,7 +128,7 @@ impl SpecBuilder<'_, '_> {
             }
         }
         self.sort_keys.retain(|entry| defined(&name_of(entry)));
-        let comments = self.report_sort_gaps(gaps);
+        let comments = self.report_sort_issues(gaps);
         self.spec.gaps.extend(comments);
     }
 

@@ -19,9 +19,9 @@ use super::display::yaml_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel, ViewField};
-use super::request::{self, RequestedItems};
+use super::request::{self, RequestedContent};
 use super::spec_text::{self, SORT_KEYS, SpecContent, SpecStep, flow_list};
-use super::{PromoteGap, PromotedField, Promotion, PromotionError, PromotionRequest};
+use super::{PromotedField, Promotion, PromotionError, PromotionIssue, PromotionRequest};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -116,13 +116,13 @@ pub(super) fn build_promotion(
 
 fn plan_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
-    promote_request: RequestedItems<'m>,
+    promote_request: RequestedContent<'m>,
     file: usize,
     request: &PromotionRequest<'_>,
     number: usize,
 ) -> Result<PromotionPlan<'m>, PromotionError> {
     match promote_request {
-        RequestedItems::Measures { view, grain, measures } => {
+        RequestedContent::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
             let of_measures = measures.into_iter().map(|field| OmniReference {
                 view: None,
@@ -139,7 +139,7 @@ fn plan_promotion<'m>(
                 request.drop_access,
             ))
         }
-        RequestedItems::Rows { view, dimensions } => Ok(plan_view_promotion(
+        RequestedContent::Rows { view, dimensions } => Ok(plan_view_promotion(
             model,
             view,
             file,
@@ -147,17 +147,17 @@ fn plan_promotion<'m>(
             true,
             request.drop_access,
         )),
-        RequestedItems::Query { query, calculations } => {
+        RequestedContent::Query { query, calculations } => {
             plan_query_promotion(model, query, calculations.as_deref(), request, number)
         }
     }
 }
 
-fn field_key(model: &ParsedOmniModel<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
+fn field_key(model: &ParsedOmniModel<'_>, containing_view: &str, reference: &OmniReference) -> FieldKey {
     let view = reference
         .view
         .as_deref()
-        .map_or_else(|| inside.to_owned(), |view| model.canonical_name(view));
+        .map_or_else(|| containing_view.to_owned(), |view| model.canonical_name(view));
     (view, reference.field.to_lowercase())
 }
 
@@ -166,10 +166,11 @@ struct BuiltColumn {
     name: String,
     /// Name of the column in `group_by` and `order_by`.
     entry: String,
-    is_there: bool,
+    is_never_null: bool,
     is_measure: bool,
     canonical_name: String,
-    /// Name of the field as written in the query. `canonical_name` is the same name with the canonical name of the view.
+    /// Name of the field as written in the query. `canonical_name` is the same name with the canonical name of the
+    /// view.
     written_as: String,
 }
 
@@ -182,16 +183,16 @@ struct SpecBuilder<'m, 't> {
     /// Fields that are never NULL in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
     spec: SpecContent,
-    gaps: Vec<PromoteGap>,
+    gaps: Vec<PromotionIssue>,
     notes: Vec<String>,
     carried: Vec<PromotedField>,
     /// Sort keys for the last step before the calculations, used only if no calculation remains.
     sort_keys: Vec<String>,
     /// Filters of calculations: the name of the calculation, the condition, and the gap that is reported if the
     /// calculation has to be removed.
-    calculation_conditions: Vec<(String, String, PromoteGap)>,
+    calculation_conditions: Vec<(String, String, PromotionIssue)>,
     /// Maps the name of each definition to the gap that is reported if the definition has to be removed.
-    sources: FxHashMap<String, PromoteGap>,
+    sources: FxHashMap<String, PromotionIssue>,
 }
 
 impl<'m, 't> SpecBuilder<'m, 't> {
@@ -222,18 +223,18 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     fn run(mut self) -> Promotion {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, subject, reason) in std::mem::take(&mut self.plan.gaps) {
-            let gap = self.new_gap(self.plan.file, node, &subject, yaml_line(node), reason, false);
+            let gap = self.new_issue(self.plan.file, node, &subject, yaml_line(node), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         for (node, subject, reason) in std::mem::take(&mut self.plan.field_gaps) {
-            let gap = self.new_gap(self.plan.file, node, &subject, subject.clone(), reason, false);
+            let gap = self.new_issue(self.plan.file, node, &subject, subject.clone(), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
             let original = yaml_line(notice.node);
-            let gap = self.new_gap(
+            let gap = self.new_issue(
                 notice.file,
                 notice.node,
                 &notice.what,
@@ -304,7 +305,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         self.spec.omni = settings;
     }
 
-    fn new_gap(
+    fn new_issue(
         &self,
         file: usize,
         node: &Node,
@@ -312,9 +313,9 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         original: String,
         reason: String,
         is_carried: bool,
-    ) -> PromoteGap {
+    ) -> PromotionIssue {
         let file = self.model.files.get(file);
-        PromoteGap {
+        PromotionIssue {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(node)),
             what: subject.to_owned(),

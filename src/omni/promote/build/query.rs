@@ -6,7 +6,7 @@ use super::super::access::ViewAccess;
 use super::super::misspellings::{QUERY_KEYS, VIEW_KEYS, misspelled_keys, undefined_field_note};
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniFieldKind, OmniReference, OmniSavedQuery, ParsedOmniModel, ViewField};
-use super::super::request::{is_computed, query_fields, query_sorts};
+use super::super::request::{fields_of_query, is_computed_from_query, query_sorts};
 use super::super::{PromotionError, PromotionRequest};
 use super::view::{add_access_keys, is_measure};
 use super::{PromotionPlan, QueryCalculation, SpecOutput, field_key};
@@ -42,7 +42,7 @@ const UNCONVERTED_KEYS: [(&str, &str); 6] = [
 ];
 
 /// Part of the query that the spec does not contain: its YAML node, its name and the reason.
-type QueryGap<'m> = (&'m Node, String, String);
+type QueryIssue<'m> = (&'m Node, String, String);
 
 pub(super) fn plan_query_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
@@ -94,7 +94,7 @@ pub(super) fn plan_query_promotion<'m>(
     // The filters of topics do not apply to a query without a topic.
     let topic_name = topic.as_ref().map_or("", |(name, _)| name);
     let mut access = ViewAccess::find(model, base, Some(topic_name));
-    access.add_topic_gaps(model, topic_name);
+    access.add_topic_issues(model, topic_name);
     let fields = outputs.len();
     let mut notes = match request.drop_access {
         true => Vec::new(),
@@ -160,7 +160,7 @@ fn read_limit<'m>(
     limit: &'m Node,
     is_unsorted: bool,
     has_access_keys: bool,
-    gaps: &mut Vec<QueryGap<'m>>,
+    gaps: &mut Vec<QueryIssue<'m>>,
 ) -> Option<u64> {
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,
@@ -199,7 +199,7 @@ fn find_base_view(
     Err(Diagnostic::new(Code::NothingToPromote, span, text).with_help(help))
 }
 
-fn read_calculations(query: &Node) -> (Vec<QueryCalculation<'_>>, Vec<QueryGap<'_>>) {
+fn read_calculations(query: &Node) -> (Vec<QueryCalculation<'_>>, Vec<QueryIssue<'_>>) {
     let (mut calculations, mut gaps) = (Vec::new(), Vec::new());
     for (name_node, calculation) in query.pairs_at("calculations") {
         let Some(omni_name) = name_node.text() else { continue };
@@ -233,7 +233,7 @@ fn read_outputs(
 ) -> (Vec<SpecOutput>, Vec<String>) {
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
-    for (index, (field, column)) in query_fields(query).into_iter().enumerate() {
+    for (index, (field, column)) in fields_of_query(query).into_iter().enumerate() {
         if let Some(calculation) = calculations
             .iter_mut()
             .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(field))
@@ -258,7 +258,7 @@ fn read_outputs(
             .find(|(_, name)| *name == calculation.omni_name)
             .map_or(usize::MAX, |place| place.0)
     });
-    let field_names = query_fields(query).into_iter().map(|(field, _)| field.to_owned());
+    let field_names = fields_of_query(query).into_iter().map(|(field, _)| field.to_owned());
     let unlisted = calculations
         .iter()
         .skip(places.len())
@@ -292,7 +292,7 @@ fn read_conditions(topic: &Node) -> Vec<(&str, &Node, bool)> {
         .collect()
 }
 
-fn unconverted_keys(query: &Node) -> impl Iterator<Item = QueryGap<'_>> {
+fn unconverted_keys(query: &Node) -> impl Iterator<Item = QueryIssue<'_>> {
     let is_set = |node: &&Node| node.boolean() != Some(false) && !node.items().is_some_and(<[Node]>::is_empty);
     UNCONVERTED_KEYS
         .into_iter()
@@ -305,10 +305,10 @@ fn fields_of_query_view<'m>(
     view: usize,
     name: &str,
     request: &PromotionRequest<'_>,
-) -> Vec<QueryGap<'m>> {
+) -> Vec<QueryIssue<'m>> {
     model
         .fields_of_view(view)
-        .filter(|field| is_computed(field))
+        .filter(|field| is_computed_from_query(field))
         .map(|field| {
             let reason = format!(
                 "the field reads the rows of this query; promote it after this model with `formulac promote {}:{}`",
@@ -323,7 +323,7 @@ fn fields_of_query_view<'m>(
 fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec<&'m ViewField> {
     model
         .fields_of_view(view)
-        .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed(field))
+        .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed_from_query(field))
         .collect()
 }
 

@@ -23,7 +23,7 @@ impl SpecBuilder<'_, '_> {
         for (name, reason) in missing {
             if let Some(file) = self.model.files.get(self.plan.file) {
                 let original = format!("joins of {name}");
-                let gap = self.new_gap(self.plan.file, &file.root, &name, original, reason, false);
+                let gap = self.new_issue(self.plan.file, &file.root, &name, original, reason, false);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -83,7 +83,7 @@ impl SpecBuilder<'_, '_> {
                 "the join of `{join}` repeats the rows of the other measures, so the measure needs its own model; promote it \
                  separately"
             );
-            self.fields.record_gap(field, &field.name, reason, false);
+            self.fields.record_issue(field, &field.name, reason, false);
         }
         true
     }
@@ -110,7 +110,7 @@ impl SpecBuilder<'_, '_> {
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
-            let gap = self.new_gap(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
+            let gap = self.new_issue(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -140,7 +140,7 @@ impl SpecBuilder<'_, '_> {
     fn add_relation(&mut self, view: usize, view_name: String, name: String) {
         let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
         let known_relation = match relation {
-            Some(relation) => relation.find_in(self.fields.schema),
+            Some(relation) => relation.find_in_schema(self.fields.schema),
             None => self.fields.schema.relation(&name),
         };
         self.fields
@@ -248,7 +248,7 @@ impl SpecBuilder<'_, '_> {
                 Some(Err(reason)) => {
                     let original = yaml_line(&relationship.node);
                     let subject = format!("join of {}", join.name);
-                    let gap = self.new_gap(relationship.file, &relationship.node, &subject, original, reason, false);
+                    let gap = self.new_issue(relationship.file, &relationship.node, &subject, original, reason, false);
                     self.spec.gaps.push(gap.comment());
                     self.gaps.push(gap);
                     continue;

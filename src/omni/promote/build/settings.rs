@@ -1,6 +1,6 @@
 //! Settings of the spec: descriptions and display settings of a query view's columns, and the calendar.
 
-use super::super::PromoteGap;
+use super::super::PromotionIssue;
 use super::super::display::{display_settings, yaml_line};
 use super::super::names::to_snake_case;
 use super::super::spec_text::SpecColumnMetadata;
@@ -21,7 +21,7 @@ impl SpecBuilder<'_, '_> {
             if !names.any(|name| name.eq_ignore_ascii_case(&column_name)) {
                 if description.is_some() || !settings.is_empty() || !tags.is_empty() {
                     let reason = "the query has no column with the name of the field".to_owned();
-                    self.fields.record_gap(field, &field.name, reason, false);
+                    self.fields.record_issue(field, &field.name, reason, false);
                 }
                 continue;
             }
@@ -56,7 +56,9 @@ impl SpecBuilder<'_, '_> {
                 column.tags = tags;
             }
         }
-        self.spec.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
+        self.spec
+            .gaps
+            .extend(self.fields.gaps.iter().map(PromotionIssue::comment));
         self.gaps.append(&mut self.fields.gaps);
     }
 
@@ -82,7 +84,7 @@ impl SpecBuilder<'_, '_> {
                 let reason = format!(
                     "`{key}` has no fixed value that a spec can contain; the model uses the setting of the project"
                 );
-                let gap = self.new_gap(file, node, key, yaml_line(node), reason, true);
+                let gap = self.new_issue(file, node, key, yaml_line(node), reason, true);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

@@ -9,7 +9,7 @@ use super::super::fields::FieldKey;
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
-use super::super::{PromoteGap, PromotedField};
+use super::super::{PromotedField, PromotionIssue};
 use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
 use crate::yaml::Node;
 
@@ -25,7 +25,7 @@ impl SpecBuilder<'_, '_> {
         match self.fields.convert_sql(&self.fields.base_name, None, sql) {
             Ok(converted) => {
                 for doubt in converted.caveats {
-                    let gap = self.new_gap(file, node, "condition", yaml_line(node), doubt, true);
+                    let gap = self.new_issue(file, node, "condition", yaml_line(node), doubt, true);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -33,7 +33,7 @@ impl SpecBuilder<'_, '_> {
                 conditions.push(converted.term.text);
             }
             Err(reason) => {
-                let gap = self.new_gap(file, node, "condition", yaml_line(node), reason, false);
+                let gap = self.new_issue(file, node, "condition", yaml_line(node), reason, false);
                 step.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -66,7 +66,7 @@ impl SpecBuilder<'_, '_> {
                 self.fields.record_grants(&key, field);
                 self.fields.record_omitted_settings(field);
                 if let Some(doubt) = timeframe_caveat(frame) {
-                    self.fields.record_gap(field, &field.name, doubt, true);
+                    self.fields.record_issue(field, &field.name, doubt, true);
                 }
             }
             let canonical_name = reference_name(&key.0, &reference);
@@ -102,7 +102,7 @@ impl SpecBuilder<'_, '_> {
                     built_columns.push(BuiltColumn {
                         entry: name.clone(),
                         name: name.clone(),
-                        is_there: term.is_there,
+                        is_never_null: term.is_never_null,
                         is_measure,
                         canonical_name: canonical_name.clone(),
                         written_as: written_as.clone(),
@@ -124,7 +124,7 @@ impl SpecBuilder<'_, '_> {
             built_columns.push(BuiltColumn {
                 entry: if is_measure { name.clone() } else { term.text },
                 name,
-                is_there: term.is_there,
+                is_never_null: term.is_never_null,
                 is_measure,
                 canonical_name,
                 written_as,
@@ -147,7 +147,7 @@ impl SpecBuilder<'_, '_> {
         let Some(file) = self.model.files.get(self.plan.file) else {
             return;
         };
-        let gap = self.new_gap(self.plan.file, &file.root, &subject, subject.clone(), reason, false);
+        let gap = self.new_issue(self.plan.file, &file.root, &subject, subject.clone(), reason, false);
         step.gaps.push(gap.comment());
         self.gaps.push(gap);
     }
@@ -199,7 +199,7 @@ impl SpecBuilder<'_, '_> {
             match condition {
                 Ok(condition) => {
                     for doubt in condition.caveats {
-                        let gap = self.new_gap(self.plan.file, node, &subject, original.clone(), doubt, true);
+                        let gap = self.new_issue(self.plan.file, node, &subject, original.clone(), doubt, true);
                         step.gaps.push(gap.comment());
                         self.gaps.push(gap);
                     }
@@ -213,7 +213,7 @@ impl SpecBuilder<'_, '_> {
                 }
                 Err(reason) => {
                     let reason = format!("{reason}, so the model has rows that the query does not have");
-                    let gap = self.new_gap(self.plan.file, node, &subject, original, reason, false);
+                    let gap = self.new_issue(self.plan.file, node, &subject, original, reason, false);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -226,7 +226,7 @@ impl SpecBuilder<'_, '_> {
 
     /// Writes the definitions and their metadata.
     pub(super) fn write_definitions(&mut self, step: &mut SpecStep) {
-        step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
+        step.gaps.extend(self.fields.gaps.iter().map(PromotionIssue::comment));
         for definition in self.fields.definitions.clone() {
             let file = self
                 .model
@@ -236,7 +236,7 @@ impl SpecBuilder<'_, '_> {
                 .unwrap_or_default();
             self.sources.insert(
                 definition.name.clone(),
-                PromoteGap {
+                PromotionIssue {
                     file,
                     line: definition.line,
                     what: definition.field.clone(),
@@ -343,18 +343,11 @@ impl SpecBuilder<'_, '_> {
     pub(super) fn write_order(&mut self, built_columns: &mut [BuiltColumn]) {
         let mut sheet = CalculationSheet::default();
         for (index, column) in built_columns.iter().enumerate() {
-            sheet.add(&column.canonical_name, &column.name, index, column.is_there);
-            sheet.add(&column.written_as, &column.name, index, column.is_there);
-            let field_name = column
-                .canonical_name
-                .split_once('.')
-                .map_or("", |(_, name)| name)
-                .to_owned();
-            if column
-                .canonical_name
-                .starts_with(&format!("{}.", self.fields.base_name))
-            {
-                sheet.add(&field_name, &column.name, index, false);
+            sheet.add(&column.canonical_name, &column.name, index, column.is_never_null);
+            sheet.add(&column.written_as, &column.name, index, column.is_never_null);
+            let base_prefix = format!("{}.", self.fields.base_name);
+            if let Some(field_name) = column.canonical_name.strip_prefix(&base_prefix) {
+                sheet.add(field_name, &column.name, index, false);
             }
         }
         for (index, calculation) in self.plan.calculations.iter().enumerate() {
@@ -386,7 +379,7 @@ impl SpecBuilder<'_, '_> {
                     names.push(format!("{}{direction}", column.name));
                     entries.push(format!("{}{direction}", column.entry));
                     let matters = self.plan.limit.is_some() || !lines.is_empty();
-                    if !column.is_there && !self.filled.contains(&key) && !is_descending && matters {
+                    if !column.is_never_null && !self.filled.contains(&key) && !is_descending && matters {
                         let reason = format!(
                             "Omni sorts rows in which `{}` is NULL first, but here they come last",
                             column.name
@@ -408,7 +401,7 @@ impl SpecBuilder<'_, '_> {
         if self.plan.limit.is_some() && names.is_empty() {
             gaps.push(("limit".to_owned(), super::UNSORTED_LIMIT.to_owned(), false));
         }
-        let comments = self.report_sort_gaps(gaps);
+        let comments = self.report_sort_issues(gaps);
         let Some(last) = self.spec.steps.last_mut() else { return };
         last.gaps.extend(comments);
         if lines.is_empty() {
@@ -448,13 +441,13 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Reports the gaps in the sort keys that have not been reported yet, and returns their comments.
-    pub(super) fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
+    pub(super) fn report_sort_issues(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
         let Some(node) = self.plan.sorts_at else {
             return Vec::new();
         };
         let mut comments = Vec::new();
         for (subject, reason, is_carried) in gaps {
-            let gap = self.new_gap(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
+            let gap = self.new_issue(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
             if !self.gaps.contains(&gap) {
                 comments.push(gap.comment());
                 self.gaps.push(gap);
@@ -481,9 +474,9 @@ pub(super) fn column_name_of_reference(text: &str) -> Option<String> {
     is_word.then(|| frame.map_or(name.clone(), |frame| format!("{name}_{frame}")))
 }
 
-pub(super) fn step_name(grain: &[String], model: &str, otherwise: &str) -> String {
+pub(super) fn step_name(grain: &[String], model: &str, default_name: &str) -> String {
     let name = if grain.is_empty() {
-        otherwise.to_owned()
+        default_name.to_owned()
     } else {
         format!("by_{}", grain.join("_and_"))
     };

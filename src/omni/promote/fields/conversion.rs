@@ -4,7 +4,7 @@ use formulac_syntax::lex::name_needs_quotes;
 
 use super::super::calendar::{OmniCalendar, timeframe_caveat};
 use super::super::filters::{self, FilteredValue};
-use super::super::from_sql::{self, ConvertedSql, ProvenFormulas, SqlNames};
+use super::super::from_sql::{self, ConvertedSql, FormulaFinder, SqlNames};
 use super::super::omni_model::{OmniReference, ViewField, find_references};
 use super::super::term::FormulaTerm;
 use super::groups;
@@ -151,9 +151,10 @@ impl<'m> FieldResolver<'m, '_> {
         let ty = known_column
             .map(formulac_core::Column::ty)
             .filter(|ty| *ty != Type::Unknown);
-        let is_there = known_column.is_some_and(|column| !column.is_nullable()) && !self.joins.may_lack_match(view);
+        let is_never_null =
+            known_column.is_some_and(|column| !column.is_nullable()) && !self.joins.may_lack_match(view);
         ResolvedField {
-            term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
+            term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_never_null),
             is_temporal: ty.is_some_and(Type::is_temporal),
             definition: None,
         }
@@ -187,7 +188,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         Ok(self.fields.calendar.apply_timeframe(term, false, frame)?.0)
     }
 
-    fn proven_formulas(&self) -> Option<&ProvenFormulas> {
+    fn proven_formulas(&self) -> Option<&FormulaFinder> {
         Some(&self.fields.proven)
     }
 

@@ -12,12 +12,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::access::required_grants_of;
 use super::calendar::OmniCalendar;
 use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
-use super::from_sql::{ConvertedSql, ProvenFormulas, plain_column};
+use super::from_sql::{ConvertedSql, FormulaFinder, plain_column};
 use super::joins::ViewJoins;
 use super::names::{UsedSpecNames, to_snake_case};
 use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
-use super::{PromoteGap, measures};
+use super::{PromotionIssue, measures};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dialect::Dialect;
@@ -72,7 +72,7 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Name that formulas use for the relation of each view.
     pub relations: FxHashMap<String, String>,
     /// Formulas for SQL that no rule converts.
-    proven: ProvenFormulas,
+    proven: FormulaFinder,
     /// Known columns of each view's relation.
     pub known_relations: FxHashMap<String, &'m Relation>,
     pub definitions: Vec<PromotedDefinition>,
@@ -84,7 +84,7 @@ pub(super) struct FieldResolver<'m, 't> {
     pub defined: FxHashSet<String>,
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
-    pub gaps: Vec<PromoteGap>,
+    pub gaps: Vec<PromotionIssue>,
     /// Whether a formula does arithmetic with values that may be NULL. In SQL, the result is NULL if one of these
     /// values is NULL.
     pub computes: bool,
@@ -106,7 +106,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             joins: ViewJoins::default(),
             calendar,
             relations: FxHashMap::default(),
-            proven: ProvenFormulas::new(compiler, calendar),
+            proven: FormulaFinder::new(compiler, calendar),
             known_relations: FxHashMap::default(),
             definitions: Vec::new(),
             resolved: FxHashMap::default(),
@@ -140,19 +140,19 @@ impl<'m, 't> FieldResolver<'m, 't> {
             .is_some_and(|field| field.node.get("duration").is_some())
     }
 
-    /// Resolves a reference in a field of the view `inside` to a field key.
-    pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
-        let inside = inside.to_lowercase();
+    /// Resolves a reference in a field of the view `containing_view` to a field key.
+    pub fn key(&self, containing_view: &str, reference: &OmniReference) -> FieldKey {
+        let containing_view = containing_view.to_lowercase();
         let field = reference.field.to_lowercase();
         let Some(view) = &reference.view else {
-            return (inside, field);
+            return (containing_view, field);
         };
         let canonical_view = self.model.canonical_name(view);
         // If a view is joined under an alias, its original name refers to the alias.
         let is_own = self.model.view(&canonical_view).is_some()
-            && self.model.view(&canonical_view) == self.model.view_by_name_or_alias(&inside);
+            && self.model.view(&canonical_view) == self.model.view_by_name_or_alias(&containing_view);
         if is_own {
-            (inside, field)
+            (containing_view, field)
         } else {
             (canonical_view, field)
         }
@@ -161,28 +161,29 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Returns the given fields and all fields on which they depend, dependencies first. In a cycle, a field may come
     /// before a field on which it depends.
     pub fn field_closure(&self, fields: &[FieldKey]) -> Vec<FieldKey> {
-        enum ResolveStep {
+        enum FieldResolutionTask {
             Enter(FieldKey),
             Leave(FieldKey),
         }
         let mut order = Vec::new();
         let mut visited_keys: FxHashSet<FieldKey> = FxHashSet::default();
         let mut open: FxHashSet<FieldKey> = FxHashSet::default();
-        let mut stack: Vec<ResolveStep> = fields.iter().rev().cloned().map(ResolveStep::Enter).collect();
+        let mut stack: Vec<FieldResolutionTask> =
+            fields.iter().rev().cloned().map(FieldResolutionTask::Enter).collect();
         while let Some(step) = stack.pop() {
             match step {
-                ResolveStep::Leave(key) => {
+                FieldResolutionTask::Leave(key) => {
                     open.remove(&key);
                     if visited_keys.insert(key.clone()) {
                         order.push(key);
                     }
                 }
-                ResolveStep::Enter(key) if visited_keys.contains(&key) => {}
-                ResolveStep::Enter(key) => {
+                FieldResolutionTask::Enter(key) if visited_keys.contains(&key) => {}
+                FieldResolutionTask::Enter(key) => {
                     if !open.insert(key.clone()) {
                         continue;
                     }
-                    stack.push(ResolveStep::Leave(key.clone()));
+                    stack.push(FieldResolutionTask::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
                     let made_of = field_references(field)
                         .into_iter()
@@ -190,7 +191,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     // If a field refers to its own name, it reads the column with this name.
                     let made_of = made_of.filter(|dependency| *dependency != key && !self.is_duration(dependency));
                     let made_of: Vec<FieldKey> = made_of.collect();
-                    stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
+                    stack.extend(made_of.into_iter().rev().map(FieldResolutionTask::Enter));
                 }
             }
         }
@@ -239,8 +240,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
             Some(resolved) => resolved.clone(),
             // Fields are converted after the fields on which they depend, so a field that is not converted yet depends
             // on itself.
-            None if self.field(key).is_some() => Err(format!("`{}` depends on itself", display_key(key))),
-            None => Err(format!("there is no field `{}`", display_key(key))),
+            None if self.field(key).is_some() => Err(format!("`{}` depends on itself", format_field_key(key))),
+            None => Err(format!("there is no field `{}`", format_field_key(key))),
         }
     }
 
@@ -264,8 +265,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let (converted, is_temporal) = match field_conversion {
             Ok(conversion) => conversion,
             Err(reason) => {
-                self.record_gap(field, &field.name, reason.clone(), false);
-                return Err(format!("`{}` could not be converted", display_key(key)));
+                self.record_issue(field, &field.name, reason.clone(), false);
+                return Err(format!("`{}` could not be converted", format_field_key(key)));
             }
         };
         let ConvertedSql {
@@ -273,14 +274,14 @@ impl<'m, 't> FieldResolver<'m, 't> {
             caveats,
             computes,
         } = converted;
-        if field.kind == OmniFieldKind::Measure && !term.aggregates && !term.is_there {
+        if field.kind == OmniFieldKind::Measure && !term.aggregates && !term.is_never_null {
             let reason = "the measure does not aggregate, so it has one value per row".to_owned();
-            self.record_gap(field, &field.name, reason, false);
-            return Err(format!("`{}` could not be converted", display_key(key)));
+            self.record_issue(field, &field.name, reason, false);
+            return Err(format!("`{}` could not be converted", format_field_key(key)));
         }
         self.computes |= computes;
         for doubt in caveats {
-            self.record_gap(field, &field.name, doubt, true);
+            self.record_issue(field, &field.name, doubt, true);
         }
         let Some(name) = self.names.get(key).cloned() else {
             return Ok(ResolvedField {
@@ -290,19 +291,19 @@ impl<'m, 't> FieldResolver<'m, 't> {
             });
         };
         if term.text.contains(['\n', '\r']) {
-            self.record_gap(
+            self.record_issue(
                 field,
                 &field.name,
                 "the field contains text with several lines".to_owned(),
                 false,
             );
-            return Err(format!("`{}` could not be converted", display_key(key)));
+            return Err(format!("`{}` could not be converted", format_field_key(key)));
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
         let name_term = FormulaTerm::atom(name)
             .with_type(term.ty)
-            .with_never_null(term.is_there);
+            .with_never_null(term.is_never_null);
         let reference = if term.aggregates {
             name_term.into_aggregate()
         } else {
@@ -329,7 +330,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             description: None,
             display_settings: Vec::new(),
             tags: Vec::new(),
-            field: display_key(key),
+            field: format_field_key(key),
             omni_name: None,
             file,
             line: 1,
@@ -398,7 +399,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                  the warehouse",
                 grants.join("`, `")
             );
-            self.record_gap(field, &field.name, reason, true);
+            self.record_issue(field, &field.name, reason, true);
         }
     }
 
@@ -406,7 +407,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
             let subject = format!("{}.{name}", field.name);
-            self.record_gap_with_original(field, &subject, original, reason, false);
+            self.record_issue_with_original(field, &subject, original, reason, false);
         }
     }
 
@@ -426,7 +427,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             description: None,
             display_settings: Vec::new(),
             tags: Vec::new(),
-            field: display_key(key),
+            field: format_field_key(key),
             omni_name: None,
             file: 0,
             line: 1,
@@ -435,14 +436,14 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Records a gap for a field that is missing from the spec or may differ in the spec.
-    pub fn record_gap(&mut self, field: &ViewField, gap_subject: &str, reason: String, is_carried: bool) {
-        self.record_gap_with_original(field, gap_subject, original_definition(field), reason, is_carried);
+    pub fn record_issue(&mut self, field: &ViewField, issue_subject: &str, reason: String, is_carried: bool) {
+        self.record_issue_with_original(field, issue_subject, original_definition(field), reason, is_carried);
     }
 
-    fn record_gap_with_original(
+    fn record_issue_with_original(
         &mut self,
         field: &ViewField,
-        gap_subject: &str,
+        issue_subject: &str,
         original: String,
         reason: String,
         is_carried: bool,
@@ -452,8 +453,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
             .model
             .view_in_file(field.file)
             .and_then(|view| self.model.views.get(view));
-        let subject = view.map_or_else(|| gap_subject.to_owned(), |view| format!("{}.{gap_subject}", view.name));
-        let gap = PromoteGap {
+        let subject = view.map_or_else(
+            || issue_subject.to_owned(),
+            |view| format!("{}.{issue_subject}", view.name),
+        );
+        let gap = PromotionIssue {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
             what: subject,
@@ -468,7 +472,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 }
 
-fn display_key(key: &FieldKey) -> String {
+fn format_field_key(key: &FieldKey) -> String {
     format!("{}.{}", key.0, key.1)
 }
 

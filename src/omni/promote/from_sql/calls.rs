@@ -8,7 +8,7 @@ use super::super::{patterns, sql_functions};
 use super::empty_sums::EMPTY_SUM_CAVEAT;
 use super::literals::{integer_literal, literal_text, unsupported_sql};
 use super::plain_sql::PLACEHOLDER_PREFIX;
-use super::proven_formulas::ProvenFormulas;
+use super::proven_formulas::FormulaFinder;
 use super::reader::SqlConverter;
 use crate::{Type, catalog};
 
@@ -116,10 +116,10 @@ impl SqlConverter<'_> {
             SqlResultType::Of(ty) => Some(ty),
             SqlResultType::Unknown => None,
         };
-        let is_there = known_function.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
+        let is_never_null = known_function.formula == "COALESCE" && args.iter().any(|arg| arg.is_never_null);
         let term = FormulaTerm::call(known_function.formula, &args)
             .with_type(ty)
-            .with_never_null(is_there);
+            .with_never_null(is_never_null);
         Ok(if known_function.aggregates {
             term.into_aggregate()
         } else {
@@ -170,7 +170,9 @@ impl SqlConverter<'_> {
                 // `count` also counts rows for which the CASE returns the default 0.
                 let split = self.split_conditional(x)?.filter(|(.., is_zero)| !is_zero);
                 let count = match (split, is_distinct, &filter_term) {
-                    (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
+                    (Some((condition, x, _)), false, None) if x.is_never_null => {
+                        FormulaTerm::call("COUNTIF", &[condition])
+                    }
                     (Some((condition, x, _)), ..) => {
                         self.count_term(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
                     }
@@ -182,11 +184,11 @@ impl SqlConverter<'_> {
                 count.with_type(Some(Type::Integer)).with_never_null(true)
             }
             ("sum", [x]) if !is_distinct => {
-                let (term, ty, is_there) = match (self.split_conditional(x)?, &filter_term) {
+                let (term, ty, is_never_null) = match (self.split_conditional(x)?, &filter_term) {
                     (Some((condition, x, otherwise_zero)), None) => (
                         FormulaTerm::call("SUMIF", &[condition, x.clone()]),
                         x.ty,
-                        x.is_there && otherwise_zero,
+                        x.is_never_null && otherwise_zero,
                     ),
                     (Some((condition, x, _)), Some(_)) => {
                         let ty = x.ty;
@@ -198,11 +200,11 @@ impl SqlConverter<'_> {
                     }
                     (None, _) => {
                         let x = self.convert_term(x)?;
-                        let (ty, is_there) = (x.ty, x.is_there && filter_term.is_none());
-                        (FormulaTerm::call("SUM", &[keep(x)]), ty, is_there)
+                        let (ty, is_never_null) = (x.ty, x.is_never_null && filter_term.is_none());
+                        (FormulaTerm::call("SUM", &[keep(x)]), ty, is_never_null)
                     }
                 };
-                if !is_there {
+                if !is_never_null {
                     self.caveats.push(EMPTY_SUM_CAVEAT.to_owned());
                 }
                 term.with_type(ty).with_never_null(true)
@@ -333,7 +335,7 @@ impl SqlConverter<'_> {
                 if self
                     .names
                     .proven_formulas()
-                    .is_some_and(ProvenFormulas::extracts_days_from_zero) =>
+                    .is_some_and(FormulaFinder::extracts_days_from_zero) =>
             {
                 let day = FormulaTerm::binary(call("WEEKDAY", &[x]), "-", 3, &FormulaTerm::integer(1));
                 return Some(day.with_type(Some(Type::Integer)));
@@ -353,7 +355,7 @@ impl SqlConverter<'_> {
             Expr::Identifier(ident) => self.reference_of_placeholder(&ident.value),
             _ => None,
         };
-        let letter = reference.and_then(|reference| self.names.column_letter(&reference));
+        let letter = reference.and_then(|reference| self.names.worksheet_column_letter(&reference));
         let letter = letter.ok_or_else(|| unsupported_sql(expr))?;
         let text = match name {
             "omni_running_total" => format!("SUM({letter}$1:{letter}1)"),

@@ -17,7 +17,7 @@ use plain_sql::{PLACEHOLDER_PREFIX, insert_reference_placeholders, parse, to_pla
 use reader::SqlConverter;
 
 pub(super) use literals::plain_column;
-pub(super) use proven_formulas::ProvenFormulas;
+pub(super) use proven_formulas::FormulaFinder;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
 const MAX_SQL_BYTES: usize = 16 << 10;
@@ -36,11 +36,11 @@ pub(super) trait SqlNames {
         })
     }
     /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
-    fn column_letter(&self, _reference: &str) -> Option<String> {
+    fn worksheet_column_letter(&self, _reference: &str) -> Option<String> {
         None
     }
     /// Returns the formulas for SQL that no rule converts. `None` in worksheets.
-    fn proven_formulas(&self) -> Option<&ProvenFormulas> {
+    fn proven_formulas(&self) -> Option<&FormulaFinder> {
         None
     }
 }

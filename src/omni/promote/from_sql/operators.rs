@@ -59,7 +59,7 @@ impl SqlConverter<'_> {
         if sign.1 == 1 {
             return Ok(left.compare_with(sign.0, &right));
         }
-        self.computes |= !left.is_there || !right.is_there;
+        self.computes |= !left.is_never_null || !right.is_never_null;
         let ty = arithmetic_type(left.ty, right.ty);
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
@@ -84,7 +84,7 @@ impl SqlConverter<'_> {
                 "the warehouse drops the fraction when it divides integers, but `/` in a formula never does".to_owned(),
             );
         }
-        self.computes |= !left.is_there;
+        self.computes |= !left.is_never_null;
         Ok(FormulaTerm::binary(left, "/", 4, &right)
             .with_type(Some(Type::Float))
             .with_never_null(false))
@@ -101,7 +101,7 @@ impl SqlConverter<'_> {
                           the same sign";
             return Err(reason.to_owned());
         }
-        self.computes |= !left.is_there || !right.is_there;
+        self.computes |= !left.is_never_null || !right.is_never_null;
         let quotient = FormulaTerm::call("QUOTIENT", &[left.clone(), right.clone()]);
         let whole = FormulaTerm::binary(quotient, "*", 4, &right);
         Ok(FormulaTerm::binary(left, "-", 3, &whole).with_type(Some(Type::Integer)))
@@ -114,10 +114,10 @@ impl SqlConverter<'_> {
         collect_chain_operands(left, &BinaryOperator::StringConcat, &mut parts);
         collect_chain_operands(right, &BinaryOperator::StringConcat, &mut parts);
         let parts = self.convert_terms(&parts)?;
-        let is_formula = self.names.column_letter("").is_some();
+        let is_formula = self.names.worksheet_column_letter("").is_some();
         let blanks: Vec<FormulaTerm> = parts
             .iter()
-            .filter(|part| !part.is_there && !is_formula)
+            .filter(|part| !part.is_never_null && !is_formula)
             .map(|part| part.clone().isblank_call())
             .collect();
         let joined = parts
@@ -215,7 +215,7 @@ impl SqlConverter<'_> {
             None => None,
         };
         let results: Vec<&FormulaTerm> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
-        let is_there = otherwise.is_some() && results.iter().all(|term| term.is_there);
+        let is_never_null = otherwise.is_some() && results.iter().all(|term| term.is_never_null);
         let ty = results
             .first()
             .and_then(|first| first.ty)
@@ -232,7 +232,9 @@ impl SqlConverter<'_> {
             args.push(otherwise);
         }
         let args: Vec<FormulaTerm> = operand.into_iter().chain(args).collect();
-        Ok(FormulaTerm::call(name, &args).with_type(ty).with_never_null(is_there))
+        Ok(FormulaTerm::call(name, &args)
+            .with_type(ty)
+            .with_never_null(is_never_null))
     }
 
     pub(super) fn convert_cast(
@@ -254,15 +256,15 @@ impl SqlConverter<'_> {
             },
             _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
             _ if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) => Err(unsupported_sql(expr)),
-            _ if is_integer_type(data_type) => integer_cast(x),
-            _ if is_text(data_type) => text_cast(x),
+            _ if is_integer_type(data_type) => convert_integer_cast(x),
+            _ if is_text(data_type) => convert_text_cast(x),
             _ => Err(unsupported_sql(expr)),
         }
     }
 }
 
 /// Converts a cast to an integer.
-fn integer_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
+fn convert_integer_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
     match x.ty {
         Some(Type::Integer) => Ok(x),
         Some(Type::Text) => Err("a formula cannot convert this text to an integer as the warehouse does".to_owned()),
@@ -276,7 +278,7 @@ fn integer_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
 }
 
 /// Converts a cast to text of any length.
-fn text_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
+fn convert_text_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
     match x.ty {
         Some(Type::Text) => Ok(x),
         Some(Type::Integer | Type::Date) => {

@@ -15,7 +15,7 @@ use crate::ast;
 use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlTokenKind, replace_tokens, tokens};
-use crate::decompile::{Decompiler, FoundFormula};
+use crate::decompile::{DecompiledFormula, Decompiler};
 use crate::diag::lists::join_words;
 use crate::dialect::Dialect;
 use crate::parse;
@@ -31,7 +31,7 @@ const ROW_SPEC_SETTINGS: &str = "keep: omni_key\n";
 const GROUP_SPEC_SETTINGS: &str = "group_by: omni_key\n";
 
 /// Finds formulas by the SQL that they compile to.
-pub(in super::super) struct ProvenFormulas {
+pub(in super::super) struct FormulaFinder {
     compiler: Compiler,
     decompiler: Decompiler,
     extracts_days_from_zero: OnceCell<bool>,
@@ -49,12 +49,12 @@ const TIME_ZONE_INDEPENDENT: [&str; 8] = [
     "least",
 ];
 /// Maximum number of searches for a proven formula per SQL text.
-const MAX_PROOFS: usize = 8;
+const MAX_FORMULA_SEARCHES: usize = 8;
 
 /// Names in SQL, with the terms that replace them in the formula.
 type NamedTerms = FxHashMap<String, FormulaTerm>;
 
-impl ProvenFormulas {
+impl FormulaFinder {
     /// Creates a search for formulas of a spec with the given calendar.
     pub fn new(compiler: &Compiler, calendar: OmniCalendar) -> Self {
         let mut options = (*compiler.options).clone();
@@ -123,7 +123,7 @@ impl ProvenFormulas {
         let of_rows = find(ROW_SPEC_SETTINGS).map(|formula| (formula, reads_aggregate));
         let of_groups = || find(GROUP_SPEC_SETTINGS).map(|formula| (formula, true));
         let proven = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
-        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = proven?;
+        let ((DecompiledFormula { formula, rewritten, .. }, spec), aggregates) = proven?;
         let compiled = compiler.compile_spec(&spec.replacen(SEARCH_MARKER, &formula, 1));
         let ty = compiled
             .columns()
@@ -143,7 +143,7 @@ impl ProvenFormulas {
     /// Returns a compiler whose schema contains the names with the types of their terms.
     fn compiler_with_columns(&self, names: &NamedTerms) -> Compiler {
         let column = |(name, term): (&String, &FormulaTerm)| {
-            Column::new(name.as_str(), term.ty.unwrap_or(Type::Unknown)).nullable(!term.is_there)
+            Column::new(name.as_str(), term.ty.unwrap_or(Type::Unknown)).nullable(!term.is_never_null)
         };
         let relation = names
             .iter()
@@ -156,24 +156,29 @@ impl ProvenFormulas {
 }
 
 impl SqlConverter<'_> {
-    /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is
-    /// none.
-    pub(super) fn find_proven_formula(&mut self, expr: &Expr, otherwise: String) -> Result<FormulaTerm, String> {
-        self.search_proven_formula(expr).map_err(|week_start| match week_start {
-            Some(day) => format!(
-                "the weeks of the SQL start on Monday, but `week_start_day` is {}, and no formula expresses both",
-                day.name()
-            ),
-            None => otherwise,
-        })
+    /// Returns the formula that compiles to the expression. `fallback_reason` is the reason that is returned if there
+    /// is none.
+    pub(super) fn find_equivalent_formula(
+        &mut self,
+        expr: &Expr,
+        fallback_reason: String,
+    ) -> Result<FormulaTerm, String> {
+        self.search_equivalent_formula(expr)
+            .map_err(|week_start| match week_start {
+                Some(day) => format!(
+                    "the weeks of the SQL start on Monday, but `week_start_day` is {}, and no formula expresses both",
+                    day.name()
+                ),
+                None => fallback_reason,
+            })
     }
 
     /// Returns the formula that compiles to the expression. If only the first day of the week prevents a formula, the
     /// error contains this day.
-    fn search_proven_formula(&mut self, expr: &Expr) -> Result<FormulaTerm, Option<Weekday>> {
+    fn search_equivalent_formula(&mut self, expr: &Expr) -> Result<FormulaTerm, Option<Weekday>> {
         let proven = self.names.proven_formulas().ok_or(None)?;
         self.proofs += 1;
-        if self.proofs > MAX_PROOFS
+        if self.proofs > MAX_FORMULA_SEARCHES
             || matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
         {
             return Err(None);
@@ -204,7 +209,7 @@ impl SqlConverter<'_> {
         if !self
             .names
             .proven_formulas()
-            .is_some_and(ProvenFormulas::converts_time_zones)
+            .is_some_and(FormulaFinder::converts_time_zones)
         {
             return false;
         }

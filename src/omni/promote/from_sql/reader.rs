@@ -11,7 +11,7 @@ use crate::Type;
 use crate::dialect::Dialect;
 
 /// Replaces NULL with `FALSE`.
-fn or_false(condition: FormulaTerm) -> FormulaTerm {
+fn coalesce_to_false(condition: FormulaTerm) -> FormulaTerm {
     FormulaTerm::call("COALESCE", &[condition, FormulaTerm::boolean_literal(false)])
 }
 
@@ -38,13 +38,13 @@ impl SqlConverter<'_> {
             Err("the SQL is nested too deeply".to_owned())
         } else if self.depends_on_time_zone(expr) {
             let reason = "the formula would convert the point in time to the time zone of the project";
-            self.find_proven_formula(expr, reason.to_owned())
+            self.find_equivalent_formula(expr, reason.to_owned())
         } else {
             let (caveats, computes) = (self.caveats.len(), self.computes);
-            self.convert_part(expr).or_else(|reason| {
+            self.convert_by_rules(expr).or_else(|reason| {
                 self.caveats.truncate(caveats);
                 self.computes = computes;
-                self.find_proven_formula(expr, reason)
+                self.find_equivalent_formula(expr, reason)
             })
         };
         self.depth -= 1;
@@ -55,7 +55,7 @@ impl SqlConverter<'_> {
         exprs.iter().map(|expr| self.convert_term(expr)).collect()
     }
 
-    fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_by_rules(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.convert_term(inner),
             Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
@@ -88,8 +88,8 @@ impl SqlConverter<'_> {
             Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
             Expr::IsNotDistinctFrom(left, right) => self.convert_not_distinct(left, right),
             Expr::IsDistinctFrom(left, right) => Ok(self.convert_not_distinct(left, right)?.negate()),
-            Expr::IsTrue(inner) => Ok(or_false(self.convert_term(inner)?)),
-            Expr::IsFalse(inner) => Ok(or_false(self.convert_term(inner)?.negate())),
+            Expr::IsTrue(inner) => Ok(coalesce_to_false(self.convert_term(inner)?)),
+            Expr::IsFalse(inner) => Ok(coalesce_to_false(self.convert_term(inner)?.negate())),
             Expr::InList { expr, list, negated } => self.convert_in_list(expr, list, *negated),
             Expr::Between {
                 expr,
@@ -163,10 +163,10 @@ impl SqlConverter<'_> {
             return Ok(self.convert_term(other)?.isblank_call());
         }
         let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
-        let equal = or_false(left.clone().compare_with("=", &right))
+        let equal = coalesce_to_false(left.clone().compare_with("=", &right))
             .with_type(Some(Type::Boolean))
             .with_never_null(true);
-        if left.is_there || right.is_there {
+        if left.is_never_null || right.is_never_null {
             return Ok(equal);
         }
         let term = FormulaTerm::call("IF", &[left.isblank_call(), right.isblank_call(), equal]);

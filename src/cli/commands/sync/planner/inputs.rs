@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{Action, CurrentSpec, HandEdit, ModelPlan, ModelVersions, ReconcileResult, reconcile_all};
+use formulac::sync::{CurrentSpec, ManualEdit, ModelAction, ModelPlan, ModelVersions, ReconcileResult, reconcile_all};
 
 use super::super::read_project_file;
 use super::super::restored_states::RestoredState;
-use super::moved_files::follow_moved_files;
+use super::moved_files::update_moved_paths;
 use super::states::{ModelState, ModelStates, read_states, require_specs_of_states};
 use super::tools::PlannerTools;
 use crate::cli::exit::Failure;
@@ -40,10 +40,10 @@ impl ModelInputs {
     ) -> Result<Self, Failure> {
         let (mut states, restored_states) = read_states(session, workspace, &specs);
         require_specs_of_states(workspace, &specs, &states)?;
-        let old_paths = follow_moved_files(workspace, &specs, moved, &mut states);
+        let old_paths = update_moved_paths(workspace, &specs, moved, &mut states);
         let names: BTreeSet<&String> = specs.keys().chain(states.keys()).collect();
         let files = names.into_iter().map(|name| {
-            let files = current_model_files(workspace, specs.get(name), states.get(name));
+            let files = read_current_model_files(workspace, specs.get(name), states.get(name));
             (name.clone(), files)
         });
         Ok(Self {
@@ -74,7 +74,7 @@ impl ModelInputs {
 
     /// Adds the former paths of moved files to a plan, because a commit must remove the files at these paths.
     pub fn add_former_paths(&self, plan: &mut ModelPlan) {
-        if plan.action != Action::Nothing && plan.action != Action::Keep {
+        if plan.action != ModelAction::Nothing && plan.action != ModelAction::Keep {
             let old_paths = self.old_paths.get(&plan.model);
             plan.paths.extend(old_paths.into_iter().flatten().cloned());
         }
@@ -84,13 +84,13 @@ impl ModelInputs {
     pub fn reconcile(
         &self,
         tools: &PlannerTools,
-        omni_edits: Vec<(String, HandEdit)>,
+        omni_edits: Vec<(String, ManualEdit)>,
     ) -> BTreeMap<String, ReconcileResult> {
-        let mut omni_edits_by_model: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
+        let mut omni_edits_by_model: BTreeMap<String, Vec<ManualEdit>> = BTreeMap::new();
         for (model, edit) in omni_edits {
             omni_edits_by_model.entry(model).or_default().push(edit);
         }
-        let mut models: Vec<(ModelVersions<'_>, Vec<HandEdit>)> = Vec::new();
+        let mut models: Vec<(ModelVersions<'_>, Vec<ManualEdit>)> = Vec::new();
         for (name, files) in &self.files {
             let sides = self.sides(name, files);
             if sides.ours.is_some() {
@@ -100,7 +100,7 @@ impl ModelInputs {
         let mut reconciled = reconcile_all(&models, || tools.as_tools());
         let conflicts = reconciled.iter_mut().flat_map(|reconciled| &mut reconciled.conflicts);
         for set in conflicts.filter_map(|conflict| conflict.set.as_mut()) {
-            set.set_changed_models(self.specs.iter(), tools.as_tools().compiler);
+            set.record_changed_models(self.specs.iter(), tools.as_tools().compiler);
         }
         let names = models.iter().map(|(sides, _)| sides.model.to_owned());
         names.zip(reconciled).collect()
@@ -108,7 +108,7 @@ impl ModelInputs {
 }
 
 /// Returns the current files of a model in the work tree.
-fn current_model_files(
+fn read_current_model_files(
     workspace: &Workspace,
     current_spec: Option<&CurrentSpec>,
     state: Option<&ModelState>,

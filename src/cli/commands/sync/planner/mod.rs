@@ -23,19 +23,19 @@ use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{FactPrecedence, changed_facts, report_assumptions};
+use crate::cli::knowledge::{KnownFactsPrecedence, known_facts_changes, report_assumptions};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 use inputs::{ModelInputs, current_specs_by_model};
-use moved_files::move_out_of_former_folders;
+use moved_files::plan_moves_from_former_folders;
 use states::require_specs_folder;
 use tools::PlannerTools;
 use uncommitted::add_uncommitted_edits;
 use unpushed_bases::add_unpushed_bases;
 
-pub use states::{ModelStates, require_specs_of_pushed_models, was_pushed};
+pub use states::{ModelStates, has_been_pushed, require_specs_of_pushed_models};
 
 /// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
@@ -80,7 +80,7 @@ impl PlannedModels {
 
     /// Reports what the SQL of the models assumes about the relations that the models read.
     pub fn report_assumptions(&self, session: &Session, workspace: &Workspace) {
-        let compiled = models::built_specs(&self.models).map(|(_, compiled)| compiled);
+        let compiled = models::compiled_model_specs(&self.models).map(|(_, compiled)| compiled);
         report_assumptions(session, Some(workspace), compiled);
     }
 
@@ -100,30 +100,30 @@ impl PlannedModels {
 }
 
 /// Compiles all specs and compares them with the last push and with the files.
-pub fn plan_models(session: &Session, workspace: &Workspace) -> Result<PlannedModels, Failure> {
-    plan_selected_models(session, workspace, &Selection::default())
+pub fn plan_push(session: &Session, workspace: &Workspace) -> Result<PlannedModels, Failure> {
+    plan_push_of_selected_models(session, workspace, &Selection::default())
 }
 
 /// Plans a push of the selected models. A model without a spec is deleted only if all models are pushed.
-pub fn plan_selected_models(
+pub fn plan_push_of_selected_models(
     session: &Session,
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
-    plan_with_facts(session, workspace, selection, FactPrecedence::Artifacts)
+    plan_with_precedence(session, workspace, selection, KnownFactsPrecedence::Artifacts)
 }
 
-/// Like [`plan_selected_models`], but `first` specifies whether `known.yml` or dbt's artifacts take precedence.
-pub fn plan_with_facts(
+/// Like [`plan_push_of_selected_models`], but `first` specifies whether `known.yml` or dbt's artifacts take precedence.
+pub fn plan_with_precedence(
     session: &Session,
     workspace: &Workspace,
     selection: &Selection,
-    first: FactPrecedence,
+    first: KnownFactsPrecedence,
 ) -> Result<PlannedModels, Failure> {
     require_specs_folder(workspace)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
     let target = TargetOptions::default();
-    let new_compiler = || workspace.compiler_with(session, &target, workspace.dialect(&target)?, first);
+    let new_compiler = || workspace.compiler_with_precedence(session, &target, workspace.dialect(&target)?, first);
     let mut compiler = new_compiler()?;
     let mut generation = CompiledProject::new(workspace, &compiler, workspace.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
@@ -171,7 +171,7 @@ pub fn plan_with_facts(
         .collect();
     // A change to a model may change the SQL of the models that read it.
     if !replaced.is_empty() {
-        generation = generate_with_texts(workspace, &compiler, &replaced)?;
+        generation = compile_with_replaced_texts(workspace, &compiler, &replaced)?;
         if let Some(chosen) = &chosen {
             generation.retain_selected_diagnostics(chosen);
         }
@@ -190,11 +190,11 @@ pub fn plan_with_facts(
         current_contents: [sources.get(name).map(String::as_str), inputs.state_text(name)],
     });
     let mut plans = ModelPlan::for_models(&models.collect::<Vec<_>>(), || tools.as_tools().compiler);
-    let moves = generation.moved.moves_out_of_former_folders();
+    let moves = generation.moved.moves_from_former_folders();
     for plan in &mut plans {
         inputs.add_former_paths(plan);
         plan.record_descriptions(&described.spec_views);
-        move_out_of_former_folders(plan, &moves, &inputs);
+        plan_moves_from_former_folders(plan, &moves, &inputs);
         if let Some(RestoredState { text_on_disk, text }) = inputs.restored_states.get(&plan.model) {
             plan.restore_state(text_on_disk.clone(), text.clone());
         }
@@ -268,7 +268,7 @@ fn plan_known_facts(
         }
         // The push only commits the file, because `generate` or `plan` has already written it.
         let committed = Repository::committed_version_if_changed(&workspace.root, &path)?;
-        let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
+        let facts = known_facts_changes(file.after.as_deref()?, committed.as_deref());
         Some(KnownFactsChange { file, facts })
     }))
 }
@@ -286,7 +286,7 @@ fn find_exposures(session: &Session, workspace: &Workspace, plan: &mut Plan) -> 
         if graph.has_exposures() {
             artifacts.report_manifest_age(session, workspace.dbt.as_ref());
         }
-        changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
+        changed.for_each(|(model, effects)| effects.exposures = graph.exposures_reading_model(model));
     } else if workspace.dbt.is_none() {
         changed.for_each(|(_, effects)| effects.exposures = Exposures::Known(Vec::new()));
     }
@@ -312,13 +312,13 @@ pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTree
     let relations = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(
         KNOWN_FACTS_PATH.to_owned(),
-        workspace.committed_facts()?.with_relations(relations).text(),
+        workspace.read_known_yml()?.with_relations(relations).text(),
     );
     Ok(left)
 }
 
 /// Compiles all specs again, with different contents for some specs.
-fn generate_with_texts<'p>(
+fn compile_with_replaced_texts<'p>(
     workspace: &'p Workspace,
     compiler: &Compiler,
     replaced: &BTreeMap<&str, &str>,

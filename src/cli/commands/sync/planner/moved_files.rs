@@ -13,7 +13,7 @@ use crate::cli::workspace::Workspace;
 
 /// In the states of the last push, replaces the paths of files that users have moved or renamed since then. Returns the
 /// old paths by model, including the paths of moved specs.
-pub fn follow_moved_files(
+pub fn update_moved_paths(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     moved: &MovedFilePaths,
@@ -63,7 +63,9 @@ fn move_files_of_removed_models(
     let bases = states.iter().filter(|(model, _)| !ours.contains_key(*model));
     let bases = bases.flat_map(|(_, state)| &state.bases);
     let files = bases.flat_map(|base| base.files.keys().map(|path| (path.clone(), base.spec.as_str())));
-    let moved = MovedFilePaths::find_files(workspace, files).all_moves().clone();
+    let moved = MovedFilePaths::find_files(workspace, files)
+        .current_paths_by_old_path()
+        .clone();
     let mut old_paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (model, state) in states.iter_mut().filter(|(model, _)| !ours.contains_key(*model)) {
         for base in &mut state.bases {
@@ -80,7 +82,7 @@ fn move_files_of_removed_models(
 
 /// Adds to a plan the moves of the model's files into the current folders. The files are in folders that an earlier
 /// version of the project file specified.
-pub fn move_out_of_former_folders(plan: &mut ModelPlan, moves: &BTreeMap<&str, &str>, inputs: &ModelInputs) {
+pub fn plan_moves_from_former_folders(plan: &mut ModelPlan, moves: &BTreeMap<&str, &str>, inputs: &ModelInputs) {
     let specs_and_files = inputs.specs.get(&plan.model).zip(inputs.files.get(&plan.model));
     let Some((ours, texts)) = specs_and_files else { return };
     let is_moved = |path: &String| moves.contains_key(path.as_str());

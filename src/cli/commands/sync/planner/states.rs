@@ -27,7 +27,7 @@ pub type ModelStates = BTreeMap<String, ModelState>;
 /// Returns an error if models were pushed but their specs folder does not exist. Otherwise, the plan would delete all
 /// models.
 pub fn require_specs_folder(workspace: &Workspace) -> Result<(), Failure> {
-    if !was_pushed(workspace) {
+    if !has_been_pushed(workspace) {
         return Ok(());
     }
     workspace.specs().map(|_| ()).map_err(|failure| {
@@ -46,7 +46,7 @@ pub fn require_specs_of_states(
 ) -> Result<(), Failure> {
     let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
     let bases = gone.flat_map(|(model, state)| state.bases.iter().map(|base| (model.clone(), base.spec.clone())));
-    require_missing_specs(workspace, bases)
+    reject_specs_outside_folder(workspace, bases)
 }
 
 /// Like [`require_specs_of_states`], for the pushed models that no longer have a spec.
@@ -56,11 +56,11 @@ pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&
         let versions = PushState::versions(&read_state(&path));
         versions.into_iter().map(move |base| (model.clone(), base.spec))
     });
-    require_missing_specs(workspace, bases)
+    reject_specs_outside_folder(workspace, bases)
 }
 
 /// Returns an error if one of these specs exists outside of the specs folder. Each spec has the name of its model.
-fn require_missing_specs(
+fn reject_specs_outside_folder(
     workspace: &Workspace,
     mut specs: impl Iterator<Item = (String, String)>,
 ) -> Result<(), Failure> {
@@ -78,7 +78,7 @@ fn require_missing_specs(
 }
 
 /// Returns whether the project has been pushed at least once.
-pub fn was_pushed(workspace: &Workspace) -> bool {
+pub fn has_been_pushed(workspace: &Workspace) -> bool {
     !state_files(workspace).is_empty()
 }
 
@@ -89,14 +89,14 @@ fn state_files(workspace: &Workspace) -> Vec<(String, PathBuf)> {
     let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let files = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let named = files.filter_map(|path| {
-        let name = PushState::state_model(path.file_name()?.to_str()?)?.to_owned();
+        let name = PushState::model_of_state_file(path.file_name()?.to_str()?)?.to_owned();
         Some((name, path))
     });
     named.collect()
 }
 
 fn read_state(path: &Path) -> String {
-    SourceText::from_large_file(path, usize::MAX >> 1).text
+    SourceText::read_with_size_limit(path, usize::MAX >> 1).text
 }
 
 /// Reads the states of models. States that somebody removed or changed by hand are restored from git. These states are
@@ -117,7 +117,7 @@ pub fn read_states(
             .map(|(model, state)| (model.clone(), state.text.clone())),
     );
     let texts: Vec<(String, String)> = texts.into_iter().collect();
-    let bases = PushState::versions_of_models(&texts, ours);
+    let bases = PushState::read_state_versions(&texts, ours);
     let states = texts.into_iter().zip(bases).map(|((name, text), bases)| {
         let text = Some(text);
         (name, ModelState { text, bases })

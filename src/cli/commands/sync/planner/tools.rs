@@ -46,7 +46,7 @@ impl PlannerTools {
                 .get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
-            moved_paths: self.moved.all_moves(),
+            moved_paths: self.moved.current_paths_by_old_path(),
         }
     }
 }

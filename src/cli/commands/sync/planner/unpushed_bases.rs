@@ -20,7 +20,9 @@ const MAX_EARLIER_SPECS: usize = 20;
 pub fn add_unpushed_bases(workspace: &Workspace, tools: &PlannerTools, inputs: &mut ModelInputs) {
     for (name, texts) in &inputs.files {
         let never_pushed = inputs.specs.get(name).filter(|_| !inputs.states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(workspace, tools, name, ours, texts)) {
+        if let Some(base) =
+            never_pushed.and_then(|ours| find_base_of_unpushed_model(workspace, tools, name, ours, texts))
+        {
             let (text, bases) = (None, vec![base]);
             inputs.states.insert(name.clone(), ModelState { text, bases });
         }
@@ -30,14 +32,14 @@ pub fn add_unpushed_bases(workspace: &Workspace, tools: &PlannerTools, inputs: &
 /// Finds the base of a model that was never pushed but whose files a user edited. Each file contains a hash of its
 /// generated contents. The hash identifies the version of the spec from which the file was generated: the current
 /// version or a recently committed one.
-fn find_unpushed_base(
+fn find_base_of_unpushed_model(
     workspace: &Workspace,
     tools: &PlannerTools,
     name: &str,
     ours: &CurrentSpec,
     texts: &BTreeMap<String, String>,
 ) -> Option<PushState> {
-    let base = PushState::from_unpushed_files(name, ours, texts);
+    let base = PushState::base_from_unpushed_files(name, ours, texts);
     if base.is_some() || texts.values().all(|text| is_unmodified(text)) {
         return base;
     }
@@ -47,5 +49,5 @@ fn find_unpushed_base(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
-        .find_map(|spec| PushState::from_unpushed_files(name, &spec, texts))
+        .find_map(|spec| PushState::base_from_unpushed_files(name, &spec, texts))
 }

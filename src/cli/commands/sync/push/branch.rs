@@ -83,7 +83,7 @@ fn branch_prefix(environment: &Environment) -> String {
 }
 
 /// Returns the reason why a push to the environment would be refused on the current branch.
-pub fn find_wrong_branch(
+pub fn wrong_branch_reason(
     workspace: &Workspace,
     repository: &Repository,
     environment: &Environment,
@@ -130,7 +130,7 @@ pub fn require_environment_branch(
     match required_branch(workspace, repository, environment)? {
         Some(branch) if branch != now && !(or_created_by_push && now.starts_with(&branch_prefix(environment))) => {
             let message = wrong_branch_message(repository, environment, (&now, &branch))?.unwrap_or_default();
-            Err(permissions::report_wrong_branch(
+            Err(permissions::reject_for_wrong_branch(
                 session,
                 workspace,
                 command,

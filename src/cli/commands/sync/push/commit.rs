@@ -13,7 +13,7 @@ use super::super::repository::Repository;
 use super::branch::PushBranch;
 use super::message::commit_message;
 use crate::cli::exit::Failure;
-use crate::cli::health::list_names;
+use crate::cli::health::summarize_names;
 use crate::cli::workspace::Workspace;
 
 /// Result of a push.
@@ -75,7 +75,7 @@ pub fn commit(
     if let Some(omni) = omni {
         action
             .lines
-            .push(format!("{}: {}", omni.folder, list_names(&action.omni_files)));
+            .push(format!("{}: {}", omni.folder, summarize_names(&action.omni_files)));
     }
     let log = history::read_log(workspace);
     let entry = new_log_entry(repository, &log, &action)?;
@@ -84,7 +84,7 @@ pub fn commit(
     let path = format!("{LOG_FOLDER}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    let paths = with_link_targets(workspace, &paths)?;
+    let paths = resolve_linked_folders(workspace, &paths)?;
     let changes = apply::resolve_paths(workspace, changes.into_iter().chain(action.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
@@ -128,7 +128,7 @@ pub fn commit(
 
 /// Replaces paths that lead through links to folders with the real paths, because git does not follow these links. For
 /// a link to a file, also returns the path of that file. Returns an error if a link leads out of the project.
-pub fn with_link_targets(workspace: &Workspace, paths: &[String]) -> Result<Vec<String>, Failure> {
+pub fn resolve_linked_folders(workspace: &Workspace, paths: &[String]) -> Result<Vec<String>, Failure> {
     let bounds = workspace.writable_folders()?;
     let mut targets = BTreeSet::new();
     for path in paths {
@@ -145,7 +145,7 @@ pub fn with_link_targets(workspace: &Workspace, paths: &[String]) -> Result<Vec<
 
 fn new_log_entry(repository: &Repository, log: &Log, action: &PushAction) -> Result<LogEntry, Failure> {
     let mut entry = LogEntry::default();
-    entry.parents = log.head_hashes();
+    entry.parents = log.latest_entry_hashes();
     entry.timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     entry.author = repository.author()?;
     entry.action = action.did.to_owned();

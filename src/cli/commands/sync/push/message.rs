@@ -1,11 +1,11 @@
 //! Message of the commit that a push creates.
 
-use formulac::diag::lists::and_more;
-use formulac::sync::{Action, ModelPlan, Plan};
-use formulac_syntax::text::one_line;
+use formulac::diag::lists::remaining_count_text;
+use formulac::sync::{ModelAction, ModelPlan, Plan};
+use formulac_syntax::text::collapse_whitespace;
 
 use super::super::apply::ENTRY_TRAILER;
-use crate::cli::health::list_names;
+use crate::cli::health::summarize_names;
 
 /// Maximum number of changes that a commit message lists.
 const MAX_LISTED_CHANGES: usize = 100;
@@ -20,7 +20,7 @@ pub fn change_lines(plan: &Plan) -> Vec<String> {
         lines.push(format!("{} {}", model.action.name(), model.model));
         lines.extend(model.changes.iter().map(|change| {
             let text = change.to_string();
-            format!("  {}", one_line(&text))
+            format!("  {}", collapse_whitespace(&text))
         }));
     }
     lines.extend(
@@ -40,23 +40,23 @@ pub fn change_lines(plan: &Plan) -> Vec<String> {
 pub fn push_title(plan: &Plan) -> String {
     let models: Vec<&ModelPlan> = plan.changed_models().collect();
     match models.as_slice() {
-        [] if !plan.metric_sets.is_empty() => format!("Update {}", list_names(&plan.metric_sets)),
+        [] if !plan.metric_sets.is_empty() => format!("Update {}", summarize_names(&plan.metric_sets)),
         [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
         [] => "Renew known.yml".to_owned(),
         models
             if models
                 .iter()
-                .all(|model| matches!(model.action, Action::Commit | Action::Keep)) =>
+                .all(|model| matches!(model.action, ModelAction::Commit | ModelAction::Keep)) =>
         {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
-            format!("Manual edits to {}", list_names(&names))
+            format!("Manual edits to {}", summarize_names(&names))
         }
         models if models.iter().all(|model| model.pushed_by.is_some()) => {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
             format!(
                 "Upgrade to formulac {}: {}",
                 env!("CARGO_PKG_VERSION"),
-                list_names(&names)
+                summarize_names(&names)
             )
         }
         [one] => format!(
@@ -66,7 +66,7 @@ pub fn push_title(plan: &Plan) -> String {
             one.model
         ),
         _ => {
-            let counts: Vec<String> = [Action::Create, Action::Update, Action::Delete]
+            let counts: Vec<String> = [ModelAction::Create, ModelAction::Update, ModelAction::Delete]
                 .iter()
                 .map(|action| (plan.count(*action), action.name()))
                 .filter(|(count, _)| *count > 0)
@@ -79,6 +79,6 @@ pub fn push_title(plan: &Plan) -> String {
 
 pub fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
     let mut listed: Vec<String> = lines.iter().take(MAX_LISTED_CHANGES).cloned().collect();
-    listed.extend(and_more(lines.len(), MAX_LISTED_CHANGES));
+    listed.extend(remaining_count_text(lines.len(), MAX_LISTED_CHANGES));
     format!("{title}\n\n{}\n\n{ENTRY_TRAILER}: {entry}\n", listed.join("\n"))
 }

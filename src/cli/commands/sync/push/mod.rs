@@ -27,8 +27,8 @@ use crate::cli::workspace::Workspace;
 use message::change_lines;
 use saved_plan::{read_saved_plan, require_same_plan, saved_selection};
 
-pub use branch::{PushBranch, find_wrong_branch, require_environment_branch};
-pub use commit::{CreatedOmniCommit, PushAction, PushResult, Repositories, commit, with_link_targets};
+pub use branch::{PushBranch, require_environment_branch, wrong_branch_reason};
+pub use commit::{CreatedOmniCommit, PushAction, PushResult, Repositories, commit, resolve_linked_folders};
 pub use message::{METRIC_SET_PREFIX, push_title};
 pub use saved_plan::saved_plan_json;
 
@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let selection = saved_plan
         .as_ref()
         .map_or_else(|| args.selection.clone(), saved_selection);
-    let mut planned_models = planner::plan_selected_models(session, &workspace, &selection)?;
+    let mut planned_models = planner::plan_push_of_selected_models(session, &workspace, &selection)?;
     if args.upgrade {
         planned_models.plan.retain_upgraded_models();
     }
@@ -56,12 +56,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
-        session.report_grouped(diagnostics);
+        session.report_grouped_warnings(diagnostics);
         if args.upgrade && plan.models.is_empty() {
             session.report_action("no model changes solely because formulac was upgraded");
         } else if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
-            show::print_refused_descriptions(session, &planned_models.refused);
+            show::print_rejected_descriptions(session, &planned_models.refused);
         }
     }
     let exit = planned_models.exit();
@@ -128,7 +128,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
 
 /// Reports the reasons why a push of the plan would be refused: the current branch, or links that lead out of the
 /// project.
-pub fn report_obstacles(
+pub fn report_push_obstacles(
     session: &Session,
     workspace: &Workspace,
     planned_models: &PlannedModels,
@@ -144,7 +144,7 @@ pub fn report_obstacles(
     // A CI job often checks out a commit instead of a branch.
     let wrong_branch = match (repository.branch(), &planned_models.environment) {
         (Err(failure), _) => Some(failure.reason()),
-        (Ok(_), Some(environment)) => find_wrong_branch(workspace, &repository, environment)?,
+        (Ok(_), Some(environment)) => wrong_branch_reason(workspace, &repository, environment)?,
         (Ok(_), None) => None,
     };
     if let Some(message) = wrong_branch {
@@ -156,7 +156,7 @@ pub fn report_obstacles(
         .flat_map(|model| model.paths.iter().cloned())
         .collect();
     let files = plan.models.iter().flat_map(|model| model.files.iter().cloned());
-    let checked = with_link_targets(workspace, &paths).and_then(|_| apply::resolve_paths(workspace, files));
+    let checked = resolve_linked_folders(workspace, &paths).and_then(|_| apply::resolve_paths(workspace, files));
     if let Err(failure) = checked {
         session.warn(&format!("`push` would refuse this plan: {}", failure.reason()));
     }
@@ -202,7 +202,10 @@ fn print_merge_request(
         "merge this branch into {} after it is approved",
         branch.current_branch
     ));
-    session.report_action(&merge_request::next_step(branch.name(), &branch.current_branch));
+    session.report_action(&merge_request::merge_request_instruction(
+        branch.name(),
+        &branch.current_branch,
+    ));
     if let Some(omni) = &pushed.omni {
         session.report_action(&format!(
             "merge the branch {} of {} at the same time, because it contains the files of the Omni model",

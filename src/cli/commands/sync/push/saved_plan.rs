@@ -52,7 +52,7 @@ pub fn saved_selection(plan: &Value) -> Selection {
 
 /// Reads a plan.
 pub fn read_saved_plan(path: &Path) -> Result<Value, Failure> {
-    let source = SourceText::from_large_file(path, usize::MAX >> 1);
+    let source = SourceText::read_with_size_limit(path, usize::MAX >> 1);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }

@@ -4,10 +4,10 @@
 mod editor;
 mod resolver;
 
-use formulac::sync::{Conflict, HandEdit, MetricSetPart, ModelPlan, Property};
+use formulac::sync::{Conflict, ManualEdit, MetricSetPartKind, ModelPlan, Property};
 use serde_json::json;
 
-use super::conflict::{conflict_name, conflict_target};
+use super::conflict::{conflict_name, conflict_subject};
 use super::lock::ProjectLock;
 use super::planner::{self, PlannedModels};
 use crate::cli::args::{ConflictSide, PreferredFile, ResolveArgs};
@@ -22,7 +22,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
-    let planned_models = planner::plan_models(session, &workspace)?;
+    let planned_models = planner::plan_push(session, &workspace)?;
     if !planned_models.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     if selected_conflicts.is_empty() {
         let mut names: Vec<String> = conflicts
             .iter()
-            .map(|(model, one)| conflict_target(model, one))
+            .map(|(model, one)| conflict_subject(model, one))
             .collect();
         names.dedup();
         let help = match names.is_empty() {
@@ -60,13 +60,13 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let chosen_sides = choose_sides(&workspace, args, &selected_conflicts)?;
+    let chosen_sides = choose_resolutions(&workspace, args, &selected_conflicts)?;
     let mut resolver = ConflictResolver::new(&workspace, &planned_models, edit_conflict_in_editor);
     let mut resolved = Vec::new();
     for (model, conflict, side) in chosen_sides {
         resolver.resolve_conflict(model, conflict, side)?;
         if let Some(kept) = args.preferred_file() {
-            let others = edits_of_same_part(model, conflict);
+            let others = edits_of_same_description(model, conflict);
             let others = others.filter(|edit| file_kind(&workspace, &edit.file) != kept);
             others.for_each(|edit| resolver.undo_edit(model, edit));
         }
@@ -83,7 +83,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
-pub fn possible_sides(
+pub fn possible_resolutions(
     workspace: &Workspace,
     planned_models: &PlannedModels,
     model: &ModelPlan,
@@ -99,7 +99,7 @@ pub fn possible_sides(
 }
 
 /// Returns an instruction for conflicts that `resolve` cannot resolve as the user wishes.
-pub fn manual_resolution(conflict: &Conflict) -> String {
+pub fn manual_resolution_instruction(conflict: &Conflict) -> String {
     match conflict.spec.as_str() {
         _ if conflict.is_unreadable() => format!("correct line {} of {}", conflict.line, conflict.file),
         "" => format!("restore the spec that generated {}", conflict.file),
@@ -119,7 +119,7 @@ pub fn quoted_list(names: &[String]) -> String {
 
 /// Returns the side to keep in each conflict. Omits conflicts that do not involve the chosen file, and returns an
 /// error if two files would overwrite each other.
-fn choose_sides<'p>(
+fn choose_resolutions<'p>(
     workspace: &Workspace,
     args: &ResolveArgs,
     conflicts: &[&(&'p ModelPlan, &'p Conflict)],
@@ -133,7 +133,8 @@ fn choose_sides<'p>(
             }
             // The chosen file contains another edit to the same description. That edit takes precedence over the edit
             // in this conflict's file.
-            let is_edited = edits_of_same_part(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
+            let is_edited =
+                edits_of_same_description(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
             is_edited.then_some(ConflictSide::Ours)
         }
     };
@@ -143,7 +144,7 @@ fn choose_sides<'p>(
     let chosen: Vec<_> = chosen.collect();
     if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), conflicts.first(), chosen.as_slice()) {
         let [ours, theirs] = files_in_conflict(workspace, conflict).map(PreferredFile::option);
-        let target = conflict_target(model, conflict);
+        let target = conflict_subject(model, conflict);
         let message = format!(
             "`{target}` is a conflict between {} and {}",
             conflict.spec, conflict.file
@@ -184,7 +185,7 @@ fn files_in_conflict(workspace: &Workspace, conflict: &Conflict) -> [PreferredFi
 }
 
 fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
-    match is_in_omni(workspace, file) {
+    match is_omni_file(workspace, file) {
         true => PreferredFile::Omni,
         false => PreferredFile::Dbt,
     }
@@ -192,9 +193,9 @@ fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
 
 /// Returns the edits that other files contain to the description in a conflict. Only descriptions appear in several
 /// files. The plan transfers these edits to the spec, or reports other conflicts.
-fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
+fn edits_of_same_description<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p ManualEdit> {
     let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
-    let is_same_part = |edit: &&HandEdit| {
+    let is_same_part = |edit: &&ManualEdit| {
         let target = (&edit.definition, edit.property, &edit.detail);
         let is_other = conflict.property == Property::Description && edit.file != conflict.file;
         is_other && target == (&conflict.definition, conflict.property, &conflict.detail)
@@ -203,14 +204,14 @@ fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl 
 }
 
 /// Returns whether a file belongs to the Omni model.
-pub fn is_in_omni(workspace: &Workspace, file: &str) -> bool {
+pub fn is_omni_file(workspace: &Workspace, file: &str) -> bool {
     let rest = file.strip_prefix(&workspace.omni_folder());
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
 fn is_named_conflict(workspace: &Workspace, name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
-    let target = conflict_target(model, conflict);
+    let target = conflict_subject(model, conflict);
     let property = format!("{target}:{}", conflict.property);
     let full = conflict_name(workspace, model, conflict);
     [target, property, full].iter().any(|other| other == name) || model.model == name
@@ -225,6 +226,6 @@ fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -
     let set = conflict
         .set
         .as_ref()
-        .filter(|set| set.part == MetricSetPart::Definition);
+        .filter(|set| set.part == MetricSetPartKind::Definition);
     set.is_some_and(|set| metric == set.name || metric == set.full_name())
 }

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::diag::lists::join_words;
 use formulac::sync::{
-    Conflict, CurrentSpec, HandEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange,
-    apply_edit_to_spec, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
-    with_base_value, with_formula_in_conflict, with_override,
+    Conflict, CurrentSpec, ManualEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange,
+    apply_edit_to_spec, describe_rewritten_sql, replace_edit_with_generated_text, restore_base_value,
+    restore_conflicting_sql, set_description_in_properties, with_formula_in_conflict, with_override,
 };
 
-use formulac_syntax::text::one_line;
+use formulac_syntax::text::collapse_whitespace;
 
-use super::super::conflict::conflict_target;
+use super::super::conflict::conflict_subject;
 use super::super::planner::PlannedModels;
 use super::super::{apply, omni, read_project_file, saved_copies};
-use super::manual_resolution;
+use super::manual_resolution_instruction;
 use crate::cli::args::ConflictSide;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -71,7 +71,7 @@ impl<'w> ConflictResolver<'w> {
         side: ConflictSide,
     ) -> Result<(), Failure> {
         if matches!(side, ConflictSide::ToSet | ConflictSide::ToModel) {
-            let target = conflict_target(model, conflict);
+            let target = conflict_subject(model, conflict);
             let message = format!("`{target}` is not a conflict with a metric set");
             return Err(Failure::new(Exit::Usage, message).with_help("use --ours, --theirs, --edit or --base"));
         }
@@ -80,8 +80,8 @@ impl<'w> ConflictResolver<'w> {
             return self.resolve_description(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_target(model, conflict)))
-                .with_help(manual_resolution(conflict))
+            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_subject(model, conflict)))
+                .with_help(manual_resolution_instruction(conflict))
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
@@ -93,7 +93,7 @@ impl<'w> ConflictResolver<'w> {
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
             Some(_) if !conflict.restored.is_empty() => Some(file.clone()),
-            Some(edit) => self.without_edit(model, edit),
+            Some(edit) => self.file_without_edit(model, edit),
             // Remove all changes that users made in the file.
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
@@ -123,7 +123,7 @@ impl<'w> ConflictResolver<'w> {
                     // If the spec has no description, the generated description is the formula.
                     let is_value = side == ConflictSide::Base && !is_formula(&ours, conflict, &formula);
                     let tools = self.planned_models.tools.as_ref().filter(|_| is_value);
-                    with_formula.or_else(|| with_base_value(conflict, &model.model, &ours, tools?.as_tools()))
+                    with_formula.or_else(|| restore_base_value(conflict, &model.model, &ours, tools?.as_tools()))
                 });
                 let (spec, file) = text.zip(undone()).ok_or_else(|| impossible(reason))?;
                 if let Some(error) = self.error_in_spec(&conflict.spec, &spec) {
@@ -134,7 +134,7 @@ impl<'w> ConflictResolver<'w> {
             }
         }
         if side != ConflictSide::Theirs {
-            self.record_restored_parts(conflict);
+            self.record_restored_sql(conflict);
         }
         Ok(())
     }
@@ -148,16 +148,16 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Returns the contents of an edited file without the edit. `None` if the edit cannot be separated from the rest.
-    fn without_edit(&self, model: &ModelPlan, edit: &HandEdit) -> Option<String> {
+    fn file_without_edit(&self, model: &ModelPlan, edit: &ManualEdit) -> Option<String> {
         match self.pulled_omni_view(&edit.file) {
             Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
-            None => revert_edit(edit, &model.model, &self.text(&edit.file)?),
+            None => replace_edit_with_generated_text(edit, &model.model, &self.text(&edit.file)?),
         }
     }
 
     /// Undoes an edit. Does nothing if the edit is already undone.
-    pub fn undo_edit(&mut self, model: &ModelPlan, edit: &HandEdit) {
-        if let Some(text) = self.without_edit(model, edit) {
+    pub fn undo_edit(&mut self, model: &ModelPlan, edit: &ManualEdit) {
+        if let Some(text) = self.file_without_edit(model, edit) {
             self.set_text(&edit.file, text);
         }
     }
@@ -171,7 +171,7 @@ impl<'w> ConflictResolver<'w> {
         set: &MetricSetConflict,
         side: ConflictSide,
     ) -> Result<(), Failure> {
-        let target = conflict_target(model, conflict);
+        let target = conflict_subject(model, conflict);
         let failure = |exit: Exit, what: &str| Failure::new(exit, format!("{target}: {what}"));
         let possible = [("--to-set", set.to_set.is_ok()), ("--to-model", set.to_model.is_ok())];
         let possible = possible.into_iter().filter(|(_, is_possible)| *is_possible);
@@ -223,13 +223,13 @@ impl<'w> ConflictResolver<'w> {
             let help = format!("restore {} yourself", conflict.file);
             return Err(failure(Exit::Conflict, message).with_help(help));
         }
-        self.record_restored_parts(conflict);
+        self.record_restored_sql(conflict);
         Ok(())
     }
 
     /// Removes a conflict's manual edit from the SQL of its model. The file is written after all conflicts are
     /// resolved, because the positions refer to the current file.
-    fn record_restored_parts(&mut self, conflict: &Conflict) {
+    fn record_restored_sql(&mut self, conflict: &Conflict) {
         let restored = self.restored_edits.entry(conflict.file.clone()).or_default();
         restored.extend(conflict.restored.iter().cloned());
     }
@@ -247,7 +247,7 @@ impl<'w> ConflictResolver<'w> {
                 continue;
             }
             let text = self.text(&path).unwrap_or_default();
-            let text = restore_parts(&text, &restored).ok_or_else(|| {
+            let text = restore_conflicting_sql(&text, &restored).ok_or_else(|| {
                 let message = format!("{path}: the edits cannot be separated from the rest of the file");
                 Failure::new(Exit::Conflict, message).with_help(format!("restore {path} yourself"))
             })?;
@@ -268,10 +268,10 @@ impl<'w> ConflictResolver<'w> {
                 Exit::Failed,
                 format!(
                     "{}: the description cannot be edited in its file",
-                    conflict_target(model, conflict)
+                    conflict_subject(model, conflict)
                 ),
             )
-            .with_help(manual_resolution(conflict))
+            .with_help(manual_resolution_instruction(conflict))
         };
         let edited = match side {
             ConflictSide::Edit => Some((self.edit)(conflict)?),
@@ -349,7 +349,7 @@ impl<'w> ConflictResolver<'w> {
             written.push(path.clone());
             // Save a rejected text that no commit contains, and all rejected edits to generated files.
             if let Some(before) = &before
-                && (path.starts_with(&generated) || saved_copies::is_uncommitted(self.workspace, &path))
+                && (path.starts_with(&generated) || saved_copies::has_uncommitted_changes(self.workspace, &path))
             {
                 changes.extend(saved_copies::save_copy(session, self.workspace, &path, before));
             }
@@ -373,6 +373,7 @@ impl<'w> ConflictResolver<'w> {
 fn is_formula(ours: &CurrentSpec, conflict: &Conflict, text: &str) -> bool {
     let mut definitions = ours.compiled.definitions().iter();
     definitions.any(|definition| {
-        Some(definition.name()) == conflict.definition.as_deref() && one_line(definition.formula()) == one_line(text)
+        Some(definition.name()) == conflict.definition.as_deref()
+            && collapse_whitespace(definition.formula()) == collapse_whitespace(text)
     })
 }

@@ -3,16 +3,22 @@
 use std::ops::Range;
 
 use super::CompiledFile;
-use crate::compiler::session::compiled_part::{CompiledPart, PartChunk};
-use crate::compiler::session::dependencies::NEXT_CHUNK_START;
+use crate::compiler::session::compiled_part::{CombinedChunk, CompiledChunks};
+use crate::compiler::session::dependencies::NEXT_CHUNK_PLACEHOLDER;
 use crate::compiler::session::edit::TextEdit;
-use crate::compiler::session::results::ChunkReplacement;
+use crate::compiler::session::results::ChunkResultUpdate;
 use crate::span::Span;
 
 impl CompiledFile {
     /// Replaces the results of the compiled chunks, and moves all other results. `old` contains the old offsets of the
     /// chunks that were replaced by the chunks at `added`.
-    pub(super) fn install(&mut self, mut part: CompiledPart, old: Span, added: &Range<usize>, edit: TextEdit) {
+    pub(super) fn install_compiled_chunks(
+        &mut self,
+        mut part: CompiledChunks,
+        old: Span,
+        added: &Range<usize>,
+        edit: TextEdit,
+    ) {
         let definitions = std::mem::take(&mut part.compiled.definitions);
         let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
         let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
@@ -58,9 +64,9 @@ impl CompiledFile {
     }
 
     /// Returns the start offset of a compiled chunk in the file.
-    fn chunk_start(&self, chunks: &[PartChunk], index: usize) -> u32 {
-        let id = |index: usize| chunks.get(index).map_or(NEXT_CHUNK_START, |chunk| chunk.id);
-        if id(index) != NEXT_CHUNK_START {
+    fn chunk_start(&self, chunks: &[CombinedChunk], index: usize) -> u32 {
+        let id = |index: usize| chunks.get(index).map_or(NEXT_CHUNK_PLACEHOLDER, |chunk| chunk.id);
+        if id(index) != NEXT_CHUNK_PLACEHOLDER {
             return self.chunk(self.index(id(index))).start;
         }
         let next = self.chunk(self.index(id(index - 1)) + 1);
@@ -71,11 +77,11 @@ impl CompiledFile {
     /// definition that only represents the start of the next chunk.
     fn replaced_chunks(
         &self,
-        chunks: &[PartChunk],
+        chunks: &[CombinedChunk],
         old: Span,
         added: &Range<usize>,
         edit: TextEdit,
-    ) -> (Vec<ChunkReplacement>, Vec<Option<usize>>) {
+    ) -> (Vec<ChunkResultUpdate>, Vec<Option<usize>>) {
         // Returns the old offset of a chunk that the edit did not replace.
         let old_start = |index: usize| match self.order.get(index) {
             _ if index == added.start => old.start,
@@ -83,7 +89,7 @@ impl CompiledFile {
             Some(chunk) if index < added.start => chunk.start,
             Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
         };
-        let mut replacements: Vec<ChunkReplacement> = Vec::new();
+        let mut replacements: Vec<ChunkResultUpdate> = Vec::new();
         let mut owners = Vec::with_capacity(chunks.len());
         let mut region = None;
         let region_end = if added.end == self.order.len() {
@@ -93,7 +99,7 @@ impl CompiledFile {
         };
         let places = chunks
             .iter()
-            .map(|chunk| (chunk.id != NEXT_CHUNK_START).then(|| self.index(chunk.id)));
+            .map(|chunk| (chunk.id != NEXT_CHUNK_PLACEHOLDER).then(|| self.index(chunk.id)));
         // The region is replaced even if it no longer contains chunks.
         for index in places.chain([Some(self.order.len())]) {
             let Some(index) = index else {
@@ -102,7 +108,7 @@ impl CompiledFile {
             };
             if index >= added.start {
                 region = region.or_else(|| {
-                    replacements.push(ChunkReplacement::new(old.start, region_end));
+                    replacements.push(ChunkResultUpdate::new(old.start, region_end));
                     Some(replacements.len() - 1)
                 });
             }
@@ -112,7 +118,7 @@ impl CompiledFile {
                 _ => {
                     owners.push(Some(replacements.len()));
                     let start = if index == added.end { old.end } else { old_start(index) };
-                    replacements.push(ChunkReplacement::new(start, old_start(index + 1)));
+                    replacements.push(ChunkResultUpdate::new(start, old_start(index + 1)));
                 }
             }
         }
