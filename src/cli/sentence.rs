@@ -384,7 +384,7 @@ mod tests {
             ),
             (
                 "SWITCH(status, \"a\", 1, \"b\", 2, 3)",
-                "Returns by the value of `status`: 1 for \"a\"; 2 for \"b\", otherwise 3.",
+                "Returns depending on `status`: 1 for \"a\"; 2 for \"b\", otherwise 3.",
             ),
             (
                 "PERIODOFFSET(amount, -1, \"month\")",

@@ -251,15 +251,13 @@ impl Function {
     pub fn describe_nulls(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
         match self.nulls {
-            _ if self.empty_is_error => {
-                "skips NULLs; NULL if there are too few values. With `blanks: zero`, this NULL is an error, not 0"
-            }
+            _ if self.empty_is_error => "skips NULLs; NULL if there are too few values, even with `blanks: zero`",
             Nulls::Any | Nulls::Always if aggregates && self.empty.is_none() => {
-                "skips NULLs; NULL if there are no values. With `blanks: zero`, this NULL is 0 in arithmetic"
+                "skips NULLs; NULL if there are no values. With `blanks: zero`, arithmetic treats this NULL as 0"
             }
             Nulls::Any if aggregates => "skips NULLs",
             Nulls::Any => "NULL if an argument is NULL",
-            Nulls::Error => "may be NULL. With `blanks: zero`, the NULL of an error is not 0",
+            Nulls::Error => "may be NULL. An error remains NULL, even with `blanks: zero`",
             Nulls::Always => "may be NULL",
             Nulls::Never => "never NULL",
             Nulls::All => "NULL if all arguments are NULL",
