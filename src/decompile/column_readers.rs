@@ -12,10 +12,10 @@ use crate::dialect::Dialect;
 ///
 /// ```
 /// use formulac_catalog::Dialect;
-/// use formulac_decompile::{Edits, column_readers};
+/// use formulac_decompile::{SqlEdits, column_readers};
 ///
 /// let sql = "with sums as (select sum(x) as a from t)\nselect a, a * 2 as b, 1 as c from sums\n";
-/// let edits = Edits::from_texts(sql, &sql.replace("sum(x)", "sum(y)"), Dialect::default());
+/// let edits = SqlEdits::from_texts(sql, &sql.replace("sum(x)", "sum(y)"), Dialect::default());
 /// let readers = column_readers(sql, Dialect::default(), &edits.items[0].position);
 /// let columns: Vec<_> = readers.iter().map(|(part, sql)| (part.column_name_if_column().unwrap(), sql.as_str())).collect();
 /// assert_eq!(columns, [("a", "a"), ("b", "a * 2")]);

@@ -47,11 +47,11 @@ pub struct NonColumnEdit {
 ///
 /// ```
 /// use formulac_catalog::Dialect;
-/// use formulac_decompile::Edits;
+/// use formulac_decompile::SqlEdits;
 ///
 /// let written = "select\n    country,\n    sum(amount) as revenue\nfrom orders\ngroup by country\n";
 /// let found = "SELECT country, sum(amount) - sum(refund) AS revenue -- net\nFROM orders\nWHERE paid\nGROUP BY country";
-/// let edits = Edits::from_texts(written, found, Dialect::default());
+/// let edits = SqlEdits::from_texts(written, found, Dialect::default());
 /// assert_eq!(edits.items.len(), 1);
 /// assert_eq!((edits.items[0].column.as_str(), edits.items[0].line), ("revenue", 1));
 /// assert_eq!(edits.items[0].after, "sum(amount) - sum(refund)");

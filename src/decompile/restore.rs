@@ -328,11 +328,11 @@ fn group_by_items(file: &SqlFile<'_>, column_expression: &ColumnExpression) -> V
 ///
 /// ```
 /// use formulac_catalog::Dialect;
-/// use formulac_decompile::{Edits, apply_replacements, restore_edited_column};
+/// use formulac_decompile::{SqlEdits, apply_replacements, restore_edited_column};
 ///
 /// let written = "select\n    amount > 15 as is_large,\n    count(*) as n\nfrom orders\ngroup by amount > 15\n";
 /// let found = written.replace("15", "20").replace("count(*)", "sum(x)");
-/// let edits = Edits::from_texts(written, &found, Dialect::default());
+/// let edits = SqlEdits::from_texts(written, &found, Dialect::default());
 /// let restored = restore_edited_column(written, &found, Dialect::default(), &edits.items[0].position);
 /// let restored = apply_replacements(&found, restored.iter().collect()).unwrap();
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));

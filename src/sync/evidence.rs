@@ -21,10 +21,10 @@ const MAX_QUOTED_ROWS: usize = 3;
 /// Verification results for a model.
 ///
 /// ```
-/// use formulac_sync::{VerificationEvidence, Proof};
+/// use formulac_sync::{VerificationEvidence, ComparisonEvidence};
 ///
 /// let mut evidence = VerificationEvidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
-/// evidence.proofs.push(Proof::default());
+/// evidence.proofs.push(ComparisonEvidence::default());
 /// assert_eq!(VerificationEvidence::versions(&evidence.text()), [evidence.clone()]);
 /// assert!(evidence.is_for_spec("model: revenue\r\n") && !evidence.is_for_spec("model: revenue # changed\n"));
 /// ```

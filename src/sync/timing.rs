@@ -10,11 +10,11 @@ const TIMINGS_FOLDER: &str = ".formulac/local/timings";
 /// Durations and timestamp of a verification.
 ///
 /// ```
-/// use formulac_sync::Timing;
+/// use formulac_sync::VerificationTiming;
 ///
-/// let mut timing = Timing::default();
+/// let mut timing = VerificationTiming::default();
 /// (timing.engine, timing.formula_seconds) = ("DuckDB 1.5".to_owned(), Some(0.1234));
-/// assert_eq!(Timing::from_text(&timing.text()).unwrap().formula_seconds, Some(0.123));
+/// assert_eq!(VerificationTiming::from_text(&timing.text()).unwrap().formula_seconds, Some(0.123));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

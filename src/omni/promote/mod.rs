@@ -6,11 +6,11 @@
 //! compile are omitted and reported as gaps.
 //!
 //! ```
-//! use formulac_omni::promote::{Request, promote};
+//! use formulac_omni::promote::{PromotionRequest, promote};
 //!
 //! let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {status: {is: paid}}}\n";
 //! let files = [("omni/orders.view.yaml".to_owned(), view.to_owned())];
-//! let mut request = Request::from_file("omni/orders.view.yaml");
+//! let mut request = PromotionRequest::from_file("omni/orders.view.yaml");
 //! request.grain = vec!["ordered_at[month]".to_owned()];
 //! let promotion = promote(&files, &request, &formulac_model::Compiler::default()).unwrap();
 //! assert!(promotion.spec.contains("  revenue = SUMIF(status = \"paid\", amount)\n"));

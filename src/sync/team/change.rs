@@ -178,9 +178,9 @@ impl ProposedChange {
 /// that do not contain an event, each with the reason.
 ///
 /// ```
-/// use formulac_sync::team::{Event, ReviewAction, parse_changes};
+/// use formulac_sync::team::{ReviewEvent, ReviewAction, parse_changes};
 ///
-/// let event = Event::new(ReviewAction::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
+/// let event = ReviewEvent::new(ReviewAction::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "right");
 /// let path = format!("revenue/{}", event.file_name());
 /// assert_eq!(parse_changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
 /// assert_eq!(parse_changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);
