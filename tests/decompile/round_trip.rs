@@ -42,6 +42,7 @@ const LOST: &[(&str, &str, &str)] = &[
     // A text with a literal next to it becomes `&`, whose SQL replaces NULL.
     ("*", "TEXT(x, \"@\"\" !\"\"\")", ""),
     ("*", "TEXT(x, \"0;-0;0;(@)\")", ""),
+    ("duckdb", "TEXT(x, \"0.00 [$€-407]\")", ""),
     // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
     // For scientific notation, only common number formats are tried, too.
