@@ -66,7 +66,7 @@ WORKLOADS = {
         "formulac_core::sql::select::write_select",
     ]),
     "manifest": (["pull", "--dry-run"], "shop", [
-        "formulac_dbt::artifacts::manifest::Manifest::from_text_and_earlier",
+        "formulac_dbt::artifacts::manifest::Manifest::from_text_incremental",
     ]),
     "impact": (["impact", "model_0"], "shop", []),
 }
