@@ -178,7 +178,7 @@ pub struct CheckScope<'a> {
     /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
     /// Whether to warn about valid formulas that are probably wrong.
-    pub lints: bool,
+    pub reports_lints: bool,
     /// Relation columns that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
     pub rest: OtherFileDefinitions<'a>,
@@ -301,7 +301,7 @@ pub fn check(
     if scope.ordered {
         dates::period_units::check_period_units(ast, source, scope, program, diagnostics);
     }
-    if scope.lints {
+    if scope.reports_lints {
         lint::run_lints(ast, source, scope, program, comparisons, diagnostics);
     }
 }

@@ -109,7 +109,7 @@ impl CompilerOptions {
             struct_fields: self.dialect.facts().struct_fields,
             sheet: None,
             given_types: &self.given_types,
-            lints: !self.is_trial,
+            reports_lints: !self.is_trial,
             column_periods: &[],
             rest: OtherFileDefinitions::default(),
         }
@@ -321,7 +321,7 @@ impl Compiler {
         let keys = self.append_option_keys(source);
         let mut diagnostics = Vec::new();
         self.parse(memory, source, keys.as_ref(), &mut diagnostics);
-        self.run_parsed(memory, (source, keys.as_ref()), emit, rest, diagnostics, observe)
+        self.compile_parsed(memory, (source, keys.as_ref()), emit, rest, diagnostics, observe)
     }
 
     /// Parses a source with the keys of the options.
@@ -347,7 +347,7 @@ impl Compiler {
     }
 
     /// Compiles the source whose tree is in `memory`. `diagnostics` are those of the parser.
-    fn run_parsed(
+    fn compile_parsed(
         &self,
         memory: &mut CompileMemory,
         (source, keys): (&str, Option<&SourceWithKeys>),

@@ -56,7 +56,7 @@ impl Compiler {
             self.parse(memory, text, keys.as_ref(), &mut Vec::new());
             self.find_type_sensitive_columns(columns, |compiler| {
                 let source = (text, keys.as_ref());
-                let other = compiler.run_parsed(
+                let other = compiler.compile_parsed(
                     memory,
                     source,
                     true,

@@ -166,7 +166,7 @@ impl SpecCompilation<'_> {
             timezone: Some("UTC"),
             calendar: self.calendar(),
             sheet: sheet.as_ref(),
-            lints: false,
+            reports_lints: false,
             rest: check::OtherFileDefinitions {
                 required_types: required,
                 earlier_names: Some(self.names_used.names()),
