@@ -113,10 +113,8 @@ fn results_equal_those_of_a_first_call() {
     assert_eq!(results(&place), results(&fresh));
     assert_eq!(place.files("models/formulac").len(), 202, "all models are generated");
     assert!(!kept_files(&place).is_empty());
-    let edits = EDITS
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| !is_left_out(*number, EDITS.len() / 4));
+    // Each run makes half of the edits, because an edit can depend on earlier edits.
+    let edits = EDITS.iter().enumerate().filter(|(number, _)| !is_left_out(*number, 2));
     for (_, (what, file, content)) in edits {
         for place in [&place, &fresh] {
             match content.is_empty() {

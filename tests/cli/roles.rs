@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::run::TestProject;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 
 pub const PROJECT: &str = "\
 dialect: duckdb
@@ -83,13 +83,7 @@ fn each_role_may_run_the_commands_in_the_table() {
         project.succeed(&["change", "propose", "Twice"]);
         switch_user(&project, name);
         let mut refused = 0;
-        let table = table();
-        let count = table.len();
-        let chosen = table
-            .into_iter()
-            .enumerate()
-            .filter(|(number, _)| !is_left_out(*number, count));
-        for (_, (command, environment, may)) in chosen {
+        for (command, environment, may) in select_cases(table()) {
             let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
             if environment != "-" {
                 args.extend(["--env", &environment]);

@@ -12,7 +12,7 @@ use crate::case::{ROW_ID, TABLE};
 use crate::formula::{Plan, Variant, plan};
 use crate::model_cases::{ModelCase, ModelFile};
 use crate::rubric::corpus;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 use crate::statement_constructs::Facts;
 use crate::warehouse_rules::{Statements, rules, without_constraints};
 use crate::{comparisons, compiled_statements, files, function_cases, join_tests, prove_statements, spec_case};
@@ -26,7 +26,7 @@ pub fn run() {
         projects(&mut statements, dialect);
         comparisons::look_up(&mut statements, dialect);
         prove_statements::look_up(&mut statements, dialect);
-        in_this_run(catalog::functions().collect()).for_each(|function| forms(&mut statements, dialect, function));
+        select_cases(catalog::functions()).for_each(|function| forms(&mut statements, dialect, function));
         formulas(&mut statements, dialect);
         statements
     };
@@ -147,19 +147,11 @@ pub fn each_construct_is_looked_up() {
     }
 }
 
-/// Returns the cases that this test run checks.
-fn in_this_run<T>(cases: Vec<T>) -> impl Iterator<Item = T> {
-    let count = cases.len();
-    let chosen = cases.into_iter().enumerate();
-    chosen.filter_map(move |(number, case)| (!is_left_out(number, count)).then_some(case))
-}
-
 fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[ModelFile<C>]) {
-    let cases: Vec<_> = files
+    let cases = files
         .iter()
-        .flat_map(|file| file.cases.iter().map(move |case| (file, case)))
-        .collect();
-    for (file, case) in in_this_run(cases) {
+        .flat_map(|file| file.cases.iter().map(move |case| (file, case)));
+    for (file, case) in select_cases(cases) {
         let from = format!("{}:{}: {}", file.path, case.line(), case.name());
         for schema in [case.schema(), without_constraints(&case.schema())] {
             let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
@@ -178,7 +170,7 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
 
 /// Looks up the SQL constructs of the tests of the metric sets that spec cases read.
 fn metric_sets(statements: &mut Statements, dialect: Dialect) {
-    for case in in_this_run(spec_case::read_all().iter().flat_map(|file| &file.cases).collect()) {
+    for case in select_cases(spec_case::read_all().iter().flat_map(|file| &file.cases)) {
         let compiler = Compiler::builder().dialect(dialect).schema(case.schema()).build();
         for set in case.compile_sets(&compiler) {
             compiled_statements::look_up(statements, &case.name, dialect, &set, &case.schema());
@@ -233,7 +225,7 @@ const REFUSED: [(&str, &str); 1] = [("bigquery", "weekly_growth.yml")];
 
 /// Looks up the SQL constructs of formula cases. The rules check operators, which are not in the list of functions.
 fn formulas(statements: &mut Statements, dialect: Dialect) {
-    for file in in_this_run(function_cases::read_all()) {
+    for file in select_cases(function_cases::read_all()) {
         for case in &file.cases {
             let from = format!("{}:{}: {}", file.path.display(), case.line, case.name);
             let schema = Schema::new().with(case.table.relation());

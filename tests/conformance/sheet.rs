@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::engine::{NOT_INSTALLED, print_directly, python, require};
 use crate::files;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 
 pub fn run() {
     let Some(python) = python() else {
@@ -14,12 +14,12 @@ pub fn run() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/check_sheet.py");
     let mut files = files::files_below("cases");
     files.extend(files::files_below("sheets"));
-    let count = files.len();
-    let is_chosen = |number: usize| files::filter().is_some() || !is_left_out(number, count);
-    let chosen = files.iter().enumerate().filter(|(number, _)| is_chosen(*number));
+    if files::filter().is_none() {
+        files = select_cases(files).collect();
+    }
     let output = Command::new(python)
         .arg(script)
-        .args(chosen.map(|(_, file)| file))
+        .args(files)
         .output()
         .expect("the script starts");
     let (printed, complaints) = (

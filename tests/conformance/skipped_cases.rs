@@ -9,12 +9,13 @@ pub fn number() -> Option<usize> {
     std::env::var("FORMULAC_EIGHTH").ok()?.parse().ok()
 }
 
-/// Returns the cases that this test run checks, each with its number. Every run checks at least one case.
+/// Selects the cases that this test run checks. Every run checks at least one case.
 #[allow(dead_code, reason = "not every test has a list of cases")]
-pub fn checked<T>(cases: &[T]) -> impl Iterator<Item = (usize, &T)> {
-    let cases = cases.iter().enumerate();
+pub fn select_cases<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let cases: Vec<T> = cases.into_iter().collect();
     let count = cases.len();
-    cases.filter(move |(number, _)| !is_left_out(*number, count))
+    let numbered = cases.into_iter().enumerate();
+    numbered.filter_map(move |(number, case)| (!is_left_out(number, count)).then_some(case))
 }
 
 /// Returns `true` if this test run skips a numbered case. Every run checks at least one of `count` cases.

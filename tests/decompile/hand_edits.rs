@@ -3,7 +3,7 @@
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::decompiler;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 
 fn compiler(dialect: Dialect) -> Compiler {
     let columns = [
@@ -129,12 +129,12 @@ fn check(warehouse: &str) {
     let filter = std::env::var("FORMULAC_CASES").unwrap_or_default();
     let cases = cases(include_str!("hand_edits.txt"));
     let mut faults = Vec::new();
-    let count = cases.len();
-    let selected = cases.iter().enumerate().filter(|(number, case)| {
-        let is_picked = case.edit.contains(&filter) && (!filter.is_empty() || !is_left_out(*number, count));
-        case.warehouses.contains(&warehouse) && is_picked
-    });
-    for (_, case) in selected {
+    let mut selected: Vec<_> = cases.iter().filter(|case| case.edit.contains(&filter)).collect();
+    if filter.is_empty() {
+        selected = select_cases(selected).collect();
+    }
+    selected.retain(|case| case.warehouses.contains(&warehouse));
+    for case in selected {
         let found = find_formula(warehouse.parse().unwrap(), case).map(|(formula, _)| formula);
         if found.as_deref() != case.formula {
             faults.push(format!(

@@ -12,7 +12,7 @@ use crate::batch::Batch;
 use crate::compare::values_equal;
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, print_directly, run_all};
 use crate::quiet::quietly;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 
 /// Maximum number of rounds in which a failing case is shrunk.
 const SHRUNK: usize = 40;
@@ -160,10 +160,7 @@ pub fn run<C: Drawn>() {
     let count = number(C::COUNT, C::OTHERWISE);
     let first = first_seed(1);
     let dialects = dialects();
-    let cases: Vec<C> = (0..count)
-        .filter(|at| !is_left_out(*at as usize, count as usize))
-        .map(|at| C::draw(first + at))
-        .collect();
+    let cases: Vec<C> = select_cases(first..first + count).map(C::draw).collect();
     if number("FORMULAC_SHOW", 0) != 0 {
         cases
             .iter()

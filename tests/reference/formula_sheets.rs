@@ -13,7 +13,7 @@ use crate::forms::{Form, Known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::quiet::quietly;
 use crate::random::Random;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 use crate::spec::{InterpreterProjection, InterpreterSpec, InterpreterStep, KeyColumn};
 use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
@@ -183,7 +183,7 @@ pub fn draw(facts: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let databases: Vec<Database> = (0..TABLES).map(|at| formula_tables::draw(seed * 1000 + at)).collect();
     let mut open: BTreeMap<(u64, &'static str), Vec<Formula>> = BTreeMap::new();
     let mut sheets = Vec::new();
-    for at in (0..count).filter(|at| !is_left_out(*at as usize, count as usize)) {
+    for at in select_cases(0..count) {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
         // Use the functions in turn, so that each function occurs often enough.
         let function = functions[(at % functions.len() as u64) as usize];
@@ -278,7 +278,7 @@ pub fn every_function_is_drawn(facts: &Known, formulas: &[(&Sheet, &Formula)]) {
         let enough = formulas.len() / 1000;
         assert!(
             facts.excluded.contains_key(function.name) || count >= enough,
-            "{} is drawn {count} times, at least {enough} are wanted: mend its entry in agreement.yml, or say there why not",
+            "{} occurs in {count} random formulas, but must occur in {enough}: correct its entry in agreement.yml, or exclude it there with a reason",
             function.name
         );
     }

@@ -17,7 +17,7 @@ use crate::engine::{Run, announce_missing, is_emulator, print_directly, run_all}
 use crate::files;
 use crate::formula_text::{cell, value as value_of};
 use crate::json::ToJson;
-use crate::skipped_cases::is_left_out;
+use crate::skipped_cases::select_cases;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
@@ -62,14 +62,14 @@ fn every_combination_matches_the_interpreter() {
     let mut faults = Vec::new();
     let mut batches = Vec::new();
     let mut asked = Vec::new();
-    let count = grid.probes.len();
-    let picked = |(at, probe): &(usize, &Probe)| match files::filter() {
-        Some(text) => probe.formula.to_lowercase().contains(&text),
-        None => !is_left_out(*at, count),
-    };
+    let mut probes: Vec<&Probe> = grid.probes.iter().collect();
+    match files::filter() {
+        Some(text) => probes.retain(|probe| probe.formula.to_lowercase().contains(&text)),
+        None => probes = select_cases(probes).collect(),
+    }
     for dialect in &dialects {
         let mut batch = Batch::default();
-        for (_, probe) in grid.probes.iter().enumerate().filter(picked) {
+        for probe in &probes {
             match probe.query(*dialect) {
                 Ok((sql, query)) => asked.push((*dialect, probe, sql, batch.add(&query, &[probe.table(*dialect)]))),
                 Err(fault) => faults.push(format!("{} {}: {fault}", dialect.name(), probe.formula)),
