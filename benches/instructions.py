@@ -63,7 +63,7 @@ WORKLOADS = {
     "example project": (["generate"], "project", [
         "formulac_syntax::yaml::read::read",
         "formulac_core::plan::planner::plan_step",
-        "formulac_core::sql::select::write_select",
+        "formulac_core::sql::select::write_plan",
     ]),
     "manifest": (["pull", "--dry-run"], "shop", [
         "formulac_dbt::artifacts::manifest::Manifest::from_text_incremental",

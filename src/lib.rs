@@ -71,8 +71,8 @@ pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_i
 #[doc(inline)]
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, MetricSource,
-    ModelTest, NonAdditiveReason, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn,
-    SpecDefinition, SpecSession, SpecText, USER, UnknownTimeZone, json_schema, parse_time_zone, verify,
+    ModelTest, NonAdditiveReason, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SemanticNameKind,
+    SourceColumn, SpecDefinition, SpecSession, SpecText, USER, UnknownTimeZone, json_schema, parse_time_zone, verify,
 };
 #[cfg(feature = "sync")]
 #[doc(inline)]

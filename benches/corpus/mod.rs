@@ -377,12 +377,17 @@ pub fn large_formula(bytes: usize) -> String {
 /// Returns formulas with this nesting depth. Each formula is nested in a different way.
 pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
     let wrap = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+    // Each condition has its own number, because a repeated condition would cause a warning at every level.
+    let if_in_else: String = (0..depth)
+        .rev()
+        .map(|n| format!("IF(cost > {n}, tax_amount, "))
+        .collect();
     vec![
         ("parentheses", wrap("(", "revenue", ")")),
         ("parenthesised sums", wrap("(cost + ", "revenue", ")")),
         ("minus", wrap("-", "revenue", "")),
         ("ABS", wrap("ABS(", "revenue", ")")),
-        ("IF in the else", wrap("IF(cost > 1, tax_amount, ", "revenue", ")")),
+        ("IF in the else", if_in_else + "revenue" + &")".repeat(depth)),
         ("IF in the condition", wrap("IF(", "is_new", ", is_gift, is_trial)")),
         ("AND", wrap("AND(is_new, ", "is_gift", ")")),
         ("COALESCE", wrap("COALESCE(", "revenue", ", cost)")),

@@ -181,7 +181,7 @@ def page(results, count):
         cells.append("")
     lines.append("| **median** | " + " | ".join(cells) + " |")
     lines += ["", "Criteria such as `SUMIFS(amount, status, \"paid\")` ignore case, so the SQL compares `lower(status)`, which is slow on Postgres. The",
-              "condition in `SUM(IF(status = \"paid\", amount))` does not ignore case, so it costs as much as the handwritten SQL."]
+              "condition in `SUM(IF(status = \"paid\", amount))` does not ignore case, so this condition costs as much as the handwritten SQL."]
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ use crate::signature::Signature;
 use crate::template::Node;
 
 pub use aggregate_uses::AggregateUses;
-pub use classes::strip_safe_prefix;
+pub use classes::{class_of_type, strip_safe_prefix};
 
 /// Sections of a facts file, in the order in which they appear in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,13 +52,19 @@ pub type Construct = (Section, String);
 /// classes of nested calls.
 pub type ResultClasses = Vec<(String, String)>;
 
+/// Class that a conversion such as `{x:days}` has in a dialect for arguments of one class.
+pub struct Conversion {
+    pub mode: String,
+    pub from: String,
+    pub class: String,
+}
+
 pub struct Scope<'a> {
     pub functions: &'a [Function],
     /// The dialect's names for the neutral types.
     pub types: &'a [(String, String)],
     pub results: &'a ResultClasses,
-    /// Class to which `{x:days}` converts each class of numbers. Classes that are not listed become `integer`.
-    pub days: &'a [(String, String)],
+    pub conversions: &'a [Conversion],
 }
 
 /// Returns the constructs of a template.

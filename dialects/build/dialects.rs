@@ -430,27 +430,28 @@ pub fn inserted_function(functions: &[Function], mode: &str) -> Option<usize> {
 /// Returns the internal function for the mode of a placeholder: `to_float` for `{x:float}`, `present` for
 /// `{x:present}`.
 pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, String> {
-    if mode.is_empty() {
-        Ok("ArgumentMode::Plain".into())
-    } else if mode == "word" {
-        Ok("ArgumentMode::Word".into())
-    } else if mode == "tens" {
-        Ok("ArgumentMode::Tens".into())
-    } else if mode == "tenths" {
-        Ok("ArgumentMode::Tenths".into())
-    } else if mode == "scale" {
-        Ok("ArgumentMode::Scale".into())
-    } else if let Some(id) = inserted_function(functions, mode) {
-        let is_named_as_mode = functions[id].name == mode;
-        let kind = match mode {
-            _ if is_named_as_mode && mode.starts_with("or_") => "Or",
-            _ if is_named_as_mode || mode == "days" => "Call",
-            _ => "Convert",
-        };
-        Ok(format!("ArgumentMode::{kind}({id})"))
-    } else {
-        Err(format!(
-            "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"
-        ))
-    }
+    let kind = match mode {
+        "" => "Plain",
+        "word" => "Word",
+        "tens" => "Tens",
+        "tenths" => "Tenths",
+        "scale" => "Scale",
+        "literal" => "Literal",
+        "character" => "Character",
+        _ => {
+            let Some(id) = inserted_function(functions, mode) else {
+                return Err(format!(
+                    "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"
+                ));
+            };
+            let is_named_as_mode = functions[id].name == mode;
+            let kind = match mode {
+                _ if is_named_as_mode && mode.starts_with("or_") => "Or",
+                _ if is_named_as_mode || mode == "days" => "Call",
+                _ => "Convert",
+            };
+            return Ok(format!("ArgumentMode::{kind}({id})"));
+        }
+    };
+    Ok(format!("ArgumentMode::{kind}"))
 }

@@ -22,7 +22,7 @@ mod used_constructs;
 
 use std::path::{Path, PathBuf};
 
-use constructs::{AggregateUses, Scope, Section, constructs_of_template};
+use constructs::{AggregateUses, Conversion, Scope, Section, constructs_of_template};
 use facts::{Facts, SharedSources, UsedConstructs, VERDICTS, read};
 use toml_file::TomlFile;
 
@@ -38,12 +38,16 @@ fn constructs(sql: &str, roles: AggregateUses) -> Vec<String> {
     };
     let types = names(&[("float", "double"), ("text", "varchar")]);
     let results = names(&[("floor", "argument"), ("date_trunc", "moment"), ("length", "integer")]);
-    let days = names(&[("decimal", "decimal")]);
+    let days = Conversion {
+        mode: "days".to_owned(),
+        from: "decimal".to_owned(),
+        class: "decimal".to_owned(),
+    };
     let scope = Scope {
         functions: &[],
         types: &types,
         results: &results,
-        days: &days,
+        conversions: &[days],
     };
     constructs_of_template(&nodes, &signature, roles, &scope)
         .into_iter()

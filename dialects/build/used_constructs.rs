@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Function;
-use crate::constructs::{self, AggregateUses, Construct, ResultClasses, Scope, Section};
+use crate::constructs::{self, AggregateUses, Construct, Conversion, ResultClasses, Scope, Section, class_of_type};
 use crate::dialects::{CALLED_FUNCTIONS, Dialect, inserted_function};
 use crate::facts::UsedConstructs;
 use crate::template::Node;
@@ -81,10 +81,10 @@ pub fn collect_constructs(
         functions,
         types: &dialect.types,
         results,
-        days: &[],
+        conversions: &[],
     };
-    let days = classes_of_day_counts(dialect, functions, &scope);
-    scope.days = &days;
+    let conversions = classes_of_conversions(dialect, functions, &scope);
+    scope.conversions = &conversions;
     let mut used_constructs = UsedConstructs::new();
     let mut add = |construct: Construct, user: &dyn Fn() -> String| {
         used_constructs.entry(construct).or_insert_with(user);
@@ -92,7 +92,7 @@ pub fn collect_constructs(
     let mut cells = Vec::new();
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
-        let roles = AggregateUses::find_aggregate_uses(function, functions);
+        let roles = AggregateUses::find(function, functions);
         let constructs = nodes.map_or_else(BTreeSet::new, |nodes| {
             constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });
@@ -145,25 +145,45 @@ pub fn collect_constructs(
     (used_constructs, cells)
 }
 
-/// Returns the classes of numbers that `{x:days}` does not convert to `integer`, each with the class to which it is
-/// converted. For example, Snowflake keeps floats, because it truncates a float number of days without a cast.
-fn classes_of_day_counts(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
+/// Returns the classes of converted arguments. They depend on the dialect: for example, Snowflake keeps floats in
+/// `{x:days}`, because it truncates a float number of days without a cast.
+fn classes_of_conversions(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<Conversion> {
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
-    let mut classes = Vec::new();
+    let mut conversions: Vec<Conversion> = Vec::new();
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
-        let Some(param) = overload.signature.params.first().filter(|_| function.name == "to_days") else {
+        let mode = function.name.strip_prefix("to_").unwrap_or(&function.name);
+        let (Some(param), Some(nodes)) = (overload.signature.params.first(), nodes) else {
             continue;
         };
-        let class = nodes.map(|nodes| constructs::class_of_template(nodes, &overload.signature, scope));
-        if let Some(class) = class.filter(|class| *class == param.ty && class != "integer") {
-            classes.push((param.ty.clone(), class));
+        let is_number = ["integer", "decimal", "float", "number"].contains(&param.ty.as_str());
+        if !is_number || !function.is_internal() || crate::part::NEUTRAL_TYPES.contains(&mode) {
+            continue;
         }
+        let class = constructs::class_of_template(nodes, &overload.signature, scope);
+        let is_numeric_type = ["integer", "decimal", "float"].contains(&class.as_str());
+        conversions.push(Conversion {
+            mode: mode.to_owned(),
+            from: param.ty.clone(),
+            class: if is_numeric_type {
+                class
+            } else {
+                class_of_type(&overload.signature.result).to_owned()
+            },
+        });
     }
-    // A value that is only known to be a number may belong to one of these classes.
-    if !classes.is_empty() {
-        classes.push(("number".to_owned(), "number".to_owned()));
-    }
-    classes
+    // A value that is only known to be a number may belong to any of these classes.
+    let keeps_class = |c: &Conversion| c.mode == "days" && c.class != "integer" && c.class == c.from;
+    let class = if conversions.iter().any(keeps_class) {
+        "number"
+    } else {
+        "integer"
+    };
+    conversions.push(Conversion {
+        mode: "days".to_owned(),
+        from: "number".to_owned(),
+        class: class.to_owned(),
+    });
+    conversions
 }
 
 /// Returns the casts that the compiler writes without a template.

@@ -84,7 +84,7 @@ impl<'s> AstBuilder<'s> {
         Self {
             source,
             heads: heads.iter(),
-            first: 0,
+            first: ast.len() as u32,
             has_syntax_error: false,
             stacks,
             closed: None,
@@ -123,7 +123,12 @@ impl<'s> AstBuilder<'s> {
     // Formulas
 
     pub fn formula(&mut self, body: ExprId) {
-        let Some(head) = self.heads.next().copied() else { return };
+        if let Some(head) = self.heads.next().copied() {
+            self.add_definition(head, body);
+        }
+    }
+
+    pub(super) fn add_definition(&mut self, head: DefinitionHead, body: ExprId) {
         let first = ExprId(self.first);
         let broken = std::mem::take(&mut self.has_syntax_error) | head.broken;
         self.ast.definitions.push(Definition {
@@ -230,12 +235,12 @@ impl<'s> AstBuilder<'s> {
         let Some(left) = self.stacks.operands.last_mut() else {
             return;
         };
-        let report_chained_comparison = compared && op.is_comparison();
+        let is_chained = compared && op.is_comparison();
         // An unknown operator such as `><` lacks an operand, which has already been reported.
         let is_reported = [left.node, right.node]
             .iter()
             .any(|node| self.ast.expr(*node) == Expr::Error);
-        let expr = if report_chained_comparison {
+        let expr = if is_chained {
             Expr::Error
         } else {
             Expr::Binary {
@@ -246,7 +251,7 @@ impl<'s> AstBuilder<'s> {
         };
         left.span = left.span.to(right.span);
         left.node = self.ast.add(expr, left.span);
-        if report_chained_comparison && !is_reported {
+        if is_chained && !is_reported {
             self.report_chained_comparison(op, right.at);
         }
     }

@@ -6,9 +6,9 @@ use super::builder::AstBuilder;
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Expr, ExprId};
 use formulac_syntax::diag::{Code, Diagnostic};
-use formulac_syntax::lex::{self, Token};
+use formulac_syntax::lex::{self, Token, quote_formula_name};
 use formulac_syntax::span::Span;
-use formulac_syntax::text::is_word_char;
+use formulac_syntax::text::{is_word_char, words_at};
 
 type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
@@ -37,14 +37,37 @@ impl AstBuilder<'_> {
             _ => {
                 let message = format!("expected an expression, found {}", self.display_token(token, span));
                 let help = match token {
-                    Token::End | Token::Close if span.is_empty() => "complete the formula, or remove the last operator",
-                    _ => "write a name, a number, text or a function call here",
+                    Token::End | Token::Close if span.is_empty() => {
+                        "complete the formula, or remove the last operator".to_owned()
+                    }
+                    _ => self
+                        .criterion_help(token, span)
+                        .unwrap_or_else(|| "write a name, a number, text or a function call here".to_owned()),
                 };
                 Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
             }
         };
         self.report(diagnostic);
         self.add(Expr::Error, if at_end { missing } else { span })
+    }
+
+    /// Returns the help for a second `=`, and for a criterion without quotes, such as `> 50` after a comma.
+    fn criterion_help(&self, token: Token, span: Span) -> Option<String> {
+        use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        let before = self.source.get(..span.start as usize)?.trim_end();
+        let after = self.source.get(span.end as usize..)?.trim_start();
+        match token {
+            Equal if before.ends_with('=') => Some("remove the second `=`".to_owned()),
+            Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual if before.ends_with([',', '(']) => {
+                let operand = after
+                    .split(|c: char| !(is_word_char(c) || matches!(c, '.' | '-')))
+                    .next()?;
+                let is_number = operand.parse::<f64>().is_ok();
+                let operator = span.text(self.source);
+                is_number.then(|| format!("write the condition in quotes: `\"{operator}{operand}\"`"))
+            }
+            _ => None,
+        }
     }
 
     /// Returns whether a comparison directly follows another comparison, as in `><`.
@@ -118,6 +141,9 @@ impl AstBuilder<'_> {
         {
             return format!("write the number with a decimal point and without separators: `{number}`");
         }
+        if let Some(number) = lex::number_with_groups(self.source, span) {
+            return format!("write the number without separators: `{number}`");
+        }
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
             return "remove the comma, and write each definition on its own line".to_owned();
         }
@@ -142,10 +168,20 @@ impl AstBuilder<'_> {
             );
         }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
-            let name: String = name.chars().rev().collect();
-            let name = format!("{name} {}", span.text(self.source));
+            let is_path = |c: &char| is_word_char(*c) || *c == '.';
+            let first = before.trim_end().chars().rev().take_while(is_path).map(char::len_utf8);
+            let start = before.trim_end().len() - first.sum::<usize>();
+            let name = words_at(self.source, start as u32);
+            if name
+                .split(' ')
+                .next()
+                .is_some_and(|word| word.eq_ignore_ascii_case("if"))
+            {
+                return "write `IF(condition, then, else)`".to_owned();
+            }
+            let name = quote_formula_name(name);
             return format!(
-                "put an operator or a comma between the two names, or write `${{{name}}}` if this is one name with spaces"
+                "put an operator or a comma between the two names, or write `{name}` if this is one name with spaces"
             );
         }
         "put an operator or a comma between the two expressions, or remove one of them".to_owned()

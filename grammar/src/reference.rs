@@ -1,5 +1,6 @@
 //! Parser for the parts of references such as `view.field` and `${view.field[timeframe]:total}`.
 
+use formulac_syntax::lex::split_qualifier;
 use formulac_syntax::span::Span;
 
 /// Parts of a reference. Spans refer to the whole source text.
@@ -58,9 +59,13 @@ pub fn reference(source: &str, span: Span) -> FieldReference {
         timeframe = Some(trim(open + 1, close));
         end = open;
     }
-    // The field begins after the last dot, because a view may be qualified, but a field contains no dot.
-    let dot = text.get(start..end).and_then(|t| t.rfind('.')).map(|i| start + i);
-    let (view, field) = match dot {
+    // The field begins after the last dot, because a view may be qualified. In `${…}`, names may contain dots.
+    let inside = text.get(start..end).unwrap_or_default();
+    let dot = match start {
+        0 => inside.rfind('.'),
+        _ => split_qualifier(inside.trim_end()).0.map(str::len),
+    };
+    let (view, field) = match dot.map(|at| start + at) {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),
         None => (None, trim(start, end)),
     };

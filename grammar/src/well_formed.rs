@@ -1,14 +1,14 @@
 //! Parser for well-formed formulas: a loop with a stack of open levels.
 //!
 //! `formula.lalrpop` defines the grammar. The generated parser recovers from errors and explains them, but is three
-//! times as slow because of its tables. This parser accepts every error-free text that the generated parser accepts,
-//! and gives up at the first unexpected token. The generated parser then parses the text from the start. Tests check
-//! that both parsers agree.
+//! times as slow because of its tables. This parser accepts all error-free source text that the generated parser
+//! accepts, and gives up at the first unexpected token. The generated parser then parses the text from the start. Tests
+//! check that both parsers agree.
 
 use super::builder::{Arguments, AstBuilder, Chain, PendingList};
 use super::terminal::{Terminal, TerminalKind};
 use formulac_syntax::ast::{BinaryOp, ExprId};
-use formulac_syntax::lex::Token;
+use formulac_syntax::lex::{self, DefinitionHead, LayoutMode, LayoutPart, Token};
 use formulac_syntax::span::Span;
 
 /// Maximum number of dots in a field such as `events.device.category`.
@@ -79,58 +79,99 @@ impl BracketLevel {
 }
 
 struct WellFormedReader<'p, 'b, 's> {
-    tokens: std::slice::Iter<'p, (Token, Span)>,
+    /// All tokens of the part.
+    tokens: &'p [(Token, Span)],
+    unread: std::slice::Iter<'p, (Token, Span)>,
+    part: LayoutPart,
+    /// Whether the part consists of one formula, in which `=` is a comparison.
+    is_single_formula: bool,
+    /// Maximum number of open brackets.
+    nesting: usize,
+    open_brackets: usize,
     builder: &'b mut AstBuilder<'s>,
     level: BracketLevel,
     /// Levels outside the current level.
     outer: &'b mut Vec<BracketLevel>,
 }
 
-/// Parses all formulas in the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error. The
-/// caller must then discard the tree.
+/// Parses one part of a source from the lexer's tokens, which the layout pass would not change. Returns `None` if the
+/// part has an error. The caller must then discard the tree.
 pub(super) fn parse(
     builder: &mut AstBuilder<'_>,
     tokens: &[(Token, Span)],
+    part: LayoutPart,
+    nesting: usize,
     outer: &mut Vec<BracketLevel>,
 ) -> Option<()> {
     outer.clear();
-    let level = BracketLevel::new(Opener::Formula);
     let mut reader = WellFormedReader {
-        tokens: tokens.iter(),
+        tokens,
+        unread: tokens.iter(),
+        part,
+        is_single_formula: part.mode == LayoutMode::Formula,
+        nesting,
+        open_brackets: 0,
         builder,
-        level,
+        level: BracketLevel::new(Opener::Formula),
         outer,
     };
-    loop {
-        match reader.next()? {
-            (Token::Start, _) => reader.parse_formula()?,
-            (Token::Last, _) => return Some(()),
-            _ => return None,
-        }
+    reader.is_single_formula |= reader.take(Token::Equal).is_some();
+    if reader.is_single_formula || !reader.begins_definition() {
+        reader.parse_formula(part.name)?;
+        return reader.unread.as_slice().is_empty().then_some(());
     }
+    while let Some((Token::Name, name)) = reader.next() {
+        reader.take(Token::Equal)?;
+        reader.parse_formula(Some(name))?;
+    }
+    Some(())
 }
 
 impl WellFormedReader<'_, '_, '_> {
     #[inline]
     fn next(&mut self) -> Option<(Token, Span)> {
-        self.tokens.next().copied()
+        self.unread.next().copied()
     }
 
     /// Consumes the next token if it has this kind.
     #[inline]
     fn take(&mut self, token: Token) -> Option<Span> {
-        let (next_token, span) = self.tokens.as_slice().first()?;
+        let (next_token, span) = self.unread.as_slice().first()?;
         (*next_token == token).then(|| {
-            self.tokens.next();
+            self.unread.next();
             *span
         })
     }
 
-    fn parse_formula(&mut self) -> Option<()> {
-        if self.take(Token::End).is_some() {
-            self.builder.empty_formula();
-            return Some(());
-        }
+    /// Returns whether the next tokens begin a definition.
+    fn begins_definition(&self) -> bool {
+        matches!(self.unread.as_slice(), [(Token::Name, name), (Token::Equal, _), ..]
+            if !self.is_single_formula && lex::is_first_on_line(self.builder.source, name.start))
+    }
+
+    /// Returns the token before the next `count` tokens.
+    fn token_before(&self, count: usize) -> Option<(Token, Span)> {
+        let position = self.tokens.len() - self.unread.len();
+        self.tokens.get(position.checked_sub(count + 1)?).copied()
+    }
+
+    /// Adds a formula that ends before the next token.
+    fn add_formula(&mut self, name: Option<Span>, first: Span, body: ExprId) -> Option<()> {
+        let (_, last) = self.token_before(0)?;
+        let head = DefinitionHead {
+            name,
+            span: Span::new(first.start, last.end.max(first.end)),
+            too_deep: false,
+            broken: false,
+            hides_errors: false,
+            part: self.part.index,
+        };
+        self.builder.add_definition(head, body);
+        Some(())
+    }
+
+    fn parse_formula(&mut self, name: Option<Span>) -> Option<()> {
+        let first = name.or_else(|| self.unread.as_slice().first().map(|(_, span)| *span))?;
         self.level = BracketLevel::new(Opener::Formula);
         loop {
             let Some(mut operand) = self.parse_operand()? else {
@@ -147,9 +188,9 @@ impl WellFormedReader<'_, '_, '_> {
                             PrecedingElement::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
                             PrecedingElement::Colon(chain) => self.builder.range(chain, operand),
                         };
-                        match self.parse_after_operand(chain)? {
+                        match self.parse_after_operand(chain, name.is_some())? {
                             NextStep::Operand => break,
-                            NextStep::Formula => return Some(()),
+                            NextStep::Formula(body) => return self.add_formula(name, first, body),
                             NextStep::Closed(value) => value,
                         }
                     }
@@ -165,10 +206,18 @@ impl WellFormedReader<'_, '_, '_> {
         self.level = BracketLevel::new(opener);
     }
 
+    /// Opens a level in brackets. Returns `None` if the brackets are nested too deeply.
+    #[inline]
+    fn open_brackets(&mut self, opener: Opener) -> Option<()> {
+        self.open_brackets += 1;
+        self.open_level(opener);
+        (self.open_brackets <= self.nesting).then_some(())
+    }
+
     /// Parses an operand of one or three tokens, or opens a new level.
     #[inline]
     fn parse_operand(&mut self) -> Option<Option<ExprId>> {
-        let unread = self.tokens.clone();
+        let unread = self.unread.clone();
         let (token, Span { start: l, end: r }) = self.next()?;
         Some(Some(match token {
             Token::Name => {
@@ -182,10 +231,21 @@ impl WellFormedReader<'_, '_, '_> {
                         return None;
                     }
                     if let Some(Span { start: c, end: r }) = self.take(Token::Close) {
+                        if self.open_brackets >= self.nesting {
+                            return None;
+                        }
                         return Some(Some(self.builder.call(l, m, Arguments::None, c, r)));
                     }
-                    self.open_level(Opener::Call { l, m });
+                    self.open_brackets(Opener::Call { l, m })?;
                     return Some(None);
+                }
+                // Outside of brackets, a name before `=` at the beginning of a line begins a definition.
+                if matches!(self.unread.as_slice(), [(Token::Equal, _), ..]) && self.open_brackets == 0 && dots == 0 {
+                    let after_name = std::mem::replace(&mut self.unread, unread);
+                    if self.begins_definition() {
+                        return None;
+                    }
+                    self.unread = after_name;
                 }
                 if dots > 0 {
                     self.builder.field(l, m)
@@ -197,9 +257,8 @@ impl WellFormedReader<'_, '_, '_> {
             Token::Text => self.builder.text(l, r),
             Token::Model => self.builder.model(l, r),
             Token::Cell => self.builder.cell(l, r),
-            Token::Fault => self.builder.add_error(l, r),
             Token::Open => {
-                self.open_level(Opener::Bracket { l });
+                self.open_brackets(Opener::Bracket { l })?;
                 return Some(None);
             }
             Token::Plus | Token::Minus if self.level.takes_sign() => {
@@ -215,7 +274,7 @@ impl WellFormedReader<'_, '_, '_> {
                 return Some(None);
             }
             Token::Comma | Token::Close if self.level.awaits_argument() => {
-                self.tokens = unread;
+                self.unread = unread;
                 self.builder.blank(l)
             }
             _ => return None,
@@ -224,18 +283,24 @@ impl WellFormedReader<'_, '_, '_> {
 
     /// Parses the tokens after an operand, up to the next operand or the end of the level.
     #[inline]
-    fn parse_after_operand(&mut self, mut chain: Chain) -> Option<NextStep> {
+    fn parse_after_operand(&mut self, mut chain: Chain, is_named: bool) -> Option<NextStep> {
         loop {
+            let at_end = self.unread.as_slice().is_empty() || self.begins_definition();
+            if at_end {
+                let Opener::Formula = self.level.opener else {
+                    return None;
+                };
+                return Some(NextStep::Formula(self.builder.finish(chain)));
+            }
             let (token, Span { start: l, end: r }) = self.next()?;
             let terminal = Terminal::from_token(token);
             match terminal.kind {
                 TerminalKind::Infix | TerminalKind::Sign => {
+                    // The text before this `=` may be a name that is not an identifier, such as `my-metric = 1`.
+                    if token == Token::Equal && self.open_brackets == 0 && !is_named && !self.is_single_formula {
+                        return None;
+                    }
                     self.level.before = PrecedingElement::Operator(chain, terminal.operator(), l);
-                    return Some(NextStep::Operand);
-                }
-                TerminalKind::ForeignOperator => {
-                    let op = self.builder.report_misspelled_operator(terminal, l, r);
-                    self.level.before = PrecedingElement::Operator(chain, op, l);
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::Colon => {
@@ -244,6 +309,14 @@ impl WellFormedReader<'_, '_, '_> {
                 }
                 TerminalKind::Percent => chain = self.builder.percent(chain, r),
                 TerminalKind::OpenSquare => {
+                    // In other places, square brackets enclose a reference of another language.
+                    let takes_timeframe = matches!(
+                        self.token_before(1)?.0,
+                        Token::Name | Token::Model | Token::Close | Token::CloseSquare | Token::Cell
+                    );
+                    if !takes_timeframe || self.open_brackets >= self.nesting {
+                        return None;
+                    }
                     let frame = self.take(Token::Name)?;
                     let r = self.take(Token::CloseSquare)?.end;
                     chain = self.builder.timeframe(chain, frame.start, frame.end, r);
@@ -262,6 +335,7 @@ impl WellFormedReader<'_, '_, '_> {
                 }
                 TerminalKind::Close => {
                     let value = self.builder.finish(chain);
+                    self.open_brackets = self.open_brackets.checked_sub(1)?;
                     return Some(NextStep::Closed(match self.level.opener {
                         Opener::Bracket { l } => self.builder.record_brackets(l, value, r),
                         Opener::Call { l: name, m } => {
@@ -274,14 +348,6 @@ impl WellFormedReader<'_, '_, '_> {
                         _ => return None,
                     }));
                 }
-                TerminalKind::End => {
-                    let Opener::Formula = self.level.opener else {
-                        return None;
-                    };
-                    let body = self.builder.finish(chain);
-                    self.builder.formula(body);
-                    return Some(NextStep::Formula);
-                }
                 _ => return None,
             }
         }
@@ -291,7 +357,8 @@ impl WellFormedReader<'_, '_, '_> {
 /// Next step after an operand and its operators.
 enum NextStep {
     Operand,
-    Formula,
+    /// The formula ends and has this value.
+    Formula(ExprId),
     /// The level is closed and has this value.
     Closed(ExprId),
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
+use formulac::dbt::spec_in_header;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::with_layout_from;
@@ -11,6 +12,7 @@ use formulac::sync::with_layout_from;
 use super::atomic_write::{ChangedFilesBackup, ExistingFileContent, PlannedFile, write_and_remove_files};
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::session::Session;
+use super::source::read_text;
 use super::writable_folders::WritableFolders;
 
 /// Pending changes to files.
@@ -20,7 +22,7 @@ pub struct PendingFileChanges {
     pub updated: Vec<PlannedFile>,
     pub unchanged: Vec<PathBuf>,
     pub removed: Vec<PathBuf>,
-    /// Files edited by users since formulac wrote them.
+    /// Files edited by users since formulac wrote them, or written by other tools.
     pub by_hand: Vec<PathBuf>,
 }
 
@@ -122,11 +124,19 @@ impl PendingFileChanges {
 
 fn manual_edit_failure(path: &Path) -> FileDiagnostics {
     let file = path.to_string_lossy().into_owned();
-    let message = format!("`{file}` was edited after formulac wrote it");
-    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
-        "run `formulac adopt` to apply the edit to the spec, or `formulac push` to keep an edit of a model that was \
-         pushed before. Otherwise remove the file, or write to another folder",
-    );
+    let is_generated = read_text(path).is_ok_and(|text| spec_in_header(&text).is_some());
+    let (message, help) = match is_generated {
+        true => (
+            format!("`{file}` was edited after formulac wrote it"),
+            "run `formulac adopt` to apply the edit to the spec, or `formulac push` to keep an edit of a model that was \
+             pushed before. Otherwise remove the file, or write to another folder",
+        ),
+        false => (
+            format!("`{file}` has no formulac header, so it is not overwritten"),
+            "move or remove the file, or write to another folder",
+        ),
+    };
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(help);
     FileDiagnostics {
         file,
         text: String::new(),

@@ -206,10 +206,7 @@ impl TargetArtifacts {
     pub fn known_facts_from_manifest(&self) -> KnownFacts {
         let metadata = &self.manifest.metadata;
         let mut facts = KnownFacts::default();
-        facts.dialect = metadata
-            .adapter_type
-            .as_deref()
-            .and_then(|adapter| adapter.parse().ok());
+        facts.dialect = metadata.dialect();
         facts.dbt_version.clone_from(&metadata.dbt_version);
         facts.generic_tests = self.manifest.generic_tests().collect();
         facts

@@ -182,10 +182,10 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let name = to.file_name().unwrap_or_default().to_string_lossy();
-            let beside = to.with_file_name(format!("{TEMPORARY_FILE_PREFIX}{name}.tmp"));
-            fs::copy(from, &beside)?;
-            fs::File::open(&beside)?.sync_all()?;
-            fs::rename(&beside, to)?;
+            let temporary = to.with_file_name(format!("{TEMPORARY_FILE_PREFIX}{name}.tmp"));
+            fs::copy(from, &temporary)?;
+            fs::File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, to)?;
             fs::remove_file(from)
         }
         outcome => outcome,
@@ -270,7 +270,7 @@ fn write_temporary_file(temporary: &Path, destination: &Path, text: &str) -> io:
 }
 
 fn file_write_failure(action: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::io_failure(action, &path.to_string_lossy(), error)
+    Failure::from_io(action, &path.to_string_lossy(), error)
 }
 
 #[cfg(test)]

@@ -31,7 +31,6 @@ const MAX_LISTED_FILES: usize = 5;
 enum FolderKind {
     Models,
     Tests,
-    Docs,
 }
 
 impl FolderKind {
@@ -39,7 +38,6 @@ impl FolderKind {
         match self {
             Self::Models => "models",
             Self::Tests => "tests",
-            Self::Docs => "docs blocks",
         }
     }
 
@@ -48,12 +46,11 @@ impl FolderKind {
         if self == Self::Tests { "tests" } else { "models" }
     }
 
-    /// Returns the key in `dbt_project.yml` and the folders that it lists. `None` if dbt looks in all folders.
-    fn paths(self, dbt: &DbtProject) -> Option<(&'static str, &[String])> {
+    /// Returns the key in `dbt_project.yml` and the folders that it lists.
+    fn paths(self, dbt: &DbtProject) -> (&'static str, &[String]) {
         match self {
-            Self::Models => Some(("model-paths", &dbt.model_paths)),
-            Self::Tests => Some(("test-paths", &dbt.test_paths)),
-            Self::Docs => dbt.docs_paths.as_deref().map(|paths| ("docs-paths", paths)),
+            Self::Models => ("model-paths", &dbt.model_paths),
+            Self::Tests => ("test-paths", &dbt.test_paths),
         }
     }
 }
@@ -106,11 +103,6 @@ impl Workspace {
         }
     }
 
-    /// Rejects docs blocks next to the models if dbt does not search that folder for docs blocks.
-    pub fn check_docs_folder(&self) -> Result<(), Failure> {
-        self.reject_unsearched_folders(&[(FolderKind::Docs, &self.output_folders().0)])
-    }
-
     fn reject_unsearched_folders(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
         let path = self.root.join(project::PROJECT_FILE);
@@ -160,7 +152,7 @@ fn unsearched_folder_problem(
     root: &Path,
     folder: &str,
 ) -> Option<(String, String)> {
-    let (key, paths) = kind.paths(dbt)?;
+    let (key, paths) = kind.paths(dbt);
     let full_path = absolute_path(&root.join(folder));
     let mut reason = None;
     for path in paths {
@@ -207,19 +199,13 @@ fn unsearched_folder_problem(
             [] => "is empty".to_owned(),
             _ => format!("lists {}", names.join(", ")),
         };
-        let help = match (kind, paths.first()) {
-            (FolderKind::Docs, _) => {
-                format!(
-                    "`{key}` in dbt_project.yml {list}; add `{}`",
-                    folder.split('/').next().unwrap_or(folder)
-                )
-            }
-            (_, Some(first)) => format!(
+        let help = match paths.first() {
+            Some(first) => format!(
                 "`{key}` in dbt_project.yml {list}; write `{}: {}/formulac/` in formulac.yml",
                 kind.key(),
                 normalize_path(first)
             ),
-            (_, None) => format!("`{key}` in dbt_project.yml is empty; specify a folder there"),
+            None => format!("`{key}` in dbt_project.yml is empty; specify a folder there"),
         };
         Some((
             format!("dbt does not look for {} in `{folder}`", kind.description()),

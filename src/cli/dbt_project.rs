@@ -21,6 +21,7 @@ use super::folder::display_path;
 use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
+use super::writable_folders::absolute_path;
 
 pub const PROJECT_FILE: &str = "dbt_project.yml";
 const PROFILES_FILE: &str = "profiles.yml";
@@ -40,7 +41,7 @@ pub struct DbtProject {
     pub macro_paths: Vec<String>,
     pub test_paths: Vec<String>,
     /// Folders in which dbt looks for docs blocks. `None` if dbt looks for them in all folders.
-    pub docs_paths: Option<Vec<String>>,
+    docs_paths: Option<Vec<String>>,
     /// All folders in which dbt looks for files of any kind, including kinds that formulac does not use.
     pub all_paths: Vec<String>,
     /// Folder in which `dbt deps` installs packages, relative to the project's folder.
@@ -52,7 +53,8 @@ pub struct DbtProject {
     target_path: String,
     log_path: String,
     pub name: String,
-    text: String,
+    /// Parsed file. `None` if the file is not valid YAML.
+    root: Option<Node>,
     /// The manifest, after it has been read.
     artifacts: OnceCell<Result<Option<Box<TargetArtifacts>>, FileDiagnostics>>,
 }
@@ -205,7 +207,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         profiles_dir: None,
         folder,
         artifacts: OnceCell::new(),
-        text: source.text,
+        root: document,
     })
 }
 
@@ -217,18 +219,37 @@ impl DbtProject {
             .model_paths
             .iter()
             .find_map(|models| folder.strip_prefix(models).ok());
-        inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
+        inner.is_some_and(|inner| dbt_defaults::enforces_contracts(self.root.as_ref(), &self.name, inner))
     }
 
     /// Returns whether the models or seeds in a folder are enabled. The folder is relative to one of the folders of
     /// that kind.
     pub fn is_enabled(&self, section: &str, folder: &Path) -> bool {
-        dbt_defaults::is_enabled(&self.text, section, &self.name, folder)
+        dbt_defaults::is_enabled(self.root.as_ref(), section, &self.name, folder)
     }
 
     /// Returns the names and values of the project's variables.
     pub fn variables(&self) -> Vec<(String, String)> {
-        dbt_defaults::variables(&self.text, &self.name)
+        dbt_defaults::variables(self.root.as_ref(), &self.name)
+    }
+
+    /// Returns whether the flags turn off the key `arguments` of data tests.
+    pub fn forbids_test_arguments(&self) -> bool {
+        dbt_defaults::forbids_test_arguments(self.root.as_ref())
+    }
+
+    /// Returns the newest version of dbt that `require-dbt-version` permits. `None` if there is no upper bound that
+    /// affects the generated files.
+    pub fn newest_permitted_dbt_version(&self) -> Option<String> {
+        dbt_defaults::newest_permitted_dbt_version(self.root.as_ref())
+    }
+
+    /// Returns whether dbt looks for docs blocks in a folder. Returns `true` if this cannot be determined.
+    pub fn searches_for_docs_blocks(&self, folder: &Path) -> bool {
+        let Some(paths) = &self.docs_paths else { return true };
+        let full_path = absolute_path(folder);
+        let is_inside = |path: &String| full_path.starts_with(absolute_path(&self.folder.join(path)));
+        paths.iter().any(is_inside) || self.unresolved.iter().any(|(key, _)| key == "docs-paths")
     }
 
     /// Warns about paths that cannot be resolved, because formulac cannot determine what dbt finds there.

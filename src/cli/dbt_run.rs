@@ -1,5 +1,6 @@
 //! Calls to the project's dbt installation, and the results of these calls.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -90,8 +91,8 @@ impl DbtCall {
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
         let folder = current_folder_if_empty(folder);
-        // Make the paths absolute. They are relative to the working directory, but dbt would resolve them relative to
-        // the project's folder.
+        // Make the paths absolute, because dbt would resolve a relative path from the project's folder instead of the
+        // working directory.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|variable| !variable.is_empty()) {
             command.env(
                 "DBT_PROFILES_DIR",
@@ -181,8 +182,13 @@ impl DbtCallResult {
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(LOG_PREFIX)?).ok())
     }
 
-    /// Returns the text of dbt's first error, without the introductory lines that only name the kind of error.
+    /// Returns the text of dbt's first error.
     pub fn message(&self) -> String {
+        self.error().to_string()
+    }
+
+    /// Returns dbt's first error.
+    pub fn error(&self) -> DbtError {
         let is_error = |event: &&Value| event.pointer("/info/level").is_some_and(|level| level == "error");
         let mut texts = self.events.iter().filter(is_error).filter_map(|event| {
             let mut texts = ["/data/exc", "/info/msg"].into_iter();
@@ -198,29 +204,97 @@ impl DbtCallResult {
         let text = texts
             .next()
             .unwrap_or_else(|| self.err.get(of_usage().unwrap_or_default()..).unwrap_or_default());
-        let is_frame = |line: &str| {
-            [
-                "Encountered an error",
-                "Runtime",
-                "Database",
-                "Compilation",
-                "Parsing",
-                "Validation",
-                "YAML",
-            ]
-            .iter()
-            .any(|kind| {
-                line.trim_start().strip_prefix(kind).is_some_and(|rest| {
-                    let rest = rest.trim_end();
-                    rest == ":" || rest == " Error" || rest.starts_with(" Error in ")
-                })
-            })
-        };
-        let text = text
-            .lines()
-            .skip_while(|line| is_frame(line))
-            .collect::<Vec<_>>()
-            .join("\n");
-        without_secrets(&text, &self.vars)
+        DbtError::parse(&without_secrets(text, &self.vars))
+    }
+}
+
+/// Error that dbt reports.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DbtError {
+    /// Node that has the error, such as `model orders (models/orders.sql)`. `None` if dbt names no node before the
+    /// text.
+    pub node: Option<String>,
+    /// Text without the introductory lines that only name the kind of error and the node.
+    pub text: String,
+}
+
+impl DbtError {
+    /// Kinds of errors in dbt's introductory lines, such as `Parsing Error in model orders (models/orders.sql)`.
+    const KINDS: [&str; 7] = [
+        "Encountered an error",
+        "Runtime",
+        "Database",
+        "Compilation",
+        "Parsing",
+        "Validation",
+        "YAML",
+    ];
+
+    fn parse(message: &str) -> Self {
+        let mut node = None;
+        let mut lines = message.lines().peekable();
+        while let Some(named_node) = lines.peek().and_then(|line| Self::introduced_node(line)) {
+            // Queries of `dbt show` are no nodes of the project.
+            node = named_node.filter(|node| !node.starts_with("sql_operation ")).or(node);
+            lines.next();
+        }
+        Self {
+            node: node.map(str::to_owned),
+            text: lines.collect::<Vec<_>>().join("\n"),
+        }
+    }
+
+    /// Returns the node that an introductory line names, or `Some(None)` if the line names only the kind of error.
+    /// `None` for other lines.
+    fn introduced_node(line: &str) -> Option<Option<&str>> {
+        let mut rests = Self::KINDS.iter().filter_map(|kind| line.trim().strip_prefix(kind));
+        rests.find_map(|rest| match rest {
+            ":" | " Error" => Some(None),
+            _ => rest.strip_prefix(" Error in ").map(Some),
+        })
+    }
+}
+
+impl fmt::Display for DbtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Some(node) => write!(f, "{node}: {}", self.text.trim_start()),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn introductory_lines_of_dbt_name_the_node() {
+        for (message, node, text) in [
+            (
+                "Parsing Error in model g (models/formulac/g.sql)\n  Invalid group 'sales'",
+                Some("model g (models/formulac/g.sql)"),
+                "model g (models/formulac/g.sql): Invalid group 'sales'",
+            ),
+            (
+                "Encountered an error:\nCompilation Error in test t (tests/t.sql)\n  unexpected '}'\n    line 1",
+                Some("test t (tests/t.sql)"),
+                "test t (tests/t.sql): unexpected '}'\n    line 1",
+            ),
+            (
+                "Compilation Error\n  Model 'model.p.g' (g.sql)",
+                None,
+                "  Model 'model.p.g' (g.sql)",
+            ),
+            (
+                "Database Error in sql_operation inline_query (from remote)\n  no",
+                None,
+                "  no",
+            ),
+            ("Database is locked", None, "Database is locked"),
+        ] {
+            let error = DbtError::parse(message);
+            assert_eq!((error.node.as_deref(), error.to_string().as_str()), (node, text));
+        }
     }
 }

@@ -33,7 +33,10 @@ impl DbtSetupProblem {
 /// Checks the program `dbt`, and its adapter if the dialect of the warehouse is given. Returns the versions.
 pub fn check_program(dialect: Option<Dialect>) -> Result<String, DbtSetupProblem> {
     let adapter = dialect.map(Dialect::name);
-    let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
+    let install = match adapter {
+        Some(adapter) => format!("pip install dbt-core dbt-{adapter}"),
+        None => "pip install dbt-core, and the dbt adapter of your warehouse".to_owned(),
+    };
     let Ok(versions) = dbt_run::read_versions() else {
         return Err(DbtSetupProblem::new("the program `dbt` was not found", install));
     };
@@ -95,6 +98,12 @@ pub fn find_setup_problem(
     environment: Option<&Environment>,
     args: &DbtArgs,
 ) -> Option<DbtSetupProblem> {
+    if let Some(name) = missing_environment_variable(message) {
+        return Some(DbtSetupProblem::new(
+            format!("dbt needs the environment variable `{name}`, which is not set"),
+            format!("export {name}=…"),
+        ));
+    }
     let message = message.to_lowercase();
     let names_adapter = message.contains("adapter");
     // Ignore the name of the option `--profiles-dir`, because it also contains `profile`.
@@ -109,4 +118,11 @@ pub fn find_setup_problem(
     let dialect = project.dialect(args.target.as_deref().or_else(connection));
     // Check the program only if the message names an adapter, because the check takes seconds.
     names_adapter.then(|| check_program(dialect.ok()).err())?
+}
+
+/// Returns the environment variable that dbt lacks according to its error message, for example `Env var required but
+/// not provided: 'SCHEMA'`.
+fn missing_environment_variable(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("Env var required but not provided: '")?;
+    Some(rest.split_once('\'')?.0)
 }

@@ -9,7 +9,7 @@ use formulac::{Placeholder, Project, USER};
 use super::args::GlobalOptions;
 use super::exit::{Exit, Failure};
 use super::folder::current_folder_if_empty;
-use super::git::run_git_in;
+use super::git::{current_branch, run_git_in};
 use super::identity;
 use super::project;
 use super::source::read_text;
@@ -117,7 +117,7 @@ pub fn all_environments(project: &Project, root: &Path) -> Vec<(Environment, Vec
     project
         .environments()
         .iter()
-        .map(|environment| fill_placeholders(project, root, environment))
+        .map(|environment| fill_all(project, root, environment))
         .collect()
 }
 
@@ -188,7 +188,7 @@ fn fill_required_placeholders(
     root: &Path,
     environment: &Environment,
 ) -> Result<Environment, Failure> {
-    let (filled, missing) = fill_placeholders(project, root, environment);
+    let (filled, missing) = fill_all(project, root, environment);
     let Some(first) = missing.first() else {
         return Ok(filled);
     };
@@ -206,7 +206,7 @@ fn fill_required_placeholders(
 
 /// Fills in the placeholders of an environment, and returns the placeholders without a value. The placeholders of the
 /// environment's branch are filled in later, when a change is committed to the branch.
-fn fill_placeholders(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
+fn fill_all(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
     let mut filled = environment.clone();
     let mut missing: Vec<String> = Vec::new();
     let value = |placeholder: Placeholder<'_>| match placeholder {
@@ -216,7 +216,7 @@ fn fill_placeholders(project: &Project, root: &Path, environment: &Environment) 
         _ => None,
     };
     for text in [&mut filled.schema, &mut filled.vars].into_iter().flatten() {
-        let (new, lacking) = Placeholder::fill_placeholders(text, value);
+        let (new, lacking) = Placeholder::fill_all(text, value);
         missing.extend(lacking.into_iter().map(str::to_owned));
         *text = new;
     }
@@ -230,12 +230,11 @@ fn read_variable(name: &str) -> Option<String> {
 /// Returns the current git branch. If no branch is checked out, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
     let root = current_folder_if_empty(root);
-    let run_git = |args: &[&str]| {
-        let output = run_git_in(root, args, "").ok().filter(|output| output.succeeded)?;
-        Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())
+    let commit = || {
+        let output = run_git_in(root, &["rev-parse", "--short=7", "HEAD"], "").ok()?;
+        output.succeeded.then(|| format!("commit_{}", output.out.trim()))
     };
-    run_git(&["symbolic-ref", "--quiet", "--short", "HEAD"])
-        .or_else(|| Some(format!("commit_{}", run_git(&["rev-parse", "--short=7", "HEAD"])?)))
+    current_branch(root).ok()?.or_else(commit)
 }
 
 /// Returns the value of `${user}`: letters, digits and `_`.

@@ -124,7 +124,7 @@ impl Failure {
         Self::Found(vec![source.with_diagnostics(fault.into_iter().collect())])
     }
 
-    /// Adds a help text to the failure.
+    /// Adds help text to the failure.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         if let Self::Message(message) = &mut self {
             message.help = Some(help.into());
@@ -178,7 +178,7 @@ impl Failure {
     }
 
     /// Creates a failure for a path that could not be written or inspected.
-    pub fn io_failure(action: &str, path: &str, error: &std::io::Error) -> Self {
+    pub fn from_io(action: &str, path: &str, error: &std::io::Error) -> Self {
         Self::new(
             Exit::Failed,
             format!("cannot {action} `{path}`: {}", io_error_reason(error)),

@@ -49,7 +49,7 @@ pub fn source_tokens(source: &str) -> Vec<SourceToken> {
 fn token_kind(token: Token) -> &'static str {
     match token {
         Token::Name => "name",
-        Token::Number => "number",
+        Token::Number | Token::NumberWithApostrophes => "number",
         Token::Text | Token::UnclosedText | Token::CurlyQuote => "text",
         Token::Model | Token::UnclosedModel => "reference",
         Token::Cell => "cell",

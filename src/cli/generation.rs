@@ -1,6 +1,7 @@
 //! Compiles all specs of the project, and derives the changes to files in the work tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::GraphNode;
@@ -21,7 +22,6 @@ use super::name_clashes;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
 use super::source::{SourceText, read_text};
-use super::spec::SpecPaths;
 use super::time_spine;
 use super::workspace::Workspace;
 
@@ -66,7 +66,31 @@ pub fn check_names(
         &moved,
         file_diagnostics,
     );
+    let files = files_named_like_models(workspace, models);
+    name_clashes::check_files(models, &files, &workspace.root, folders[0], &moved, file_diagnostics);
     Ok(NameCheckResult { moved, nodes })
+}
+
+/// Returns the paths of the dbt project's models and seeds that have the name of a generated model, ignoring case.
+fn files_named_like_models(workspace: &Workspace, models: &[CompiledModel]) -> Vec<String> {
+    let Some(dbt) = &workspace.dbt else {
+        return Vec::new();
+    };
+    let names: BTreeSet<String> = models.iter().map(|model| model.name.to_lowercase()).collect();
+    let has_model_name = |path: &Path| {
+        let name = path.file_stem().map(|name| name.to_string_lossy().to_lowercase());
+        name.is_some_and(|name| names.contains(&name))
+    };
+    let find = |folder: &String, extensions: &[&str]| {
+        let is_match = |path: &Path| {
+            let extension = path.extension().unwrap_or_default();
+            extensions.iter().any(|known| extension == *known) && has_model_name(path)
+        };
+        folder::find_files(&dbt.folder.join(folder), is_match)
+    };
+    let models = dbt.model_paths.iter().flat_map(|folder| find(folder, &["sql", "py"]));
+    let seeds = dbt.seed_paths.iter().flat_map(|folder| find(folder, &["csv"]));
+    models.chain(seeds).map(|path| workspace.relative_path(&path)).collect()
 }
 
 impl<'p> CompiledProject<'p> {
@@ -86,9 +110,6 @@ impl<'p> CompiledProject<'p> {
         let NameCheckResult { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
         let nothing = Manifest::default();
         let known_manifest = manifest.unwrap_or(&nothing);
-        if models::models_with_files(&models).any(|(_, built)| built.md.is_some()) {
-            workspace.check_docs_folder()?;
-        }
         missing_versions::warn(workspace, models::compiled_model_specs(&models), &mut diagnostics);
         if time_spine::lacks_time_spine(known_manifest) {
             time_spine::warn_if_time_spine_missing(
@@ -159,9 +180,34 @@ impl<'p> CompiledProject<'p> {
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let selected_files = Self::selected_models_with_files(session, target, selection)?;
-        let files: BTreeMap<usize, PathBuf> = selected_files.into_iter().map(|(spec, _, file)| (spec, file)).collect();
-        Ok(files.into_values().collect())
+        let workspace = Workspace::find(session)?;
+        CompiledProject::from_workspace(session, &workspace, target)?.files_of_selected_specs(session, selection)
+    }
+
+    /// Returns the files of the selected specs, relative to the working directory.
+    fn files_of_selected_specs(&self, session: &Session, selection: &Selection) -> Result<Vec<PathBuf>, Failure> {
+        let selected_models = self.selected_compiled_models(session, selection)?;
+        let specs: BTreeSet<usize> = selected_models.iter().map(|model| model.spec).collect();
+        Ok(specs.into_iter().filter_map(|spec| self.file_of_spec(spec)).collect())
+    }
+
+    /// Returns the file of the spec with this index.
+    fn file_of_spec(&self, spec: usize) -> Option<PathBuf> {
+        Some(PathBuf::from(&self.diagnostics.get(spec)?.file))
+    }
+
+    /// Returns the selected models, and warns about parts of the selection that match no model.
+    fn selected_compiled_models(
+        &self,
+        session: &Session,
+        selection: &Selection,
+    ) -> Result<Vec<&CompiledModel>, Failure> {
+        let selected_models = self.select_models(session, selection)?;
+        let models = self.models.iter().zip(selected_models.models);
+        Ok(models
+            .filter(|(_, is_chosen)| *is_chosen)
+            .map(|(model, _)| model)
+            .collect())
     }
 
     /// Returns the files of the selected specs and of the selected metric sets, relative to the working directory.
@@ -185,40 +231,48 @@ impl<'p> CompiledProject<'p> {
         let sets = generation.sets.iter().zip(sets);
         let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|(set, _)| set.spec);
         let specs: BTreeSet<usize> = models.chain(sets).collect();
-        let file = |spec: usize| Some(PathBuf::from(&generation.diagnostics.get(spec)?.file));
-        Ok(specs.into_iter().filter_map(file).collect())
+        Ok(specs
+            .into_iter()
+            .filter_map(|spec| generation.file_of_spec(spec))
+            .collect())
     }
 
     /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
     pub fn find_named_spec(session: &Session, target: &TargetOptions, path: &Path) -> Result<PathBuf, Failure> {
-        let is_name = |text: &&str| text.chars().all(is_word_char);
-        match path.to_str().filter(is_name).filter(|_| !path.exists()) {
-            Some(name) if Workspace::find_workspace(session)?.is_some() => {
-                let selection = Selection {
-                    select: vec![name.to_owned()],
-                    ..Selection::default()
-                };
-                let mut selected_paths = Self::selected_specs(session, target, &selection)?;
-                Ok(selected_paths.pop().unwrap_or_else(|| path.to_owned()))
-            }
-            _ => Ok(path.to_owned()),
-        }
+        let files = Self::find_named_specs(session, target, &[path.to_owned()])?;
+        Ok(files.into_iter().next().unwrap_or_default())
     }
 
     /// Returns the files of specs, each named by a path or by the name of a model. A file that is named twice is
-    /// returned once, even if its paths are spelled differently.
+    /// returned once, even if its paths are spelled differently. The project is compiled at most once.
     pub fn find_named_specs(
         session: &Session,
         target: &TargetOptions,
         paths: &[PathBuf],
     ) -> Result<Vec<PathBuf>, Failure> {
-        let files = paths.iter().map(|path| Self::find_named_spec(session, target, path));
-        let files = files.collect::<Result<Vec<PathBuf>, Failure>>()?;
-        let spec_paths = SpecPaths::new(&files);
-        let is_first = |index: usize, file: &Path| spec_paths.index_of(file).is_none_or(|first| first == index);
-        let files = files.into_iter().enumerate();
-        let different = files.filter(|(index, file)| is_first(*index, file));
-        Ok(different.map(|(_, file)| file).collect())
+        let workspace = match paths.iter().any(|path| model_name(path).is_some()) {
+            true => Workspace::find_workspace(session)?,
+            false => None,
+        };
+        let compile = |workspace| CompiledProject::from_workspace(session, workspace, target);
+        let generation = workspace.as_ref().map(compile).transpose()?;
+        let mut files = Vec::new();
+        for path in paths {
+            let file = match (&generation, model_name(path)) {
+                (Some(generation), Some(name)) => {
+                    let selection = Selection {
+                        select: vec![name.to_owned()],
+                        ..Selection::default()
+                    };
+                    generation.files_of_selected_specs(session, &selection)?.pop()
+                }
+                _ => None,
+            };
+            files.push(file.unwrap_or_else(|| path.clone()));
+        }
+        let mut distinct_files = BTreeSet::new();
+        files.retain(|file| fs::canonicalize(file).map_or(true, |path| distinct_files.insert(path)));
+        Ok(files)
     }
 
     /// Returns the file of the named or selected spec, for commands that accept exactly one spec.
@@ -246,28 +300,10 @@ impl<'p> CompiledProject<'p> {
 
     /// Returns the names of the selected models.
     pub fn selected_model_names(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
-        let selected_files = Self::selected_models_with_files(session, &TargetOptions::default(), selection)?;
-        Ok(selected_files.into_iter().map(|(_, model, _)| model).collect())
-    }
-
-    /// Returns the selected models, each with the index of its spec, its name and the file of its spec.
-    fn selected_models_with_files(
-        session: &Session,
-        target: &TargetOptions,
-        selection: &Selection,
-    ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let workspace = Workspace::find(session)?;
-        let generation = CompiledProject::from_workspace(session, &workspace, target)?;
-        let selected_models = generation.select_models(session, selection)?;
-        let models = generation
-            .models
-            .iter()
-            .zip(&selected_models.models)
-            .filter(|(_, is_chosen)| **is_chosen);
-        let file = |model: &CompiledModel| Some(PathBuf::from(&generation.diagnostics.get(model.spec)?.file));
-        Ok(models
-            .filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?)))
-            .collect())
+        let generation = CompiledProject::from_workspace(session, &workspace, &TargetOptions::default())?;
+        let selected_models = generation.selected_compiled_models(session, selection)?;
+        Ok(selected_models.into_iter().map(|model| model.name.clone()).collect())
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
@@ -355,10 +391,10 @@ impl<'p> CompiledProject<'p> {
             let is_ours = spec
                 .strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'));
-            let is_gone = everything && !root.join(spec).is_file();
+            let is_spec_missing = everything && !root.join(spec).is_file();
             !planned.contains(path)
                 && !kept_specs.contains(spec)
-                && (generated_paths.contains(spec) || (is_ours && is_gone))
+                && (generated_paths.contains(spec) || (is_ours && is_spec_missing))
         };
         let mut paths = Vec::new();
         let mut by_hand = Vec::new();
@@ -382,6 +418,12 @@ impl<'p> CompiledProject<'p> {
         pending_changes.by_hand.extend(by_hand);
         Ok(pending_changes)
     }
+}
+
+/// Returns the name of a model, if the argument of a command is a name instead of a file.
+fn model_name(argument: &Path) -> Option<&str> {
+    let is_name = |text: &&str| text.chars().all(is_word_char);
+    argument.to_str().filter(is_name).filter(|_| !argument.exists())
 }
 
 /// Returns whether formulac generates files of this kind.

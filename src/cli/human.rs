@@ -11,7 +11,7 @@ use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default. The remaining diagnostics are only counted.
-const DEFAULT_PRINTED_DIAGNOSTICS: usize = 20;
+pub const DEFAULT_PRINTED_DIAGNOSTICS: usize = 20;
 /// Maximum number of diagnostics drawn if the user requests all diagnostics.
 const MAX_PRINTED_DIAGNOSTICS: usize = 1000;
 /// Width in columns if the output is not a terminal.

@@ -111,7 +111,7 @@ pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     }
 }
 
-/// Rewrites the YAML between backticks in a help text as options. Says `in a spec` after YAML that no option replaces.
+/// Rewrites the YAML between backticks in help text as options. Says `in a spec` after YAML that no option replaces.
 fn yaml_to_options(help: &str) -> String {
     let parts: Vec<&str> = help.split('`').collect();
     let mut text = String::new();
@@ -138,13 +138,13 @@ fn yaml_to_options(help: &str) -> String {
     text.replace(" to the step that groups by", " for the key")
 }
 
-/// Command-line option that replaces a YAML text in a message, if there is such an option.
+/// Command-line option that replaces YAML in a message, if there is such an option.
 enum OptionForYaml {
     Option(String),
     OnlyInSpec,
 }
 
-/// Returns the command-line option that replaces a YAML text such as `since: 2024-01-01`. `None` if the text is not
+/// Returns the command-line option that replaces YAML such as `since: 2024-01-01`. `None` if the text is not
 /// YAML of a spec.
 fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
     if yaml.starts_with("- ") {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::RelationReference as Read;
+use formulac::dbt::RelationReference;
 use formulac::span::Span;
 use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub struct CompiledModel {
     /// Position of the model's name in the spec.
     pub name_span: Span,
     /// Relations that the model reads.
-    pub reads: Vec<Read>,
+    pub reads: Vec<RelationReference>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
 }

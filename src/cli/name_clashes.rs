@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use formulac::artifacts::GraphNode;
-use formulac::artifacts::Manifest;
+use formulac::artifacts::{GraphNode, Manifest, ManifestNode, NodeDetail, ResourceType};
+use formulac::dbt::spec_in_header;
 use formulac::diag::{Code, Diagnostic};
+use formulac::{SemanticModel, SemanticNameKind};
+use formulac_syntax::yaml;
 
 use super::exit::FileDiagnostics;
 use super::models::CompiledModel;
 use super::moved_files::MovedFilePaths;
+use super::source::read_text;
 
 /// Node types that `ref` can refer to. All nodes of these types share one namespace.
 const REFERENCEABLE_TYPES: &[&str] = &["model", "seed", "snapshot"];
@@ -61,15 +64,24 @@ pub fn check(
             Some(path) => format!(", in `{path}`"),
             None => String::new(),
         };
-        if let Some(node) = nodes_by_name
-            .get(&model.name.to_lowercase())
-            .filter(|node| others(node, folders[0], &model.name))
-        {
+        let same_name = nodes_by_name.get(&model.name.to_lowercase());
+        if let Some(node) = same_name.filter(|node| others(node, folders[0], &model.name)) {
             let state = if node.disabled { "disabled " } else { "" };
             let (kind, name) = (&node.node.kind, &node.node.name);
             say(
                 format!("dbt already has a {state}{kind} `{name}`{}", file(node)),
                 "give the model another name",
+            );
+        }
+        let properties = format!("{}/{}.yml", folders[0].trim_end_matches('/'), model.name);
+        if let Some(path) = same_name
+            .and_then(|node| node.node.paths.get(1))
+            .filter(|path| path.trim_start_matches("./") != moved.current_path(&properties))
+            .filter(|path| describes_model(&root.join(path), &model.name))
+        {
+            say(
+                format!("`{path}` already describes the model `{}`", model.name),
+                "remove the model from that file, because dbt accepts only one entry per model",
             );
         }
         for (name, _) in model.files.iter().flat_map(|built| &built.tests) {
@@ -94,6 +106,43 @@ pub fn check(
         }
     }
     report_name_clashes(models, manifest, nodes, root, folders[0], moved, file_diagnostics);
+}
+
+/// Reports models whose names files of the dbt project already use. The manifest lacks files that dbt has not parsed
+/// yet. `files` are the paths of models and seeds with the name of a model, ignoring case, and `folder` is the folder
+/// of generated models, all relative to the project.
+pub fn check_files(
+    models: &[CompiledModel],
+    files: &[String],
+    root: &Path,
+    folder: &str,
+    moved: &MovedFilePaths,
+    file_diagnostics: &mut [FileDiagnostics],
+) {
+    let mut files_by_name: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for path in files {
+        let name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+        files_by_name.entry(name.to_lowercase()).or_default().push(path);
+    }
+    for model in models {
+        let own_path = format!("{}/{}.sql", folder.trim_end_matches('/'), model.name);
+        let own_path = moved.current_path(&own_path);
+        let is_handwritten = |path: &str| {
+            let text = read_text(root.join(path)).unwrap_or_default();
+            spec_in_header(&text).is_none()
+        };
+        let same_name = files_by_name.get(&model.name.to_lowercase()).into_iter().flatten();
+        let mut others = same_name.filter(|path| path.as_str() != own_path && is_handwritten(path));
+        let (Some(path), Some(of_spec)) = (others.next(), file_diagnostics.get_mut(model.spec)) else {
+            continue;
+        };
+        let is_reported = |known: &Diagnostic| known.kind() == Code::NameTaken && known.span() == model.name_span;
+        if !of_spec.diagnostics.iter().any(is_reported) {
+            let message = format!("the file `{path}` already defines a model or seed with this name");
+            let fault = Diagnostic::new(Code::NameTaken, model.name_span, message);
+            of_spec.diagnostics.push(fault.with_help("give the model another name"));
+        }
+    }
 }
 
 /// Reports docs blocks, exposures, metrics and semantic models whose names clash with each other or with nodes of the
@@ -143,7 +192,32 @@ fn report_name_clashes(
             taken_names.insert(("doc", &block.name), list(&paths));
         }
     }
+    let elements = manifest.with_type(ResourceType::SemanticModel);
+    let elements: BTreeMap<&str, SemanticElementUse<'_>> = elements
+        .filter(|node| is_other(&node.package, &[&*node.original_file_path]))
+        .flat_map(semantic_elements)
+        .collect();
     for model in models {
+        let semantic = model.files.iter().filter_map(|built| built.semantic.as_ref());
+        for (name, kind) in semantic.flat_map(SemanticModel::element_kinds) {
+            let Some(other) = elements.get(name.as_str()).filter(|other| other.kind != Some(*kind)) else {
+                continue;
+            };
+            let message = format!(
+                "`{name}` is {} of the semantic model of `{}`, but {} of dbt's semantic model `{}`",
+                kind.description(),
+                model.name,
+                other.kind.map_or("a measure", SemanticNameKind::description),
+                other.semantic_model
+            );
+            let fault = Diagnostic::new(Code::DeclaredTwice, model.name_span, message).with_help(
+                "give the column another name, or set `semantic_model: false`, because a name must have the same type \
+                 in all semantic models",
+            );
+            if let Some(of_spec) = file_diagnostics.get_mut(model.spec) {
+                of_spec.diagnostics.push(fault);
+            }
+        }
         for declared in model.files.iter().flat_map(|built| &built.declared) {
             let kind = match declared.kind() {
                 "doc" => "docs block".to_owned(),
@@ -167,10 +241,50 @@ fn report_name_clashes(
     }
 }
 
+/// Use of a name in one of dbt's semantic models.
+struct SemanticElementUse<'m> {
+    semantic_model: &'m str,
+    /// Kind of the element. `None` for a measure.
+    kind: Option<SemanticNameKind>,
+}
+
+/// Returns the entities, dimensions and measures of a semantic model by name.
+fn semantic_elements(node: &ManifestNode) -> Vec<(&str, SemanticElementUse<'_>)> {
+    let NodeDetail::SemanticModel(model) = &node.detail else {
+        return Vec::new();
+    };
+    let entities = model
+        .entities
+        .iter()
+        .map(|entity| &entity.name)
+        .chain(&model.primary_entity);
+    let entities = entities.map(|name| (name, Some(SemanticNameKind::Entity)));
+    let dimensions = model.dimensions.iter().map(|dimension| {
+        let kind = match &*dimension.kind {
+            "time" => SemanticNameKind::TimeDimension,
+            _ => SemanticNameKind::Categorical,
+        };
+        (&dimension.name, Some(kind))
+    });
+    let measures = model.measures.iter().map(|measure| (&measure.name, None));
+    let elements = entities.chain(dimensions).chain(measures);
+    let semantic_model = &*node.name;
+    elements
+        .map(|(name, kind)| (&**name, SemanticElementUse { semantic_model, kind }))
+        .collect()
+}
+
 /// Returns whether the file of a node still exists at its path in the manifest. Files of packages are elsewhere and are
 /// not checked.
 fn does_node_file_exist(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     !is_project_node(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+}
+
+/// Returns whether a properties file contains an entry for a model. The manifest may be older than the file.
+fn describes_model(path: &Path, model: &str) -> bool {
+    let root = read_text(path).ok().and_then(|text| yaml::parse_root(&text));
+    let is_model = |entry: &yaml::Node| entry.text_at("name") == Some(model);
+    root.is_some_and(|root| root.items_at("models").iter().any(is_model))
 }
 
 /// Returns whether the node belongs to the project itself instead of a package.

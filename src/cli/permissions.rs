@@ -185,8 +185,8 @@ pub fn reject_for_missing_right(
         )
     } else {
         format!(
-            "the project has no roles, so every user is an engineer: add `roles: {{ADDRESS: {}}}` to formulac.yml, or \
-             choose another environment with `--env`. This attempt is logged",
+            "formulac.yml specifies no roles, so every user is an engineer: add `roles: {{ADDRESS: {}}}` to \
+             formulac.yml, or choose another environment with `--env`. This attempt is logged",
             join_words(&can, "or")
         )
     })

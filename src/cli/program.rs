@@ -96,7 +96,7 @@ impl ExternalProgram {
 
     /// Runs the program to completion, with `input` as its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
-        let output = self.run_with_byte_output(command, input)?;
+        let output = run_to_completion(command, input).map_err(|error| self.program_start_failure(&error))?;
         Ok(ProgramOutput::new(output.status, &output.stdout, &output.stderr))
     }
 
@@ -120,7 +120,7 @@ impl ExternalProgram {
                 Ok(None) => {
                     let _ = child.kill().and_then(|()| child.wait());
                     let seconds = format_count(limit.as_secs(), "second", "seconds");
-                    let text = format!("`{}` did not end within {seconds}", self.name);
+                    let text = format!("`{}` did not finish within {seconds}", self.name);
                     return Err(Failure::new(Exit::Failed, text));
                 }
                 Err(error) => return Err(self.program_start_failure(&error)),
@@ -128,12 +128,8 @@ impl ExternalProgram {
         }
     }
 
-    /// Like [`Self::run`], but returns the output as bytes.
-    pub fn run_with_byte_output(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
-        run_to_completion(command, input).map_err(|error| self.program_start_failure(&error))
-    }
-
-    fn program_start_failure(&self, error: &io::Error) -> Failure {
+    /// Returns the failure for a program that cannot be started.
+    pub fn program_start_failure(&self, error: &io::Error) -> Failure {
         let name = self.name;
         let (text, help) = match error.kind() {
             io::ErrorKind::NotFound => (format!("the program `{name}` was not found"), self.install.to_owned()),
@@ -197,7 +193,7 @@ mod tests {
         );
         let start = Instant::now();
         let failure = run("exec sleep 600", Duration::from_secs(1)).unwrap_err();
-        assert_eq!(failure.reason(), "`sh` did not end within 1 second");
+        assert_eq!(failure.reason(), "`sh` did not finish within 1 second");
         // A process in the background keeps the output open after the program has ended.
         let output = run("sleep 600 & exit 0", Duration::from_secs(1)).unwrap();
         assert!(output.succeeded);

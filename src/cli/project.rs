@@ -158,8 +158,9 @@ pub fn path_in_project(path: &Path, root: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], root).pop().flatten()
 }
 
-/// Returns the paths of several specs, in the same form as [`path_in_project`]. Links remain, because the folder of
-/// specs can be a link. Paths outside the project do not change.
+/// Returns the paths of several specs, in the same form as [`path_in_project`]. Links are resolved only if the path
+/// would otherwise be outside the project, because the folder of specs can be a link. Paths outside the project do not
+/// change.
 pub fn paths_in_project(paths: &[PathBuf], root: Option<&Path>) -> Vec<Option<String>> {
     let roots = root.map(|root| {
         (

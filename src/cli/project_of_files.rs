@@ -28,7 +28,7 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
     let Ok(current) = env::current_dir().and_then(fs::canonicalize) else {
         return Ok(());
     };
-    // Folders of the projects, by their real paths.
+    // Folders of the projects, by their canonical paths.
     let projects: BTreeMap<PathBuf, PathBuf> = files_named_in_arguments(command)
         .into_iter()
         // A project file is checked without loading the project.
@@ -36,11 +36,11 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
         .filter_map(project_of_file)
         .filter_map(|folder| Some((fs::canonicalize(&folder).ok()?, folder)))
         .collect();
-    let Some((real, first)) = projects.first_key_value() else {
+    let Some((canonical, first)) = projects.first_key_value() else {
         return Ok(());
     };
     if projects.len() == 1 {
-        if find_enclosing_project(&current) != Some(real) {
+        if find_enclosing_project(&current) != Some(canonical) {
             global.project_dir = Some(relative_path_from(&current, first));
         }
         return Ok(());
@@ -87,15 +87,16 @@ fn files_named_in_arguments(command: &Command) -> Vec<&Path> {
 /// Returns the folder of the project that contains a file. The folders in the path take precedence over the targets of
 /// links, because a project's folder of specs can be a link.
 fn project_of_file(path: &Path) -> Option<PathBuf> {
-    let folder = absolute_path_of_file(path.parent()?);
-    let real_folder = fs::canonicalize(&folder).ok()?;
-    let project = find_enclosing_project(&folder).or_else(|| find_enclosing_project(&real_folder))?;
-    Some(project.to_owned())
+    let paths = [absolute_path_of_file(path), fs::canonicalize(path).ok()?];
+    paths
+        .iter()
+        .find_map(|path| find_enclosing_project(path))
+        .map(Path::to_owned)
 }
 
-/// Returns the nearest folder with `formulac.yml`, starting with `folder`, or otherwise with `dbt_project.yml`.
-fn find_enclosing_project(folder: &Path) -> Option<&Path> {
-    let nearest = |file: &str| folder.ancestors().find(|ancestor| ancestor.join(file).is_file());
+/// Returns the nearest folder with `formulac.yml`, or otherwise with `dbt_project.yml`, that is or contains `path`.
+fn find_enclosing_project(path: &Path) -> Option<&Path> {
+    let nearest = |file: &str| path.ancestors().find(|ancestor| ancestor.join(file).is_file());
     nearest(project::PROJECT_FILE).or_else(|| nearest(dbt_project::PROJECT_FILE))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
-use formulac::dbt::RelationReference as Read;
+use formulac::dbt::RelationReference;
 use formulac_syntax::text::format_count;
 use serde_json::{Map, Value, json};
 
@@ -33,9 +33,11 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     }
     let nothing = Manifest::default();
     let manifest = workspace.manifest()?.unwrap_or(&nothing);
-    let is_ephemeral =
-        |relation: &Read| find_node(manifest, relation).is_some_and(|node| node.materialized() == Some("ephemeral"));
-    let (ephemeral, relations): (Vec<Read>, Vec<Read>) = relations.into_iter().partition(is_ephemeral);
+    let is_ephemeral = |relation: &RelationReference| {
+        find_node(manifest, relation).is_some_and(|node| node.materialized() == Some("ephemeral"))
+    };
+    let (ephemeral, relations): (Vec<RelationReference>, Vec<RelationReference>) =
+        relations.into_iter().partition(is_ephemeral);
     let mut tables: [Map<String, Value>; 2] = Default::default();
     let mut answers = Vec::new();
     for read_relation in &ephemeral {
@@ -54,7 +56,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                 dbt: args.dbt.clone(),
                 ..EngineArgs::default()
             };
-            Engine::select_engine(session, &engine, &workspace.project)?.look_up_relations(relations)?
+            Engine::select(session, &engine, &workspace.project)?.look_up_relations(relations)?
         }
     };
     for (read_relation, looked) in relations.iter().zip(looked) {
@@ -167,7 +169,7 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
 
 /// Returns the relations that the selected specs read and that no spec generates. `spec_paths` contains the paths of
 /// the selected specs. `None` if all specs are selected.
-fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> Result<Vec<Read>, Failure> {
+fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> Result<Vec<RelationReference>, Failure> {
     let specs = spec::compile_all(
         &formulac::Compiler::default(),
         &workspace.root,
@@ -181,7 +183,7 @@ fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> R
                 .is_some_and(|own_name| own_name.eq_ignore_ascii_case(name))
         })
     };
-    let mut relations: Vec<Read> = Vec::new();
+    let mut relations: Vec<RelationReference> = Vec::new();
     let is_chosen = |spec: &&Spec| {
         spec_paths.is_none_or(|selected_paths| {
             selected_paths.contains(&workspace.relative_path(Path::new(&spec.file_diagnostics.file)))
@@ -196,12 +198,12 @@ fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> R
 }
 
 /// Returns the manifest's node for a relation that a spec reads.
-fn find_node<'m>(manifest: &'m Manifest, relation: &Read) -> Option<&'m ManifestNode> {
+fn find_node<'m>(manifest: &'m Manifest, relation: &RelationReference) -> Option<&'m ManifestNode> {
     match relation {
-        Read::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {
+        RelationReference::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {
             &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
         }),
-        Read::Ref { package, version, .. } => {
+        RelationReference::Ref { package, version, .. } => {
             let is_meant = |node: &&ManifestNode| match version {
                 Some(version) => node
                     .version
@@ -216,7 +218,7 @@ fn find_node<'m>(manifest: &'m Manifest, relation: &Read) -> Option<&'m Manifest
     }
 }
 
-fn nodes_with_name<'m>(manifest: &'m Manifest, relation: &Read) -> impl Iterator<Item = &'m ManifestNode> {
+fn nodes_with_name<'m>(manifest: &'m Manifest, relation: &RelationReference) -> impl Iterator<Item = &'m ManifestNode> {
     let name = relation.name().to_owned();
     manifest
         .nodes

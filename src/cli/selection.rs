@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::artifacts::GraphNode;
-use formulac::artifacts::{Manifest, ManifestNode as EarlierNode, ManifestReadOptions, ResourceType};
+use formulac::artifacts::{Manifest, ManifestNode, ManifestReadOptions, ResourceType};
 use formulac::dbt::selection::{
     self, SELECTION_METHODS, SUPPORTED_STATES, SelectableNode, SelectionError, StateChange, UNSUPPORTED_STATES,
 };
-use formulac::dbt::{RelationReference as Read, is_same_except_layout};
+use formulac::dbt::{RelationReference, is_same_except_layout};
 use formulac::diag::suggest;
 
 use super::args::Selection;
@@ -197,7 +197,7 @@ fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
         .map(|earlier_folder| earlier_folder.manifest)
         .ok_or_else(|| {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            Failure::io_failure("read", &path.to_string_lossy(), &missing)
+            Failure::from_io("read", &path.to_string_lossy(), &missing)
                 .with_help("`--state` needs a folder with a manifest.json")
         })
 }
@@ -211,7 +211,7 @@ fn checksums_by_node_id(manifest: &Manifest) -> BTreeMap<&str, &str> {
 
 /// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
 /// version, because specs describe the latest version.
-fn find_earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m EarlierNode> {
+fn find_earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m ManifestNode> {
     let mut namesakes = earlier
         .nodes
         .iter()
@@ -223,7 +223,7 @@ fn find_earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Optio
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
 /// without its layout, and the configuration that the spec sets.
-fn compare_model_state(model: &CompiledModel, node: &SelectableNode, earlier: Option<&EarlierNode>) -> StateChange {
+fn compare_model_state(model: &CompiledModel, node: &SelectableNode, earlier: Option<&ManifestNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -240,7 +240,7 @@ fn compare_model_state(model: &CompiledModel, node: &SelectableNode, earlier: Op
 }
 
 /// Compares any other node with its earlier version by the checksum of the file.
-fn compare_node_state(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&EarlierNode>) -> StateChange {
+fn compare_node_state(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&ManifestNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -257,7 +257,7 @@ const IGNORED_SETTINGS: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node with its earlier settings. Ignores settings that only the earlier node has, because
 /// they may be dbt's defaults.
-fn compare_node_settings(node: &SelectableNode, earlier: &EarlierNode, has_new_body: bool) -> StateChange {
+fn compare_node_settings(node: &SelectableNode, earlier: &ManifestNode, has_new_body: bool) -> StateChange {
     let differing = node
         .config
         .iter()
@@ -373,10 +373,12 @@ impl<'m> RelationPositions<'m> {
 
     /// Returns the position of the relation that a model reads. `own_models` contains the positions of the models from
     /// specs.
-    fn find(&self, relation: &Read, own_models: &BTreeMap<String, usize>) -> Option<usize> {
+    fn find(&self, relation: &RelationReference, own_models: &BTreeMap<String, usize>) -> Option<usize> {
         match relation {
-            Read::Source { group, table } => self.by_source.get(&(group.as_str(), table.as_str())).copied(),
-            Read::Ref {
+            RelationReference::Source { group, table } => {
+                self.by_source.get(&(group.as_str(), table.as_str())).copied()
+            }
+            RelationReference::Ref {
                 package: Some(package),
                 model,
                 ..

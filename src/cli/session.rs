@@ -104,7 +104,7 @@ impl Session {
                 self.is_closed.set(true);
                 Ok(())
             }
-            Err(error) => Err(Failure::io_failure("write", "<stdout>", &error)),
+            Err(error) => Err(Failure::from_io("write", "<stdout>", &error)),
             Ok(()) => Ok(()),
         }
     }
@@ -126,7 +126,7 @@ impl Session {
             let outcome = io::stdin().read_line(&mut answer);
             return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
         };
-        let text = format!("nothing was done: the command needs a confirmation, but {reason}");
+        let text = format!("nothing has changed: the command needs a confirmation, but {reason}");
         Err(Failure::new(Exit::Usage, text).with_help("pass `--yes` to confirm"))
     }
 
@@ -254,7 +254,7 @@ impl Session {
         !self.global.verbose && self.global.output_format == DiagnosticFormat::Human
     }
 
-    /// Returns two texts: the diagnostics that `is_grouped` does not select, in full, and the selected warnings, with
+    /// Returns two strings: the diagnostics that `is_grouped` does not select, in full, and the selected warnings, with
     /// one line per kind.
     fn format_with_grouped_warnings(
         &self,

@@ -30,8 +30,12 @@ impl Settings {
     /// Applies the settings for formulas to a compiler builder. `schema` contains the relations that `--from` may name.
     pub fn apply_to(&self, builder: Builder, schema: &Schema) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
-            return Err(Failure::new(Exit::Usage, "`--columns` are the columns of a worksheet")
-                .with_help("add `--context worksheet`"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "`--columns` names the columns of a worksheet, but the context is \
+                not a worksheet",
+            )
+            .with_help("add `--context worksheet`"));
         }
         let mut builder = builder
             .group_by(split_names(&self.group_by))

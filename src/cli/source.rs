@@ -103,12 +103,12 @@ impl SourceText {
 
     fn decode(name: String, bytes: Vec<u8>, limit: usize) -> Self {
         if bytes.len() > limit {
-            let message = format!("the source is longer than {}", format_bytes(limit));
+            let message = format!("the input is longer than {}", format_bytes(limit));
             let fault = Diagnostic::new(Code::SourceTooLarge, Span::default(), message);
             return Self {
                 name,
                 text: String::new(),
-                fault: Some(fault.with_help("split the source into several files")),
+                fault: Some(fault.with_help("split the input into several files")),
             };
         }
         match String::from_utf8(bytes) {
@@ -124,7 +124,7 @@ impl SourceText {
                     [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "save the file as UTF-8 instead of UTF-16",
                     _ => "save the file as UTF-8",
                 };
-                let message = format!("the source is not UTF-8: byte {offset} is 0x{byte:02X}");
+                let message = format!("the input is not UTF-8: byte {offset} is 0x{byte:02X}");
                 let fault = Diagnostic::new(Code::NotUtf8, Span::new(offset, offset + 1), message).with_help(help);
                 Self {
                     name,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use formulac::dbt::RelationReference as Read;
+use formulac::dbt::RelationReference;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText};
 
 use super::cache;
@@ -30,6 +30,10 @@ impl SpecPaths {
     }
 
     pub fn index_of(&self, file: &Path) -> Option<usize> {
+        // Skip the system call, because commands without named specs look up every spec of the project.
+        if self.0.is_empty() {
+            return None;
+        }
         self.0.get(&fs::canonicalize(file).ok()?).copied()
     }
 }
@@ -62,7 +66,7 @@ pub struct Spec {
     pub columns: Vec<Column>,
     /// Relations that the spec reads, resolved to dbt sources and models. `tables` contains the names of these
     /// relations as written in the spec.
-    pub reads: Vec<Read>,
+    pub reads: Vec<RelationReference>,
     pub tables: Vec<String>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
@@ -176,7 +180,7 @@ pub fn compile_with_context_specs(
     sources.into_iter().map(spec).collect()
 }
 
-/// Compiles the first `count` texts, with the results of the previous call if `root` is the folder of a project.
+/// Compiles the first `count` specs, with the results of the previous call if `root` is the folder of a project.
 pub fn compile_texts(
     compiler: &Compiler,
     root: Option<&Path>,

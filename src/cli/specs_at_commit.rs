@@ -5,7 +5,6 @@ use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::knowledge::builder_with_known_facts;
 use crate::cli::project;
 use crate::cli::workspace::{Workspace, normalize_folder};
 
@@ -42,8 +41,7 @@ impl SpecsAtCommit {
     /// dbt's artifacts are not read, so the result is the same on every machine.
     pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
-        let builder =
-            builder_with_known_facts(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
+        let builder = workspace.builder_for_project(&self.project, dialect, facts.clone());
         self.compile_with(&builder.build())
     }
 

@@ -70,7 +70,7 @@ impl UnitTestDraft {
     }
 
     /// Explains why unit tests cannot be drafted, or why the draft cannot be written to the spec.
-    pub fn explain_missing_unit_test_draft(&self, writes: bool) -> Option<String> {
+    pub fn explain_missing(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
             Ok(_) if writes && self.with_draft.is_none() => Some(format!(

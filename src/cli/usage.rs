@@ -218,6 +218,9 @@ pub fn reject_file_as_formula(formula: &OsStr, command: &str, expected: &str) ->
     }
     let help = match command {
         "compile" if !is_spec => format!("`formulac compile --file {text}` compiles the formulas in it"),
+        "explain" if is_spec => format!(
+            "`formulac explain --plan {text}` shows the operators of its query, `formulac query {text}` its SQL"
+        ),
         _ => format!("`formulac query {text}` shows its SQL, `formulac {command} 'SUM(amount)'` reads a formula"),
     };
     let message = format!("`{text}` is a file, but `{command}` needs {expected}");

@@ -10,7 +10,7 @@ use formulac::span::Span;
 use formulac_syntax::text::is_word_char;
 
 use super::args::DbtArgs;
-use super::dbt_run::DbtCall;
+use super::dbt_run::{DbtCall, DbtError};
 use super::dbt_setup;
 use super::environment;
 use super::environment::Environment;
@@ -62,13 +62,14 @@ pub fn parse_with_dbt(
     };
     let parse_run = call.run(&ProgressIndicator::new(session), "asking dbt to parse the project")?;
     if !parse_run.succeeded {
-        let message = parse_run.message();
+        let error = parse_run.error();
         let project = workspace.dbt.as_ref();
-        let problem = project.and_then(|project| dbt_setup::find_setup_problem(&message, project, environment, args));
+        let problem =
+            project.and_then(|project| dbt_setup::find_setup_problem(&error.text, project, environment, args));
         if let Some(problem) = problem {
             return Err(problem.into_failure());
         }
-        return Ok(vec![dbt_error_failure(&message, models, file_diagnostics)]);
+        return Ok(vec![dbt_error_failure(&error, models, file_diagnostics)]);
     }
     Ok(Vec::new())
 }
@@ -98,20 +99,32 @@ pub fn missing_node_failures<'m>(
 }
 
 /// Converts a dbt error to a diagnostic in the spec whose file or model the error message names.
-fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: &[FileDiagnostics]) -> FileDiagnostics {
-    let dbt_message = message.trim();
-    let best_match = models
-        .iter()
-        .filter_map(|model| Some((message_match_rank(dbt_message, model)?, model)))
-        .max_by_key(|(rank, _)| *rank);
+fn dbt_error_failure(
+    error: &DbtError,
+    models: &[CompiledModel],
+    file_diagnostics: &[FileDiagnostics],
+) -> FileDiagnostics {
+    let dbt_message = error.text.trim();
+    let named_model = |text: &str| {
+        let ranked = models
+            .iter()
+            .filter_map(|model| Some((message_match_rank(text, model)?, model)));
+        ranked.max_by_key(|(rank, _)| *rank)
+    };
+    // The node that has the error is more reliable than the names in the text.
+    let best_match = match &error.node {
+        Some(node) => named_model(node),
+        None => named_model(dbt_message),
+    };
     let Some((_, model)) = best_match else {
         let fault = Diagnostic::new(
             Code::EngineFailed,
             Span::default(),
-            format!("dbt rejects the project: {dbt_message}"),
+            format!("dbt rejects the project: {}", error.to_string().trim()),
         )
         .with_help(
-            "the error does not name a generated file; run `dbt parse` on the project without the generated files",
+            "the error names no generated file; run `dbt parse` without the generated files to find out whether they \
+             cause it",
         );
         return FileDiagnostics {
             file: "dbt_project.yml".to_owned(),
@@ -137,22 +150,30 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: 
     }
 }
 
-/// Returns a rank for how reliably the message identifies a model: by its file, its id or its quoted name.
+/// Returns a rank for how reliably the message identifies a model: by one of its files, its id or its quoted name.
 fn message_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
-    let name = &model.name;
-    let is_file = [".sql", ".yml"]
-        .iter()
-        .any(|end| message.contains(&format!("/{name}{end}")));
-    let tests = model.files.iter().flat_map(|built| &built.tests);
-    let is_test = tests.clone().any(|(test, _)| message.contains(&format!("/{test}.sql")));
-    let is_id = message.contains(&format!(".{name} ")) || message.contains(&format!(".{name}'"));
-    let is_quoted = message.contains(&format!("'{name}'")) || message.contains(&format!("\"{name}\""));
-    match (is_file || is_test, is_id, is_quoted) {
-        (true, ..) => Some(3),
-        (_, true, _) => Some(2),
-        (.., true) => Some(1),
-        _ => None,
-    }
+    let mut tests = model.files.iter().flat_map(|built| &built.tests);
+    let has_test_file = tests.any(|(test, _)| name_match_rank(message, test) == Some(FILE_RANK));
+    name_match_rank(message, &model.name).max(has_test_file.then_some(FILE_RANK))
+}
+
+/// Rank of a name that is the name of a file.
+const FILE_RANK: u8 = 3;
+
+/// Returns the highest rank of a name in a message: as a file, as the last or middle part of an id, or in quotes.
+fn name_match_rank(message: &str, name: &str) -> Option<u8> {
+    let ranks = message.match_indices(name).filter_map(|(offset, _)| {
+        let before = message.get(..offset)?.chars().next_back();
+        let after = message.get(offset + name.len()..)?;
+        let is_file = [".sql", ".yml", ".md"].iter().any(|end| after.starts_with(end));
+        match (before, after.chars().next()) {
+            (None | Some('/' | '\\' | ' ' | '(' | '\'' | '"'), _) if is_file => Some(FILE_RANK),
+            (Some('.'), after) if !after.is_some_and(is_word_char) => Some(2),
+            (Some('\'' | '"'), after) if after == before => Some(1),
+            _ => None,
+        }
+    });
+    ranks.max()
 }
 
 /// Returns the quoted parts of a message, except the model's own name.
@@ -179,6 +200,21 @@ fn find_word(text: &str, word: &str) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_and_ids_identify_a_model() {
+        for (message, rank) in [
+            ("model g (models/formulac/g.sql)", Some(3)),
+            ("test unique_g_region (models\\formulac\\g.yml)", Some(3)),
+            ("Error reading mini: g.yml - Runtime Error", Some(3)),
+            ("Model 'model.mini.g' depends on a node", Some(2)),
+            ("unit_test.mini.g.first depends on a node", Some(2)),
+            ("Unable to find model 'g'", Some(1)),
+            ("model gg (models/my_g.sql) reads 'gg' and model.mini.gg", None),
+        ] {
+            assert_eq!(name_match_rank(message, "g"), rank, "{message}");
+        }
+    }
 
     #[test]
     fn quoted_words_are_located_in_the_spec() {

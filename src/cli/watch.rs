@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::commands::pull::pull_record_paths;
+use super::context::KNOWN_FACTS_PATH;
 use super::dbt_project;
 use super::exit::{Exit, Failure};
-use super::knowledge::KNOWN_FACTS_PATH;
 use super::omni_files::omni_paths;
 use super::project;
 use super::session::Session;
@@ -33,7 +33,6 @@ pub fn run_on_changes(
         let inputs = CommandInputs::new(session, files)?;
         // A file that changes while the command runs differs from this state, so the command runs again.
         let mut before = inputs.read_file_states();
-        session.forget_printed();
         let exit = command().unwrap_or_else(|failure| session.report_failure(&failure));
         if session.is_closed() {
             return Ok(exit);
@@ -41,6 +40,7 @@ pub fn run_on_changes(
         inputs.ignore_own_changes(&mut before);
         session.report_action("waiting for changes; press Ctrl+C to stop");
         inputs.wait_for_change(&before);
+        session.forget_printed();
     }
 }
 

@@ -190,10 +190,15 @@ impl Workspace {
     /// Reads the specs, each with its path relative to the project. Returns an empty list if the folder with specs does
     /// not exist.
     pub fn sources(&self) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
+        Ok(models::read_sources(&self.existing_specs()?, Some(&self.root)))
+    }
+
+    /// Returns the paths of the specs. Returns an empty list if the folder with specs does not exist.
+    pub fn existing_specs(&self) -> Result<Vec<PathBuf>, Failure> {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());
         }
-        Ok(models::read_sources(&self.specs()?, Some(&self.root)))
+        self.specs()
     }
 
     /// Returns the paths of the specs. Fails if the folder with specs does not exist.

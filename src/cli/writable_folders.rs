@@ -23,7 +23,7 @@ impl WritableFolders {
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = current_folder_if_empty(root);
         let root_folder =
-            fs::canonicalize(root).map_err(|error| Failure::io_failure("read", &root.to_string_lossy(), &error))?;
+            fs::canonicalize(root).map_err(|error| Failure::from_io("read", &root.to_string_lossy(), &error))?;
         Ok(Self {
             folders: vec![root_folder],
             root: Some(absolute_path(root)),
@@ -173,8 +173,8 @@ pub fn absolute_path(path: &Path) -> PathBuf {
     normal
 }
 
-/// Like [`absolute_path`], but returns the location of the same file even if `..` follows a link, which means the
-/// parent of the link's target. The other links remain.
+/// Like [`absolute_path`], but returns the canonical path if `..` follows a link, because `..` is then the parent of
+/// the link's target.
 pub fn absolute_path_of_file(path: &Path) -> PathBuf {
     let absolute = absolute_path(path);
     if !path.components().any(|part| part == Component::ParentDir) {

@@ -1,5 +1,7 @@
 //! Index from names to positions in the caller's list. Lookups ignore the case of ASCII letters.
 
+use std::sync::Arc;
+
 use crate::arena::Arena;
 use crate::catalog::hash::{hash, names_equal};
 
@@ -107,6 +109,37 @@ impl NameIndex {
     }
 }
 
+/// Names of earlier sources. A later source shares the memory of an equal name, because sources often use the same
+/// columns.
+#[derive(Debug, Default)]
+pub struct SharedNames {
+    index: NameIndex,
+    names: Arena<Arc<str>>,
+}
+
+/// Maximum number of names to keep.
+const MAX_SHARED_NAMES: usize = 10_000;
+
+impl SharedNames {
+    /// Returns the name, and keeps it for later sources.
+    pub fn share(&mut self, name: &str) -> Arc<str> {
+        if self.names.len() == MAX_SHARED_NAMES {
+            *self = Self::default();
+        }
+        let names = &self.names;
+        let index = self
+            .index
+            .find_or_add(name.into(), names.len(), |i| names[i].as_bytes());
+        if index == self.names.len() {
+            self.names.push(Arc::from(name));
+        } else if *self.names[index] != *name {
+            // The names differ only in case.
+            self.names[index] = Arc::from(name);
+        }
+        Arc::clone(&self.names[index])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +163,17 @@ mod tests {
             );
         }
         assert_eq!(index.find("name_of_1000".into(), |i| names[i].as_bytes()), None);
+    }
+
+    #[test]
+    fn equal_names_share_memory() {
+        let mut names = SharedNames::default();
+        let revenue = names.share("revenue");
+        assert!(Arc::ptr_eq(&revenue, &names.share("revenue")));
+        assert_eq!(&*names.share("Revenue"), "Revenue");
+        for i in 0..MAX_SHARED_NAMES {
+            assert_eq!(*names.share(&format!("name_{i}")), format!("name_{i}"));
+        }
+        assert!(names.names.len() < MAX_SHARED_NAMES);
     }
 }

@@ -1,13 +1,13 @@
 //! The `config` call at the top of a model, with values as Jinja literals. The call contains the settings that affect
 //! the SQL.
 
-use super::yaml_output::YamlOutput;
+use crate::yaml::YamlValue;
 
 /// Maximum length of a line.
 const MAX_LINE_WIDTH: usize = 80;
 
 /// Returns the `config` block followed by a blank line, or an empty string if there are no arguments.
-pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
+pub fn config_block(arguments: &[(String, YamlValue)]) -> String {
     if arguments.is_empty() {
         return String::new();
     }
@@ -28,7 +28,7 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
 
 /// Writes a value on several lines if it is too long for one line. `before` is the number of characters before the
 /// value on its line. The spec parser limits the nesting depth, which limits the recursion.
-fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: usize) {
+fn write_value(output: &mut String, value: &YamlValue, indent: usize, before: usize) {
     let line = format_one_line(value);
     if indent + before + line.len() < MAX_LINE_WIDTH {
         output.push_str(&line);
@@ -52,13 +52,13 @@ fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: u
         output.push(close);
     };
     match value {
-        YamlOutput::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
+        YamlValue::List(items, _) if !items.is_empty() => parts('[', ']', &mut |part, number| {
             items
                 .get(number)
                 .inspect(|item| write_value(part, item, indent + 4, 0))
                 .is_some()
         }),
-        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) if !pairs.is_empty() => {
+        YamlValue::Map(pairs, _) if !pairs.is_empty() => {
             parts('{', '}', &mut |part, number| {
                 let Some((key, value)) = pairs.get(number) else {
                     return false;
@@ -73,14 +73,14 @@ fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: u
     }
 }
 
-fn format_one_line(value: &YamlOutput) -> String {
+fn format_one_line(value: &YamlValue) -> String {
     match value {
-        YamlOutput::Text(value) | YamlOutput::Dbt(value) => string_literal(value),
-        YamlOutput::Bare(value) => scalar_literal(value),
-        YamlOutput::List(items) | YamlOutput::Words(items) => {
+        YamlValue::Text(value) | YamlValue::Verbatim(value) => string_literal(value),
+        YamlValue::Bare(value) => scalar_literal(value),
+        YamlValue::List(items, _) => {
             format!("[{}]", items.iter().map(format_one_line).collect::<Vec<_>>().join(", "))
         }
-        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
+        YamlValue::Map(pairs, _) => {
             let pairs = pairs
                 .iter()
                 .map(|(key, value)| format!("{}: {}", string_literal(key), format_one_line(value)));
@@ -132,9 +132,9 @@ fn string_literal(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{YamlOutput, config_block};
+    use super::{YamlValue, config_block};
 
-    fn pairs(pairs: &[(&str, YamlOutput)]) -> Vec<(String, YamlOutput)> {
+    fn pairs(pairs: &[(&str, YamlValue)]) -> Vec<(String, YamlValue)> {
         pairs
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
@@ -145,26 +145,26 @@ mod tests {
     fn single_argument_is_on_one_line() {
         assert_eq!(config_block(&[]), "");
         assert_eq!(
-            config_block(&pairs(&[("materialized", YamlOutput::text("table"))])),
+            config_block(&pairs(&[("materialized", YamlValue::text("table"))])),
             "{{ config(materialized='table') }}\n\n"
         );
     }
 
     #[test]
     fn several_arguments_have_own_lines() {
-        let partition = YamlOutput::Map(pairs(&[
-            ("field", YamlOutput::text("ordered_on_month_of_the_year")),
-            ("data_type", YamlOutput::text("date")),
-            ("granularity", YamlOutput::text("month")),
+        let partition = YamlValue::map(pairs(&[
+            ("field", YamlValue::text("ordered_on_month_of_the_year")),
+            ("data_type", YamlValue::text("date")),
+            ("granularity", YamlValue::text("month")),
         ]));
-        let keys = YamlOutput::List(vec![YamlOutput::text("\"Net Revenue\""), YamlOutput::text("it's")]);
+        let keys = YamlValue::list(vec![YamlValue::text("\"Net Revenue\""), YamlValue::text("it's")]);
         let block = config_block(&pairs(&[
-            ("materialized", YamlOutput::text("incremental")),
+            ("materialized", YamlValue::text("incremental")),
             ("unique_key", keys),
             ("partition_by", partition),
-            ("full_refresh", YamlOutput::Bare("no".to_owned())),
-            ("lookback", YamlOutput::Bare("3".to_owned())),
-            ("begin", YamlOutput::Bare("2024-01-01".to_owned())),
+            ("full_refresh", YamlValue::Bare("no".to_owned())),
+            ("lookback", YamlValue::Bare("3".to_owned())),
+            ("begin", YamlValue::Bare("2024-01-01".to_owned())),
         ]));
         assert_eq!(
             block,
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn texts_are_escaped_in_literals() {
-        let evil = YamlOutput::text("'\"\\') }}{{ evil }}\n");
+        let evil = YamlValue::text("'\"\\') }}{{ evil }}\n");
         assert_eq!(
             config_block(&pairs(&[("cluster_by", evil)])),
             "{{ config(cluster_by='\\'\"\\\\\\') }}{{ evil }}\\n') }}\n\n"

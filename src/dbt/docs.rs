@@ -4,8 +4,8 @@
 use rustc_hash::FxHashSet;
 
 use super::header::hash;
-use super::jinja::escape_with_raw_block;
-use super::yaml_output::YamlOutput;
+use super::jinja::{escape_with_raw_block, escaped_text};
+use crate::yaml::YamlValue;
 
 /// Maximum number of characters in a description in the properties file. `MAX_LINES` is the maximum number of lines.
 const MAX_CHARACTERS: usize = 300;
@@ -14,7 +14,8 @@ const MAX_LINES: usize = 3;
 /// Docs blocks for the long descriptions of a model.
 #[derive(Debug)]
 pub struct DocsBlocks {
-    model: String,
+    /// Name of the model. `None` if all descriptions are in the properties file.
+    model: Option<String>,
     names: FxHashSet<String>,
     blocks: Vec<(String, String)>,
 }
@@ -23,7 +24,16 @@ impl DocsBlocks {
     /// Creates an empty list of docs blocks for a model.
     pub fn from_model(model: &str) -> Self {
         Self {
-            model: model.to_owned(),
+            model: Some(model.to_owned()),
+            names: FxHashSet::default(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// Creates an empty list that stays empty, so that long descriptions are in the properties file.
+    pub fn without_blocks() -> Self {
+        Self {
+            model: None,
             names: FxHashSet::default(),
             blocks: Vec::new(),
         }
@@ -31,20 +41,20 @@ impl DocsBlocks {
 
     /// Returns a description for the properties file: the text itself or, if the text is long, a reference to a new
     /// docs block that contains the text. `column` is `None` for the description of the model.
-    pub fn description_value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
-        if !needs_docs_block(text) {
-            return YamlOutput::text(text);
-        }
-        let name = self.name(column.unwrap_or("about"));
+    pub fn description_value(&mut self, text: &str, column: Option<&str>) -> YamlValue {
+        let Some(model) = self.model.clone().filter(|_| needs_docs_block(text)) else {
+            return escaped_text(text);
+        };
+        let name = self.name(&model, column.unwrap_or("about"));
         let call = format!("{{{{ doc('{name}') }}}}");
         self.blocks.push((name, text.to_owned()));
-        YamlOutput::Dbt(call)
+        YamlValue::Text(call)
     }
 
     /// Returns a name for a docs block. The name is unique in the model and valid in dbt, which allows only ASCII
     /// letters, digits and `_`.
-    fn name(&mut self, subject: &str) -> String {
-        let full_name = format!("{}__{subject}", self.model);
+    fn name(&mut self, model: &str, subject: &str) -> String {
+        let full_name = format!("{model}__{subject}");
         let plain: String = full_name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
@@ -95,18 +105,18 @@ pub fn needs_docs_block(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{DocsBlocks, YamlOutput};
+    use super::{DocsBlocks, YamlValue, escaped_text};
 
     #[test]
     fn long_texts_become_blocks() {
         let mut docs = DocsBlocks::from_model("m");
-        assert_eq!(docs.description_value("Short.", None), YamlOutput::text("Short."));
+        assert_eq!(docs.description_value("Short.", None), escaped_text("Short."));
         assert_eq!(
             docs.description_value("- not a one-line list", None),
-            YamlOutput::text("- not a one-line list")
+            escaped_text("- not a one-line list")
         );
         assert_eq!(docs.text(), None);
-        let call = |name: &str| YamlOutput::Dbt(format!("{{{{ doc('{name}') }}}}"));
+        let call = |name: &str| YamlValue::Text(format!("{{{{ doc('{name}') }}}}"));
         assert_eq!(docs.description_value(&"word ".repeat(80), None), call("m__about"));
         assert_eq!(
             docs.description_value("Is\n- this\n- or that", Some("kind")),

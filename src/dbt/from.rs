@@ -177,6 +177,24 @@ impl RelationReference {
             .then_some(relation)
     }
 
+    /// Returns the `ref` or `source` call for a warehouse table that is a relation of the dbt project. `None` for other
+    /// references.
+    #[must_use]
+    pub fn call_for_table(&self, schema: &Schema) -> Option<String> {
+        let Self::Table(table) = self else { return None };
+        let (qualifier, name) = table.rsplit_once('.')?;
+        let relation = self.find_in_schema(schema)?;
+        let warehouse_schema = qualifier.rsplit('.').next()?;
+        let is_same = relation.name().eq_ignore_ascii_case(name)
+            && relation.warehouse_schema()?.eq_ignore_ascii_case(warehouse_schema);
+        let call = Self::Ref {
+            package: None,
+            model: name.to_owned(),
+            version: None,
+        };
+        (is_same && relation.origin().is_some()).then(|| call.format_in_same_form(relation))
+    }
+
     /// Returns whether the package, the version or the source in this reference matches the origin of a relation with
     /// the same name.
     fn refers_to(&self, origin: &RelationOrigin) -> bool {
@@ -321,11 +339,15 @@ fn parse_arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
             (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
             _ => return None,
         };
-        let safe = !text.is_empty()
-            && text
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
-        if !safe {
+        // `events_*` is a wildcard table of BigQuery, and `/BIC/ORDERS` a table of SAP.
+        let is_safe = |c: char| {
+            let is_symbol = matches!(
+                c,
+                '_' | '-' | '.' | ' ' | '$' | '*' | '/' | '#' | '@' | ':' | '%' | '&' | '+'
+            );
+            c.is_alphanumeric() || is_symbol
+        };
+        if text.is_empty() || !text.chars().all(is_safe) {
             return None;
         }
         arguments.push((key, text.to_owned()));

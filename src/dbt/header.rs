@@ -58,11 +58,14 @@ pub fn truncate_test_name(name: &str, most: usize) -> String {
     }
     let hash_text = hash(name);
     let digest = hash_text.get(..8).unwrap_or_default();
-    let mut cut = most.saturating_sub(digest.len() + 1);
-    while !name.is_char_boundary(cut) {
-        cut -= 1;
+    let mut length = most.saturating_sub(digest.len() + 1);
+    while !name.is_char_boundary(length) {
+        length -= 1;
     }
-    format!("{}_{digest}", name.get(..cut).unwrap_or_default().trim_end_matches('_'))
+    format!(
+        "{}_{digest}",
+        name.get(..length).unwrap_or_default().trim_end_matches('_')
+    )
 }
 
 /// Converts a path so that it can be part of a Jinja comment. A `#}` in the path would end the comment.

@@ -1,6 +1,7 @@
 //! Escapes text that dbt renders with Jinja: SQL and all strings in YAML files.
 
-use super::{RelationReference, has_jinja};
+use super::{JinjaKind, JinjaPart, RelationReference, has_jinja, jinja_parts};
+use crate::yaml::YamlValue;
 
 /// Start of a part of a model that applies only to incremental runs.
 pub const IF_INCREMENTAL_TAG: &str = "{% if is_incremental() %}";
@@ -54,6 +55,26 @@ pub fn escape_jinja(text: &str) -> String {
     out
 }
 
+/// Returns the same SQL without the characters `*/` outside of Jinja and of `raw` blocks. dbt rejects these characters
+/// on its command line if the project's query comment contains the command line.
+///
+/// ```
+/// use formulac_dbt::escape_comment_ends;
+/// assert_eq!(escape_comment_ends("select 1 /* a */ as b"), "select 1 /* a *{{ '/' }} as b");
+/// ```
+pub fn escape_comment_ends(sql: &str) -> String {
+    let mut is_raw = false;
+    let escape = |part: JinjaPart<'_>| {
+        let is_in_raw = std::mem::replace(&mut is_raw, part.kind == JinjaKind::Statement && part.code == "raw");
+        let text = sql.get(part.start..part.end).unwrap_or_default();
+        match part.kind {
+            JinjaKind::Text if !is_in_raw => text.replace("*/", "*{{ '/' }}"),
+            _ => text.to_owned(),
+        }
+    };
+    jinja_parts(sql).map(escape).collect()
+}
+
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
 /// contains `endraw` needs expressions instead.
 pub fn escape_with_raw_block(text: &str) -> String {
@@ -65,6 +86,11 @@ pub fn escape_with_raw_block(text: &str) -> String {
     } else {
         format!("{{% raw %}}{text}{{% endraw %}}")
     }
+}
+
+/// Returns a string in YAML that dbt renders to this text.
+pub fn escaped_text(text: impl AsRef<str>) -> YamlValue {
+    YamlValue::Text(escape_with_raw_block(text.as_ref()))
 }
 
 /// Returns the text that [`escape_with_raw_block`] escaped. Returns `None` if the string contains other Jinja, which is

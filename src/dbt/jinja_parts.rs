@@ -68,17 +68,17 @@ fn next_jinja_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'
             is_closed: true,
         });
     };
-    let inside = rest.get(2..)?;
+    let code = rest.get(2..)?;
     let length = match kind {
-        JinjaKind::Comment => inside.find("#}"),
-        _ => find_outside_brackets(inside, close),
+        JinjaKind::Comment => code.find("#}"),
+        _ => find_outside_brackets(code, close),
     };
     Some(JinjaPart {
         kind,
         start,
         end: length.map_or(text.len(), |length| start + length + 4),
-        code: inside
-            .get(..length.unwrap_or(inside.len()))?
+        code: code
+            .get(..length.unwrap_or(code.len()))?
             .trim_matches(['-', '+'])
             .trim(),
         is_closed: length.is_some(),

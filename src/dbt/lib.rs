@@ -43,7 +43,6 @@ mod singular;
 mod sql_faults;
 mod statements;
 pub mod tokens;
-mod yaml_output;
 
 pub use config::config_block;
 pub use docs::{DocsBlocks, needs_docs_block};
@@ -52,8 +51,8 @@ pub use header::{add_md_header, add_sql_header, add_yml_header, truncate_test_na
 pub use header::{copy_header, has_same_generated_content, is_same_except_path, strip_added_config};
 pub use header::{is_same_except_layout, is_unmodified, spec_in_header};
 pub use jinja::{
-    END_IF_TAG, IF_INCREMENTAL_TAG, THIS_RELATION, depends_on_comment, escape_jinja, escape_with_raw_block,
-    import_cte_body, unescape_raw_block,
+    END_IF_TAG, IF_INCREMENTAL_TAG, THIS_RELATION, depends_on_comment, escape_comment_ends, escape_jinja,
+    escape_with_raw_block, escaped_text, import_cte_body, unescape_raw_block,
 };
 pub use jinja::{LOG_PREFIX, combine_queries, query_with_duration, relation_lookup_query};
 pub use jinja_parts::{JinjaBlock, JinjaKind, JinjaPart, has_jinja, jinja_blocks, jinja_parts};
@@ -64,7 +63,6 @@ pub use relation::{RelationName, relation_name_parts};
 pub use singular::{TestConfig, sql_comment};
 pub use sql_faults::{SqlFault, find_sql_fault};
 pub use statements::{READY_MESSAGE, STATEMENTS_TABLE, STATEMENTS_VARIABLE_PREFIX, statements_query};
-pub use yaml_output::{YamlOutput, write_pairs, write_text, write_value};
 
 use formulac_catalog::dialect;
 use formulac_runtime::{codec, parallel};

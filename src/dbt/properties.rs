@@ -1,8 +1,9 @@
 //! The `.yml` file next to a model: properties of the model and its columns, in the formats that dbt 1.10 to 2 read.
 
 use super::docs::DocsBlocks;
+use super::jinja::escaped_text;
 use super::property_hashes;
-use super::yaml_output::{YamlOutput, write_pairs};
+use crate::yaml::{YamlValue, write_value};
 
 /// Properties of a model.
 #[derive(Clone, Debug, Default)]
@@ -12,19 +13,19 @@ pub struct ModelDoc {
     /// Description of the model.
     pub description: Option<String>,
     /// Latest version of a versioned model.
-    pub latest_version: Option<YamlOutput>,
+    pub latest_version: Option<YamlValue>,
     /// Configuration, as keys and values.
-    pub config: Vec<(String, YamlOutput)>,
+    pub config: Vec<(String, YamlValue)>,
     /// Tests on the model.
-    pub data_tests: Vec<YamlOutput>,
+    pub data_tests: Vec<YamlValue>,
     /// Columns, in the order of the model.
     pub columns: Vec<ColumnDoc>,
     /// Versions of a versioned model.
-    pub versions: Vec<YamlOutput>,
+    pub versions: Vec<YamlValue>,
     /// Properties of the model for dbt's semantic layer.
-    pub semantic: Vec<(String, YamlOutput)>,
+    pub semantic: Vec<(String, YamlValue)>,
     /// Top-level lists after the model: unit tests, exposures.
-    pub other_lists: Vec<(String, Vec<YamlOutput>)>,
+    pub other_lists: Vec<(String, Vec<YamlValue>)>,
 }
 
 /// Properties of a column.
@@ -37,18 +38,18 @@ pub struct ColumnDoc {
     /// Description of the column. Empty if the column has no description.
     pub description: String,
     /// Data type, which a contract requires.
-    pub data_type: Option<YamlOutput>,
+    pub data_type: Option<YamlValue>,
     /// Constraints of a contract.
-    pub constraints: Vec<YamlOutput>,
+    pub constraints: Vec<YamlValue>,
     /// Configuration, as keys and values.
-    pub config: Vec<(String, YamlOutput)>,
+    pub config: Vec<(String, YamlValue)>,
     /// Whether the configuration is at the same level as the column's name. Versions of dbt before 1.10 read the
     /// configuration only at that level.
     pub flat: bool,
     /// Tests on the column.
-    pub data_tests: Vec<YamlOutput>,
+    pub data_tests: Vec<YamlValue>,
     /// Properties of the column for dbt's semantic layer.
-    pub semantic: Vec<(String, YamlOutput)>,
+    pub semantic: Vec<(String, YamlValue)>,
 }
 
 /// Returns the properties file of a model. Long descriptions are added to `docs`.
@@ -64,8 +65,8 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
         .into_iter()
         .map(|column_doc| column(column_doc, docs))
         .collect();
-    let mut pairs = vec![("name".to_owned(), YamlOutput::Text(model.name))];
-    let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    let mut pairs = vec![("name".to_owned(), escaped_text(model.name))];
+    let mut say = |key: &str, value: Option<YamlValue>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
     say("latest_version", model.latest_version);
     say("config", non_empty_map(model.config));
@@ -76,24 +77,21 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
         .semantic
         .into_iter()
         .for_each(|(key, value)| say(&key, Some(value)));
-    let other_lists: Vec<(String, YamlOutput)> = model
+    let other_lists: Vec<YamlValue> = model
         .other_lists
         .into_iter()
-        .filter_map(|(key, items)| Some((key, non_empty_list(items)?)))
+        .filter_map(|(key, items)| Some(YamlValue::map([(key, non_empty_list(items)?)])))
         .collect();
-    let write = |model: &[(String, YamlOutput)]| {
+    let write = |model: &[(String, YamlValue)]| {
         let mut out = String::from("version: 2\n\n");
-        write_pairs(
-            &mut out,
-            &[(
-                "models".to_owned(),
-                YamlOutput::List(vec![YamlOutput::Map(model.to_vec())]),
-            )],
-            0,
-        );
-        for pair in &other_lists {
+        let model = YamlValue::map(model.to_vec());
+        out.push_str(&write_value(&YamlValue::map([(
+            "models",
+            YamlValue::list(vec![model]),
+        )])));
+        for list in &other_lists {
             out.push('\n');
-            write_pairs(&mut out, std::slice::from_ref(pair), 0);
+            out.push_str(&write_value(list));
         }
         out
     };
@@ -101,13 +99,13 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     write(&pairs)
 }
 
-fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
+fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlValue {
     let description = trim_line_endings(&column.description);
     let description = (!description.is_empty()).then(|| docs.description_value(&description, Some(&column.name)));
-    let mut pairs = vec![("name".to_owned(), YamlOutput::Text(column.name))];
-    let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    let mut pairs = vec![("name".to_owned(), escaped_text(column.name))];
+    let mut say = |key: &str, value: Option<YamlValue>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
-    say("quote", column.quoted.then(|| YamlOutput::Bare("true".to_owned())));
+    say("quote", column.quoted.then(|| YamlValue::Bare("true".to_owned())));
     say("data_type", column.data_type);
     say("constraints", non_empty_list(column.constraints));
     if column.flat {
@@ -123,15 +121,15 @@ fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
         .semantic
         .into_iter()
         .for_each(|(key, value)| say(&key, Some(value)));
-    YamlOutput::Map(pairs)
+    YamlValue::map(pairs)
 }
 
-fn non_empty_list(items: Vec<YamlOutput>) -> Option<YamlOutput> {
-    (!items.is_empty()).then_some(YamlOutput::List(items))
+fn non_empty_list(items: Vec<YamlValue>) -> Option<YamlValue> {
+    (!items.is_empty()).then_some(YamlValue::list(items))
 }
 
-fn non_empty_map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
-    (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
+fn non_empty_map(pairs: Vec<(String, YamlValue)>) -> Option<YamlValue> {
+    (!pairs.is_empty()).then_some(YamlValue::map(pairs))
 }
 
 /// Removes whitespace at the end of each line, because it is invisible to users.

@@ -5,8 +5,8 @@
 //! descriptions, is in the `config.meta` of the first column, which dbt does not compare.
 
 use super::header::hash;
-use super::yaml_output::YamlOutput;
-use crate::yaml::{self, Node, NodeKind};
+use super::jinja::escaped_text;
+use crate::yaml::{self, CollectionStyle, Node, NodeKind, YamlValue};
 use formulac_syntax::diag::Code;
 
 /// Path of a hash in `meta`.
@@ -237,9 +237,9 @@ fn write(output: &mut String, value: &Node, parent_key: &str) {
 /// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. If
 /// `flat` is set, the configuration of a column is at the same level as the column's name.
 pub(super) fn insert_hashes(
-    model: &mut Vec<(String, YamlOutput)>,
+    model: &mut Vec<(String, YamlValue)>,
     flat: bool,
-    write: impl Fn(&[(String, YamlOutput)]) -> String,
+    write: impl Fn(&[(String, YamlValue)]) -> String,
 ) {
     let Some(hashes) = PropertyHashes::from_text(&write(model)) else {
         return;
@@ -248,8 +248,8 @@ pub(super) fn insert_hashes(
         .iter_mut()
         .find(|(key, _)| key == "columns")
         .map(|(_, value)| value);
-    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.hash_of_other_properties())
-        && let Some(YamlOutput::Map(column)) = columns.first_mut()
+    if let (Some(YamlValue::List(columns, _)), Some(rest)) = (columns, hashes.hash_of_other_properties())
+        && let Some(YamlValue::Map(column, _)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };
         set_hash(
@@ -268,7 +268,7 @@ pub(super) fn insert_hashes(
 }
 
 /// Sets the hash at a path of keys. The first key is inserted after the keys in `after`.
-fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
+fn set_hash(pairs: &mut Vec<(String, YamlValue)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
     let mut position = pairs
         .iter()
@@ -281,15 +281,15 @@ fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, 
         if !pairs.iter().any(|(other, _)| other == key) {
             pairs.insert(
                 position.min(pairs.len()),
-                ((*key).to_owned(), YamlOutput::Map(Vec::new())),
+                ((*key).to_owned(), YamlValue::Map(Vec::new(), CollectionStyle::Block)),
             );
         }
         let entry = pairs.iter_mut().find(|(other, _)| other == key);
-        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = entry else {
+        let Some((_, YamlValue::Map(inner, _))) = entry else {
             return;
         };
         pairs = inner;
         position = usize::MAX;
     }
-    pairs.push(("hash".to_owned(), YamlOutput::Text(hash)));
+    pairs.push(("hash".to_owned(), escaped_text(hash)));
 }

@@ -2,7 +2,7 @@
 
 use super::config::config_block;
 use super::jinja::escape_jinja;
-use super::yaml_output::YamlOutput;
+use crate::yaml::YamlValue;
 
 /// Maximum length of a comment line.
 const MAX_LINE_WIDTH: usize = 80;
@@ -47,7 +47,7 @@ impl TestConfig {
         ];
         let settings = options
             .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));
+            .filter_map(|(name, value)| Some((name.to_owned(), YamlValue::text(value?))));
         config_block(&settings.collect::<Vec<_>>())
     }
 }

@@ -24,19 +24,21 @@ pub const READY_MESSAGE: &str = "ready";
 ///
 /// ```
 /// use formulac_dbt::statements_query;
-/// assert!(statements_query(1, "rows").contains("identifier='rows'"));
+/// let query = statements_query(1, "rows");
+/// assert!(query.contains("identifier='rows'") && !query.contains("*/"));
 /// ```
 #[must_use]
 pub fn statements_query(count: usize, table: &str) -> String {
     let tag: Vec<&str> = table.split('_').take(2).collect();
-    let tag = format!("/* {} */", tag.join("-"));
+    // dbt rejects the end of a comment in the text of its query comment, which may contain the command line.
+    let tag = format!("'/* {} *' ~ '/ '", tag.join("-"));
     format!(
         "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
          {{% do texts.append(env_var('{STATEMENTS_VARIABLE_PREFIX}' ~ number)) %}}{{% endfor %}}\
          {{% set relation = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
-         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{LOG_PREFIX}' ~ tojson('{READY_MESSAGE}'), info=true) %}}\
+         {{% do run_query({tag} ~ 'select 1 as ready') %}}{{% do log('{LOG_PREFIX}' ~ tojson('{READY_MESSAGE}'), info=true) %}}\
          {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
-         {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', relation | string) %}}\
+         {{% set sql = {tag} ~ item[1] | replace('{STATEMENTS_TABLE}', relation | string) %}}\
          {{% if item[0] == 'change' %}}\
          {{% call statement('formulac_change', auto_begin=true) %}}{{{{ sql }}}}{{% endcall %}}\
          {{% do adapter.commit() %}}\

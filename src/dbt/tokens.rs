@@ -59,8 +59,8 @@ impl SqlToken {
 }
 
 /// Operators of several characters. Longer operators come first.
-const MULTI_CHAR_OPERATORS: [&str; 17] = [
-    "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
+const MULTI_CHAR_OPERATORS: [&str; 18] = [
+    "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>", "//",
 ];
 
 /// Splits SQL into tokens. A comma after the last item of a list is not a token.

@@ -17,7 +17,7 @@ const SORT_WORDS: [&str; 3] = ["asc", "desc", "nulls"];
 
 /// Token that is the position of a column, and the tokens of the column: the expression in `group by`, and the name in
 /// `order by`.
-pub(super) type LineageNodeId = (usize, Range<usize>);
+pub(super) type ColumnPosition = (usize, Range<usize>);
 
 /// Kinds and comparison keys of tokens.
 type TokenKeys<'a> = Vec<(SqlTokenKind, Cow<'a, str>)>;
@@ -25,7 +25,7 @@ type TokenKeys<'a> = Vec<(SqlTokenKind, Cow<'a, str>)>;
 impl SqlFile<'_> {
     /// Returns the positions of columns in a `group by` or an `order by`, in the order of the tokens. Empty for other
     /// parts.
-    pub fn column_positions(&self, tokens: &Range<usize>) -> Vec<LineageNodeId> {
+    pub fn column_positions(&self, tokens: &Range<usize>) -> Vec<ColumnPosition> {
         let Some((index, part)) = self.clause_at(tokens) else {
             return Vec::new();
         };
@@ -99,7 +99,7 @@ impl SqlFile<'_> {
     fn comparison_keys(
         &self,
         tokens: &Range<usize>,
-        positions: &[LineageNodeId],
+        positions: &[ColumnPosition],
         trees: &mut SqlTrees,
     ) -> (TokenKeys<'_>, Option<Vec<SqlNodeId>>) {
         let tokens = self.without_optional_words(tokens, positions);
@@ -157,7 +157,7 @@ impl SqlFile<'_> {
 }
 
 /// Returns the tokens of the column whose position a token is. `None` if the token is not a position.
-pub(super) fn column_at(positions: &[LineageNodeId], token: usize) -> Option<Range<usize>> {
+pub(super) fn column_at(positions: &[ColumnPosition], token: usize) -> Option<Range<usize>> {
     let found = positions.binary_search_by_key(&token, |(position, _)| *position);
     let (_, column) = positions.get(found.ok()?)?;
     Some(column.clone())

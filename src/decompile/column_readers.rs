@@ -62,7 +62,7 @@ pub fn has_column(sql: &str, name: &str, dialect: Dialect) -> bool {
 }
 
 /// Returns the name at a token, with the name of its relation. `None` if the token is not the name of a column.
-fn column_name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, String)> {
+pub(super) fn column_name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, String)> {
     let is_function_or_relation = matches!(file.key(token_index + 1).as_str(), "(" | ".");
     let name = token_name(
         *file.tokens.get(token_index).filter(|_| !is_function_or_relation)?,

@@ -186,12 +186,12 @@ impl CandidateCheck<'_, '_> {
                 .iter()
                 .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == join_kind))
         };
-        let (left, cross) = (joins("left join"), joins("cross join"));
-        let looks = self.contains_window(trees, expression);
-        let reads_frames = looks && !self.compiler.options.dialect.facts().hashes_nullable_keys;
+        let (has_left_join, has_cross_join) = (joins("left join"), joins("cross join"));
+        let has_window = self.contains_window(trees, expression);
+        let reads_frames = has_window && !self.compiler.options.dialect.facts().hashes_nullable_keys;
         let Some(sheet) = self.sheet_outline() else {
             let probes = match wave {
-                0 if left || reads_frames => {
+                0 if has_left_join || reads_frames => {
                     let columns = expression_columns(trees, expression);
                     let marked = columns
                         .iter()
@@ -214,8 +214,8 @@ impl CandidateCheck<'_, '_> {
                     );
                     period_probes(&names, &collect_numbers(trees, &parts))
                 }
-                1 if looks => window_probes(names),
-                2 if left || cross || looks => range_aggregate_probes(
+                1 if has_window => window_probes(names),
+                2 if has_left_join || has_cross_join || has_window => range_aggregate_probes(
                     names,
                     &likely_numbers(trees, expression),
                     &self.find_ranges(trees, expression),
@@ -227,22 +227,22 @@ impl CandidateCheck<'_, '_> {
             return Some(patterns);
         };
         let probes = match wave {
-            0 if looks => [sheets::pivot_cell_probes(sheet, names), window_probes(names)].concat(),
-            1 if left || cross || looks => sheets::measure_total_probes(sheet),
-            2 if left || cross || looks => {
-                let looked = self.find_sheet_lookups(trees, &parts, names, left);
-                looked
+            0 if has_window => [sheets::pivot_cell_probes(sheet, names), window_probes(names)].concat(),
+            1 if has_left_join || has_cross_join || has_window => sheets::measure_total_probes(sheet),
+            2 if has_left_join || has_cross_join || has_window => {
+                let lookups = self.find_sheet_lookups(trees, &parts, names, has_left_join);
+                lookups
                     .iter()
                     .flat_map(SheetLookup::lookup_probes_without_default)
-                    .chain(looked.iter().flat_map(SheetLookup::workday_probes))
+                    .chain(lookups.iter().flat_map(SheetLookup::workday_probes))
                     .collect()
             }
-            3 if cross => self
-                .find_sheet_lookups(trees, &parts, names, left)
+            3 if has_cross_join => self
+                .find_sheet_lookups(trees, &parts, names, has_left_join)
                 .iter()
                 .flat_map(SheetLookup::wildcard_lookup_probes)
                 .collect(),
-            4 if looks => {
+            4 if has_window => {
                 let numbers = likely_numbers(trees, expression);
                 [
                     sheets::cell_block_probes(names),
@@ -257,7 +257,7 @@ impl CandidateCheck<'_, '_> {
         self.add_probe_patterns(probes, trees, &mut patterns);
         let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.match_node(trees, *part).is_some());
         let fit: Vec<&FormulaTemplate> = patterns
-            .all_patterns()
+            .all()
             .filter(|pattern| is_in(pattern))
             .map(|pattern| &pattern.shape)
             .collect();
@@ -281,23 +281,23 @@ impl CandidateCheck<'_, '_> {
         trees: &mut SqlTrees,
         parts: &[SqlNodeId],
         names: &[ProbeArgument],
-        left: bool,
+        has_left_join: bool,
     ) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet_outline() else {
             return Vec::new();
         };
         let literals = sheets::literal_lookup_keys(trees, parts);
         // Columns that are lookup keys come first.
-        let met = parts
+        let joined_values = parts
             .iter()
             .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
-        let met = met.filter_map(|part| trees.children(*part).get(1).copied());
+        let joined_values = joined_values.filter_map(|part| trees.children(*part).get(1).copied());
         let of_part = |part: SqlNodeId| {
             expression_columns(trees, part)
                 .into_iter()
                 .filter_map(|(column, _)| trees.column(column))
         };
-        let mut columns: Vec<(Option<String>, String)> = met
+        let mut columns: Vec<(Option<String>, String)> = joined_values
             .chain(parts.last().copied())
             .flat_map(of_part)
             .map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()))
@@ -314,7 +314,7 @@ impl CandidateCheck<'_, '_> {
         };
         let own_columns = is_of(None);
         let mut keys: Vec<ProbeArgument> = Vec::new();
-        if left {
+        if has_left_join {
             let marked = own_columns
                 .iter()
                 .take(3)
@@ -326,7 +326,12 @@ impl CandidateCheck<'_, '_> {
                 .collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
-        let tab_keys: Vec<ProbeArgument> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let tab_keys: Vec<ProbeArgument> = names
+            .iter()
+            .filter(|_| has_left_join)
+            .chain(&literals)
+            .cloned()
+            .collect();
         let mut lookups: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects is not qualified with a relation.
@@ -355,10 +360,10 @@ impl CandidateCheck<'_, '_> {
             .editable_spec
             .column_resolver(self.edited_file, self.step_index, &self.definition.name);
         if let ColumnOrClause::Column(column_name) = self.definition_part {
-            let column_site =
+            let column_expression =
                 self.editable_spec
                     .find_column_expression(&columns, self.edited_file, self.cte, column_name);
-            let _ = column_site.map(|column_expression| columns.resolve_expression(&column_expression, trees));
+            let _ = column_expression.map(|column_expression| columns.resolve_expression(&column_expression, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {

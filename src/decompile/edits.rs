@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{FilePartKind, FilePartPosition, SqlFile, token_name};
+use super::file::{FilePart, FilePartKind, FilePartPosition, SqlFile, token_name};
 use super::order;
 use crate::dialect::Dialect;
 
@@ -38,8 +38,9 @@ pub struct NonColumnEdit {
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
     pub position: Option<FilePartPosition>,
-    /// Input of the part's select that exists only in the edited file: a CTE or a subquery.
-    pub new_input: Option<String>,
+    /// Input of the part's select, if the generated select reads another input, such as ``the CTE `paid`, which exists
+    /// only in the edited file``.
+    pub changed_input: Option<String>,
 }
 
 /// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words, the
@@ -69,7 +70,8 @@ impl SqlEdits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
     pub fn from_texts(generated_sql: &str, text: &str, dialect: Dialect) -> Self {
-        compare_files(&SqlFile::read(generated_sql, dialect), &SqlFile::read(text, dialect))
+        let [generated_file, file] = [generated_sql, text].map(|sql| SqlFile::read(sql, dialect));
+        compare(&generated_file, &file, true)
     }
 
     /// Returns whether the two strings are equivalent.
@@ -79,10 +81,22 @@ impl SqlEdits {
     }
 }
 
+/// Compares SQL that was generated for a different formula with a file. The CTEs of this SQL may differ from those of
+/// the file, so a select with a different CTE as its input is still the same select.
 pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> SqlEdits {
+    compare(generated_file, file, false)
+}
+
+fn compare(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, compares_ctes: bool) -> SqlEdits {
     let mut edits = SqlEdits::default();
-    let new_inputs_by_cte = new_inputs_by_cte(generated_file, file);
-    let new_input = |position: &FilePartPosition| new_inputs_by_cte.get(&position.cte.as_deref()).cloned();
+    let before: HashMap<&FilePartPosition, usize> = generated_file
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(part_index, part)| (&part.position, part_index))
+        .collect();
+    let changed_inputs = changed_inputs(generated_file, file, &before, compares_ctes);
+    let changed_input = |position: &FilePartPosition| changed_inputs.get(&position.cte.as_deref()).cloned();
     let edit_of_part = |position: &FilePartPosition, before: String, after: String, line: usize| NonColumnEdit {
         cte: position.cte.clone(),
         description: describe_file_part(position),
@@ -90,14 +104,8 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         after,
         line,
         position: Some(position.clone()),
-        new_input: new_input(position),
+        changed_input: changed_input(position),
     };
-    let before: HashMap<&FilePartPosition, usize> = generated_file
-        .parts
-        .iter()
-        .enumerate()
-        .map(|(part_index, part)| (&part.position, part_index))
-        .collect();
     let after: HashSet<&FilePartPosition> = file.parts.iter().map(|part| &part.position).collect();
     for part in &file.parts {
         let line = file.line(part.tokens.start);
@@ -118,7 +126,7 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         match &part.position.kind {
             // If a select reads from a different input, do not treat its columns as the same, even if the names match.
             FilePartKind::Column(column)
-                if part.position.branch == 0 && part.position.nth == 0 && new_input(&part.position).is_none() =>
+                if part.position.branch == 0 && part.position.nth == 0 && changed_input(&part.position).is_none() =>
             {
                 edits.items.push(ColumnEdit {
                     cte: part.position.cte.clone(),
@@ -194,28 +202,42 @@ fn whole_file_difference(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, descr
         after: file.source.to_owned(),
         line: 1,
         position: None,
-        new_input: None,
+        changed_input: None,
     }
 }
 
-/// Returns the selects that read a CTE or a subquery that exists only in the edited file. Each select has the name of
-/// its CTE (`None` for the last select) and its new input.
-fn new_inputs_by_cte<'f>(generated_file: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
+/// Returns the selects whose first input is a subquery or a CTE that the same select of the generated SQL does not
+/// read. Each select has the name of its CTE (`None` for the last select) and a description of its input.
+/// `generated_parts` contains the indices of the parts of the generated SQL. Without `compares_ctes`, only new inputs
+/// count.
+fn changed_inputs<'f>(
+    generated_file: &SqlFile<'_>,
+    file: &'f SqlFile<'_>,
+    generated_parts: &HashMap<&FilePartPosition, usize>,
+    compares_ctes: bool,
+) -> HashMap<Option<&'f str>, String> {
+    let first_cte = |file: &SqlFile<'_>, from: &FilePart| {
+        token_name(*file.tokens.get(from.tokens.start)?, file).filter(|name| file.ctes.contains(name))
+    };
     let clauses = file.parts.iter().filter(|part| part.position.is_from_clause());
-    let new = clauses.filter_map(|part| {
-        let cte = part.position.cte.as_deref();
-        let first = file.tokens.get(part.tokens.start)?;
-        if first.text(file.source) == "(" {
-            let before = generated_file.clause(cte, "from");
-            let is_same =
-                before.is_some_and(|before| generated_file.are_equivalent_ranges(&before, file, &part.tokens));
-            return (!is_same).then(|| (cte, "a subquery".to_owned()));
-        }
-        let name = token_name(*first, file)?;
-        let is_new = file.ctes.contains(&name) && !generated_file.ctes.contains(&name);
-        is_new.then(|| (cte, format!("the CTE `{name}`")))
+    let changed = clauses.filter_map(|part| {
+        let generated = generated_parts.get(&part.position);
+        let generated = generated.and_then(|index| generated_file.parts.get(*index));
+        let input = if file.tokens.get(part.tokens.start)?.text(file.source) == "(" {
+            let is_same = |from: &FilePart| generated_file.are_equivalent_ranges(&from.tokens, file, &part.tokens);
+            (!generated.is_some_and(is_same)).then(|| "a subquery, which exists only in the edited file".to_owned())
+        } else {
+            let name = first_cte(file, part)?;
+            if generated_file.ctes.contains(&name) {
+                let before = first_cte(generated_file, generated?)?;
+                (compares_ctes && before != name).then(|| format!("`{name}` instead of `{before}`"))
+            } else {
+                Some(format!("the CTE `{name}`, which exists only in the edited file"))
+            }
+        };
+        Some((part.position.cte.as_deref(), input?))
     });
-    new.collect()
+    changed.collect()
 }
 
 pub(super) fn describe_file_part(position: &FilePartPosition) -> String {

@@ -4,7 +4,7 @@
 use std::cell::LazyCell;
 use std::ops::Range;
 
-use super::column_positions::{LineageNodeId, column_at};
+use super::column_positions::{ColumnPosition, column_at};
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, are_equivalent_tokens, token_name};
 use super::parse::{parse, parse_list};
@@ -112,7 +112,7 @@ impl SqlFile<'_> {
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
     /// of their positions.
-    pub fn without_optional_words(&self, tokens: &Range<usize>, positions: &[LineageNodeId]) -> Vec<SqlToken> {
+    pub fn without_optional_words(&self, tokens: &Range<usize>, positions: &[ColumnPosition]) -> Vec<SqlToken> {
         let mut depth = 0usize;
         let is_required = |token_index: &usize| {
             match self.key(*token_index).as_str() {

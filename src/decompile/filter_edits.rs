@@ -65,8 +65,8 @@ impl EditedModel<'_> {
     fn replace_words_in_range(&self, byte_range: &Range<usize>) -> Option<String> {
         let text = self.expanded_model.text();
         let editable_spec = EditableSpec::parse_expanded(text).ok()?;
-        let respelled = spec_with_replaced_words(self.compiler, &editable_spec, self.path, self.edited_sql)?;
-        let part = respelled
+        let edited_spec = spec_with_replaced_words(self.compiler, &editable_spec, self.path, self.edited_sql)?;
+        let part = edited_spec
             .strip_prefix(text.get(..byte_range.start)?)?
             .strip_suffix(text.get(byte_range.end..)?)?;
         (part != text.get(byte_range.clone())?).then(|| part.trim().to_owned())

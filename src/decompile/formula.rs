@@ -13,11 +13,11 @@ use super::constant_probes::constants_in_expression;
 use super::context_probes::DEFINITION_NAME_COST;
 use super::edits::compare_files;
 use super::equivalent_files::resolve_output_column;
+use super::errors;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
 use super::probes::{MAX_ALWAYS_PROBED_ARGUMENTS, ProbeFormulaGroup, RELATION, probe_relation};
-use super::refusals;
 use super::search::{FormulaSearch, SeedFormulas};
 use super::spec_edit::{EditableSpec, SpecEditError};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
@@ -34,8 +34,8 @@ pub struct DecompileError {
 }
 
 impl From<SpecEditError> for DecompileError {
-    fn from(refusal: SpecEditError) -> Self {
-        decompile_error(refusal.reason)
+    fn from(error: SpecEditError) -> Self {
+        decompile_error(error.reason)
     }
 }
 
@@ -168,7 +168,7 @@ impl Decompiler {
     ) -> Result<String, DecompileError> {
         let (compiler, editable_spec) = (case.compiler, case.editable_spec);
         if let Some(call) = self.find_unsupported_call(case, trees, part) {
-            return Err(refusals::unknown_sql_error(trees, part, call));
+            return Err(errors::unknown_sql_error(trees, part, call));
         }
         let value = case.inside_contract_cast(trees, part);
         let learned = self.learn_patterns(compiler, editable_spec, trees, part);
@@ -261,7 +261,7 @@ impl Decompiler {
         let forms = search.candidate_formulas(part);
         let without = search.smallest_unmatched_subexpression(part).unwrap_or(part);
         let nearest = case.explain_rejected_formula(forms, trees, part);
-        Err(nearest.unwrap_or_else(|| refusals::unknown_sql_error(trees, part, without)))
+        Err(nearest.unwrap_or_else(|| errors::unknown_sql_error(trees, part, without)))
     }
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL

@@ -44,12 +44,12 @@ pub fn added_group_keys(generated_sql: &str, text: &str, dialect: Dialect) -> Ve
             continue;
         };
         let mut added = after.items.clone();
-        let is_there = before.items.iter().all(|item| {
+        let has_all_keys = before.items.iter().all(|item| {
             let is_same = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other).is_some();
             let index = added.iter().position(is_same);
             index.map(|key_index| added.remove(key_index)).is_some()
         });
-        if added.is_empty() || !is_there {
+        if added.is_empty() || !has_all_keys {
             continue;
         }
         let key = |item: &SqlNodeId| {

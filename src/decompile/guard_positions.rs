@@ -32,7 +32,10 @@ const AGGREGATE_PREFIXES: [&str; 24] = [
 ];
 
 /// Functions and types whose names begin like those of aggregates.
-const ROW_FUNCTIONS: [&str; 4] = ["bit_length", "last_day", "minute", "varchar"];
+const ROW_FUNCTIONS: [&str; 5] = ["bit_count", "bit_length", "last_day", "minute", "varchar"];
+
+/// Prefix of the names of functions on the values of one row, such as `list_median(list_value(a, b))`.
+const LIST_PREFIX: &str = "list_";
 
 /// Position of an expression in its enclosing expression. The position determines which guards are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +128,8 @@ pub(super) fn accepts_guards_in_child(trees: &SqlTrees, parent: SqlNodeId, child
 
 /// Returns whether a function of SQL is an aggregate.
 pub(super) fn is_aggregate(name: &str) -> bool {
-    !ROW_FUNCTIONS.contains(&name) && AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let is_row_function = ROW_FUNCTIONS.contains(&name) || name.starts_with(LIST_PREFIX);
+    !is_row_function && AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Returns how an expression treats NULL in one of its children. `None` if NULL results in NULL.
@@ -137,7 +141,7 @@ fn null_context(trees: &SqlTrees, parent: SqlNodeId, child_index: usize) -> Opti
                 return None;
             };
             let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
-            let skips_null = is_aggregate(name) || name == "concat_ws";
+            let skips_null = is_aggregate(name) || name == "concat_ws" || name.starts_with(LIST_PREFIX);
             match (tests_null && child_index + 1 < args.len().max(2), skips_null) {
                 (true, _) => Some(NullContext::Tested),
                 (_, true) if name == "sum" => Some(NullContext::Summed),

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
-use super::candidate_check::{CandidateCheck, called_functions};
+use super::candidate_check::{CandidateCheck, CandidateFile, called_functions};
 use super::edits::ColumnEdit;
 use super::equivalent_files::are_equivalent_files_with;
 use super::expression_text::FormulaText;
 use super::file::{SqlFile, is_same_name};
-use super::formula::{DecompileError, Decompiler, contains_window_or_join, decompile_error, with_candidate_check};
+use super::formula::{DecompileError, Decompiler, contains_window_or_join, decompile_error};
 use super::guards::{GuardDifference, GuardRecognizer, SqlGuard};
-use super::joint_search::CandidateFile;
 use super::patterns::Patterns;
 use super::search::{FormulaSearch, SeedFormulas};
 use super::spec_edit::EditableSpec;
@@ -67,6 +66,13 @@ impl RewrittenSql {
     }
 }
 
+/// Formula that was found for a definition, with the guards that were compared to find it. `None` if the formula
+/// compiles to the edited SQL.
+pub(super) struct FoundFormula {
+    pub formula: DecompiledFormula,
+    pub guards: Option<(SqlTrees, GuardRecognizer)>,
+}
+
 impl Decompiler {
     /// Returns the spellings of a dialect.
     pub(super) fn spelling_patterns(&self, dialect: Dialect) -> Arc<SpellingPatterns> {
@@ -119,23 +125,33 @@ impl Decompiler {
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<DecompiledFormula, DecompileError> {
-        with_candidate_check(compiler, editable_spec, path, text, definition, |case| {
-            let with_guards = case.with_new_limits();
-            match self.find_exact_formula(case) {
-                Ok(formula) => Ok(DecompiledFormula {
+        let mut found = self.find_formulas_at(compiler, editable_spec, path, text, &[definition]);
+        found
+            .pop()
+            .unwrap_or_else(|| Err(decompile_error("no formula was found")))
+    }
+
+    /// Finds the formula that compiles to the edited SQL of a definition, or a formula whose SQL differs from it only
+    /// in guards.
+    pub(super) fn find_formula_of_definition(
+        &self,
+        case: CandidateCheck<'_, '_>,
+    ) -> Result<FoundFormula, DecompileError> {
+        let with_guards = case.with_new_limits();
+        match self.find_exact_formula(case) {
+            Ok(formula) => Ok(FoundFormula {
+                formula: DecompiledFormula {
                     formula,
                     rewritten: None,
-                }),
-                Err(not_exact) => self.find_guarded_formula(&with_guards)?.ok_or(not_exact),
-            }
-        })
+                },
+                guards: None,
+            }),
+            Err(not_exact) => self.find_guarded_formula(&with_guards)?.ok_or(not_exact),
+        }
     }
 
     /// Finds a formula whose SQL differs from the edited SQL only in guards.
-    pub(super) fn find_guarded_formula(
-        &self,
-        case: &CandidateCheck<'_, '_>,
-    ) -> Result<Option<DecompiledFormula>, DecompileError> {
+    fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, DecompileError> {
         let (editable_spec, mut trees) = (case.editable_spec, SqlTrees::default());
         let mut expression = |file| {
             editable_spec.definition_expression(file, case.cte, case.step_index, &case.definition.name, &mut trees)
@@ -179,7 +195,11 @@ impl Decompiler {
         let search = FormulaSearch::new(&all_patterns, &trees).with_seed_formulas(&input);
         let search = search.with_value(case.inside_contract_cast(&trees, expected));
         let forms = search.with_alternatives(&alternatives).candidate_formulas(expected);
-        Ok(case.formula_with_fewest_guards(forms, guards, &mut trees, expected))
+        let formula = case.formula_with_fewest_guards(forms, &mut guards, &mut trees, expected);
+        Ok(formula.map(|formula| FoundFormula {
+            formula,
+            guards: Some((trees, guards)),
+        }))
     }
 }
 
@@ -226,19 +246,14 @@ impl CandidateCheck<'_, '_> {
     fn formula_with_fewest_guards(
         &self,
         mut forms: Vec<FormulaText>,
-        mut guards: GuardRecognizer,
+        guards: &mut GuardRecognizer,
         trees: &mut SqlTrees,
         expected: SqlNodeId,
     ) -> Option<DecompiledFormula> {
         self.sort_by_formula_similarity(&mut forms);
         let mut best: Option<(u32, DecompiledFormula)> = None;
-        let mut forms = prefer_distinct_functions(forms, MAX_COMPILED_WITH_GUARDS).into_iter();
-        while let Some(form) = forms.next() {
-            let guards_of_form = self.guards_added_by_formula(&form.text, &mut guards, trees, expected);
-            if self.is_blocked_on_compilation() {
-                self.request_candidates(forms.as_slice(), true);
-                return None;
-            }
+        for form in prefer_distinct_functions(forms, MAX_COMPILED_WITH_GUARDS) {
+            let guards_of_form = self.guards_added_by_formula(&form.text, guards, trees, expected);
             let Some((added, sql)) = guards_of_form else { continue };
             if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
                 let rewritten = RewrittenSql::new(sql, added);
@@ -262,13 +277,22 @@ impl CandidateCheck<'_, '_> {
         trees: &mut SqlTrees,
         expected: SqlNodeId,
     ) -> Option<(GuardDifference, String)> {
-        let compare = |candidate: &CandidateFile<'_>| self.compare_guards(candidate, guards, trees, expected);
-        if let Some(shared) = self.shared_candidates() {
-            return shared.guards(formula, compare);
-        }
         let sql = self.compile_spec_sql(&self.editable_spec.replace_formula(self.definition, formula).ok()?)?;
-        let mut compare = compare;
-        compare(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
+        let candidate = CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect));
+        self.compare_guards(&candidate, guards, trees, expected)
+    }
+
+    /// Returns the definition's SQL in the file of a candidate, if it differs from the edited SQL only in guards.
+    pub fn sql_with_guards(
+        &self,
+        candidate: &CandidateFile<'_>,
+        (trees, guards): &mut (SqlTrees, GuardRecognizer),
+    ) -> Option<RewrittenSql> {
+        let expected = self
+            .expression_in_file(self.edited_file, self.definition_part, trees)
+            .ok()?;
+        let (added, sql) = self.compare_guards(candidate, guards, trees, expected)?;
+        Some(RewrittenSql::new(sql, added))
     }
 
     fn compare_guards(

@@ -1,6 +1,6 @@
 //! Guards: parts of generated SQL that handle the special cases of a call, such as NULL, halves in floats, and
 //! arguments that cause errors. A person who writes the call by hand usually omits them: `round(x, 2)` instead of
-//! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
+//! `coalesce(round(try_cast(printf('%.15g', x) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
 //! guard is ignored only if it affects nothing but the special cases. For example, a default for NULL inside an
@@ -329,7 +329,7 @@ impl GuardRecognizer {
                 let [x, _, ty, ..] = trees.children(*first) else {
                     return None;
                 };
-                let x = number_argument_of_to_char(trees, *x).unwrap_or(*x);
+                let x = formatted_number(trees, *x).unwrap_or(*x);
                 self.is_conversion(trees, x, *ty, position)
                     .then_some((SqlGuard::Conversion, x, false))
             }
@@ -415,16 +415,20 @@ fn value_of_cast(trees: &SqlTrees, name: SqlNodeId, first: SqlNodeId) -> Option<
     trees.children(first).first().copied().filter(|_| is_cast)
 }
 
-/// Returns the number in `to_char(number, 'mask')`, whose text is an argument of a cast.
-fn number_argument_of_to_char(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
-    match (trees.label(id), trees.children(id)) {
-        (SqlLabel::Call, [name, number, mask])
-            if is_word(trees, *name, "to_char") && matches!(trees.label(*mask), SqlLabel::Text(..)) =>
-        {
-            Some(*number)
-        }
-        _ => None,
-    }
+/// Returns the number in `to_char(number, 'mask')` or `printf('%.15g', number)`, whose text is an argument of a cast.
+fn formatted_number(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
+    let (SqlLabel::Call, [name, first, second]) = (trees.label(id), trees.children(id)) else {
+        return None;
+    };
+    let SqlLabel::Word(name) = trees.label(*name) else {
+        return None;
+    };
+    let (number, mask) = match name.as_str() {
+        "to_char" => (first, second),
+        "format" | "printf" => (second, first),
+        _ => return None,
+    };
+    matches!(trees.label(*mask), SqlLabel::Text(..)).then_some(*number)
 }
 
 fn is_word(trees: &SqlTrees, id: SqlNodeId, word: &str) -> bool {
@@ -497,7 +501,13 @@ mod tests {
             ("duckdb", "coalesce(sum(x), 0)", "sum(x)", vec![SqlGuard::Default]),
             (
                 "duckdb",
-                "coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)",
+                "coalesce(round(try_cast(printf('%.15g', x) as decimal(38, 18)), 2), x)",
+                "round(x, 2)",
+                vec![SqlGuard::Default, SqlGuard::Conversion],
+            ),
+            (
+                "bigquery",
+                "coalesce(round(safe_cast(format('%.15g', x) as bignumeric), 2), safe.round(x, 2))",
                 "round(x, 2)",
                 vec![SqlGuard::Default, SqlGuard::Conversion],
             ),

@@ -9,8 +9,9 @@
 //! columns of helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges,
 //! lookups, worksheets) are compiled in place of the definition's formula.
 //!
-//! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. The decompiler
-//! may therefore fail to find a formula, but never returns a wrong formula.
+//! Each candidate formula is compiled in its spec, or in a part of a large spec (`reduced_model`). A formula is
+//! returned only if the whole spec with it produces the edited SQL. The decompiler may therefore fail to find a
+//! formula, but never returns a wrong formula.
 //!
 //! A probe is compiled once per dialect, when an edit calls the same SQL functions. All columns and models of a run
 //! share the results.
@@ -37,8 +38,10 @@ mod compiled_probes;
 mod constant_probes;
 mod context_probes;
 mod criteria;
+mod cte_names;
 mod edits;
 mod equivalent_files;
+mod errors;
 mod expression_text;
 mod file;
 mod filter_edits;
@@ -64,21 +67,26 @@ mod periods;
 mod probe_index;
 mod probes;
 mod ranges;
-mod refusals;
+mod reduced_model;
 mod restore;
 mod search;
 mod separated_list;
 mod sheets;
 mod spec_edit;
+mod spec_reduction;
 mod spec_structure;
 mod spellings;
 mod substitute;
 mod synonyms;
 mod tree;
+mod unresolved_names;
 mod value_types;
 mod windows;
 
 pub use column_readers::{column_readers, has_column, uses_name};
+pub use cte_names::{
+    RenamedCte, renamed_ctes, substitutions_to_generated_cte_names, with_cte_names_from, with_edited_cte_names,
+};
 pub use edits::{ColumnEdit, NonColumnEdit, SqlEdits};
 pub use equivalent_files::{is_equivalent_sql, is_same_expression};
 pub use file::{FilePartPosition, columns_before, output_cte};
@@ -94,8 +102,9 @@ pub use metric_set_edits::{EditedMetricSetPart, MetricSetEdit};
 pub use order::with_column_order_of;
 pub use restore::restore_edited_column;
 pub use spec_edit::{SpecEditError, with_formula, with_formulas};
-pub use spec_structure::{definition_byte_range, with_cte_names_from, with_renamed_definition};
+pub use spec_structure::{definition_byte_range, with_renamed_definition};
 pub use substitute::{Substitution, apply_replacements, find_spec_for_sql};
+pub use unresolved_names::unresolved_name_conflicts;
 
 use formulac_catalog::{Level, Type, catalog, dialect};
 use formulac_core::{check, schema};

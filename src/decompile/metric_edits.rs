@@ -511,7 +511,7 @@ impl<'m> EditedModel<'m> {
 impl MetricEdit<'_> {
     /// Returns the reason why no formula was found.
     #[must_use]
-    pub fn refusal(&self) -> Option<&DecompileError> {
+    pub fn error(&self) -> Option<&DecompileError> {
         self.formula.as_ref().err()
     }
 }

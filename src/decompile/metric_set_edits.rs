@@ -92,11 +92,11 @@ impl EditedModel<'_> {
                 let mut generated_parts =
                     editable_spec.find_definition_in_file(generated_file, (step, name), &mut trees);
                 let edited = editable_spec.find_definition_in_file(file, (step, name), &mut trees);
-                let sites = generated_parts
+                let expressions = generated_parts
                     .column_expression
                     .as_ref()
                     .zip(edited.column_expression.as_ref());
-                let item = sites.and_then(|(generated_expression, edited)| {
+                let item = expressions.and_then(|(generated_expression, edited)| {
                     GroupByItem::find((generated_file, generated_expression), (file, edited), name)
                 });
                 let is_edited = item.as_ref().is_some_and(GroupByItem::is_edited);

@@ -138,7 +138,7 @@ fn operator_precedence(word: &str) -> Option<u8> {
             OTHER_PRECEDENCE
         }
         "+" | "-" => ADDITION_PRECEDENCE,
-        "*" | "/" | "%" => MULTIPLICATION_PRECEDENCE,
+        "*" | "/" | "//" | "%" => MULTIPLICATION_PRECEDENCE,
         _ => return None,
     })
 }
@@ -178,9 +178,9 @@ impl<'p> Parser<'p> {
     }
 
     fn skip_word_if_present(&mut self, word: &str) -> bool {
-        let is_it = self.key_at(0) == word;
-        self.at += usize::from(is_it);
-        is_it
+        let is_present = self.key_at(0) == word;
+        self.at += usize::from(is_present);
+        is_present
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), String> {

@@ -109,11 +109,11 @@ impl Patterns {
     }
 
     /// Returns all patterns that match values.
-    pub fn all_patterns(&self) -> impl Iterator<Item = &SqlPattern> {
+    pub fn all(&self) -> impl Iterator<Item = &SqlPattern> {
         self.values.values().flatten().map(Arc::as_ref)
     }
 
-    fn patterns_with_root<'a>(
+    fn with_root<'a>(
         map: &'a HashMap<PatternRootKey, Vec<Arc<SqlPattern>>>,
         trees: &SqlTrees,
         id: SqlNodeId,
@@ -130,18 +130,18 @@ impl Patterns {
 
     /// Returns the value patterns that may match a node.
     pub fn value_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_with_root(&self.values, trees, id)
+        Self::with_root(&self.values, trees, id)
     }
 
     /// Returns the patterns that may match a node even though their formula refers to a column that the node does not
     /// contain.
     pub fn hidden_column_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_with_root(&self.hidden_columns, trees, id)
+        Self::with_root(&self.hidden_columns, trees, id)
     }
 
     /// Returns the patterns from which the range and the criterion of a condition can be derived.
     pub fn criterion_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_with_root(&self.criteria, trees, id)
+        Self::with_root(&self.criteria, trees, id)
     }
 }
 

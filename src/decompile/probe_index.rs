@@ -72,12 +72,12 @@ pub(super) fn collect_expression_symbols(trees: &SqlTrees, expression: SqlNodeId
 /// refers to a column. For example, `T(number)` is always an empty string.
 #[cfg(test)]
 pub(super) fn collect_pattern_symbols(pattern: &SqlPattern) -> Option<ExpressionSymbols> {
-    let mut name_parts = ExpressionSymbols::new();
-    let mut collect_pattern_symbols = vec![&pattern.root];
-    while let Some(part) = collect_pattern_symbols.pop() {
+    let mut symbols = ExpressionSymbols::new();
+    let mut nodes_to_visit = vec![&pattern.root];
+    while let Some(part) = nodes_to_visit.pop() {
         if let PatternNode::Node(label, parts) = part {
-            name_parts.extend(symbol_name(label));
-            collect_pattern_symbols.extend(parts);
+            symbols.extend(symbol_name(label));
+            nodes_to_visit.extend(parts);
         }
     }
     let is_constant = matches!(
@@ -89,7 +89,7 @@ pub(super) fn collect_pattern_symbols(pattern: &SqlPattern) -> Option<Expression
         .iter()
         .any(|arg| matches!(arg, ProbeArgument::HiddenColumn(_)));
     let is_constant = is_constant && !has_hidden_column;
-    (!is_constant && matches!(pattern.root, PatternNode::Node(..))).then_some(name_parts)
+    (!is_constant && matches!(pattern.root, PatternNode::Node(..))).then_some(symbols)
 }
 
 /// Returns the name of a part in the index, without spaces. `None` for parts that the index does not contain.

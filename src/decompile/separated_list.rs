@@ -159,6 +159,25 @@ impl SeparatedList {
     }
 }
 
+/// Returns the byte ranges to remove from a list with separators, given the range of each item and whether to remove
+/// the item. The list is valid without these ranges unless no item remains.
+pub(super) fn ranges_to_remove(items: &[(Range<usize>, bool)]) -> Vec<Range<usize>> {
+    let last_kept = items
+        .iter()
+        .rposition(|(_, is_removed)| !is_removed)
+        .unwrap_or_default();
+    let mut ranges = Vec::new();
+    for (number, (range, _)) in items.iter().enumerate().filter(|(_, (_, is_removed))| *is_removed) {
+        let neighbor = |number: Option<usize>| number.and_then(|number| items.get(number));
+        match (neighbor(Some(number + 1)), neighbor(number.checked_sub(1))) {
+            (Some((next, _)), _) if number < last_kept => ranges.push(range.start..next.start),
+            (_, Some((previous, _))) => ranges.push(previous.end..range.end),
+            _ => ranges.push(range.clone()),
+        }
+    }
+    ranges
+}
+
 fn contains_line_break(text: &str) -> bool {
     text.contains('\n')
 }

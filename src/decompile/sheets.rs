@@ -128,7 +128,7 @@ impl SheetLookup {
         keys: Vec<ProbeArgument>,
         (trees, parts): (&SqlTrees, &[SqlNodeId]),
     ) -> Self {
-        let mut looked = Self {
+        let mut lookup = Self {
             tab,
             columns,
             keys,
@@ -144,8 +144,8 @@ impl SheetLookup {
                     .into_iter()
                     .filter_map(|part| Some(trees.column(part)?.1.to_owned()))
             };
-            looked.returned_names.extend(names(*value));
-            looked.condition_names.extend(names(*condition).chain(names(*rows)));
+            lookup.returned_names.extend(names(*value));
+            lookup.condition_names.extend(names(*condition).chain(names(*rows)));
         }
         let has = |op: &str| {
             parts
@@ -153,20 +153,20 @@ impl SheetLookup {
                 .any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op))
         };
         let match_modes = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
-        looked.match_modes = match_modes
+        lookup.match_modes = match_modes
             .into_iter()
             .filter(|(is_there, _)| *is_there)
             .map(|(_, match_mode)| match_mode)
             .collect();
-        looked
+        lookup
     }
 
     /// Formats columns as ranges.
-    fn format_ranges(&self, among: &[String]) -> Vec<String> {
+    fn format_ranges(&self, names_to_format: &[String]) -> Vec<String> {
         let names = self
             .columns
             .iter()
-            .filter(|name| among.contains(name))
+            .filter(|name| names_to_format.contains(name))
             .take(MAX_LOOKUP_COLUMNS)
             .map(|name| quote_formula_name(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
@@ -180,9 +180,9 @@ impl SheetLookup {
             .iter()
             .map(|returned_range| format!("INDEX({returned_range}, {{0}})"))
             .collect();
-        for sought in self.format_ranges(&self.condition_names) {
+        for searched_range in self.format_ranges(&self.condition_names) {
             for match_mode in &self.match_modes {
-                let match_call = format!("MATCH({{0}}, {sought}{match_mode})");
+                let match_call = format!("MATCH({{0}}, {searched_range}{match_mode})");
                 forms.extend(
                     returned_ranges
                         .iter()
@@ -240,14 +240,15 @@ impl SheetLookup {
             ProbeArgument::Fixed("TRUE".to_owned()),
         ];
         let mut probes = Vec::new();
-        for sought in self.format_ranges(&self.condition_names) {
+        for searched_range in self.format_ranges(&self.condition_names) {
             for range in self
                 .format_ranges(&self.returned_names)
                 .iter()
-                .filter(|returned_range| **returned_range != sought)
+                .filter(|returned_range| **returned_range != searched_range)
             {
                 for (wild, other) in wildcard_test_strings().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                    let words = FormulaTemplate::Template(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
+                    let words =
+                        FormulaTemplate::Template(format!("XLOOKUP({{0}}, {searched_range}, {range}, {{1}}, 2)"));
                     probes.push(ProbeFormula {
                         shape: words,
                         args: vec![ProbeArgument::Wild("", wild), other.clone()],
@@ -278,13 +279,13 @@ pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[Pr
         let Some((returned_range, match_arguments)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else {
             continue;
         };
-        let (sought, match_mode) = match match_arguments.rsplit_once(", ") {
-            Some((sought, "1")) => (sought, ", -1"),
-            Some((sought, _)) => (sought, ", 1"),
+        let (searched_range, match_mode) = match match_arguments.rsplit_once(", ") {
+            Some((searched_range, "1")) => (searched_range, ", -1"),
+            Some((searched_range, _)) => (searched_range, ", 1"),
             None => (match_arguments, ""),
         };
         for other in &others {
-            let words = format!("XLOOKUP({{0}}, {sought}, {returned_range}, {{1}}{match_mode})");
+            let words = format!("XLOOKUP({{0}}, {searched_range}, {returned_range}, {{1}}{match_mode})");
             probes.push(ProbeFormula {
                 shape: FormulaTemplate::Template(words),
                 args: vec![key.clone(), other.clone()],

@@ -99,6 +99,11 @@ impl<'s> EditableSpec<'s> {
         })
     }
 
+    /// Parses another version of the spec. `None` if the version is not a spec.
+    pub fn with_text<'t>(&self, text: &'t str) -> Option<EditableSpec<'t>> {
+        EditableSpec::read(text, self.is_expanded).ok()
+    }
+
     /// Returns the root of the YAML document.
     pub fn root(&self) -> &Node {
         &self.root
@@ -275,7 +280,7 @@ impl<'s> EditableSpec<'s> {
 
     /// Returns whether a string parses to the original spec, apart from these formulas.
     fn is_equivalent(&self, text: &str, formulas: &[(&DefinitionWithPosition, &str)]) -> bool {
-        let Ok(other) = EditableSpec::read(text, self.is_expanded) else {
+        let Some(other) = self.with_text(text) else {
             return false;
         };
         let new: HashMap<Span, &str> = formulas

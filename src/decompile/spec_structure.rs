@@ -1,14 +1,10 @@
-//! Renames definitions in a spec and CTEs in SQL, and finds the lines of a definition.
+//! Renames definitions in a spec, and finds the lines of a definition.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
-use super::file::SqlFile;
 use super::formula_names::replace_formula_names;
 use super::spec_edit::EditableSpec;
 use super::substitute::{Substitution, apply_replacements};
-use crate::dbt::tokens::SqlTokenKind;
-use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use crate::yaml::{Node, NodeKind};
 
@@ -136,47 +132,10 @@ fn line_start(text: &str, offset: usize) -> usize {
 }
 
 /// Returns the byte range of a definition's name: the last occurrence before its formula.
-fn definition_name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
+pub(super) fn definition_name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
     let before = spec.get(..definition.formula_span.start as usize)?;
     let start = before.rfind(&definition.name)?;
     let end = start + definition.name.len();
     let between = before.get(end..)?.replace("formula", "");
     (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
-}
-
-/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the number of
-/// CTEs differs.
-#[must_use]
-pub fn with_cte_names_from(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
-    let (file, other) = (SqlFile::read(sql, dialect), SqlFile::read(other, dialect));
-    if file.ctes.len() != other.ctes.len() {
-        return None;
-    }
-    let names: Vec<(&String, &String)> = file
-        .ctes
-        .iter()
-        .zip(&other.ctes)
-        .filter(|(cte_name, other)| cte_name != other)
-        .collect();
-    // A column may have the same name as a CTE.
-    let from_clauses = file.parts.iter().filter(|part| part.position.clause() == Some("from"));
-    let joined = from_clauses.flat_map(|part| {
-        let is_first = |index: &usize| *index == part.tokens.start || ["join", ","].contains(&&*file.key(index - 1));
-        part.tokens.clone().filter(is_first)
-    });
-    let relations: HashSet<usize> = file
-        .cte_tokens
-        .iter()
-        .map(|tokens| tokens.start)
-        .chain(joined)
-        .collect();
-    let is_relation = |index: usize| relations.contains(&index) || file.key(index + 1) == ".";
-    let changes = file.tokens.iter().enumerate().filter_map(|(index, token)| {
-        let (_, new) = names
-            .iter()
-            .find(|(old, _)| token.kind == SqlTokenKind::Word && token.text(sql).eq_ignore_ascii_case(old))?;
-        is_relation(index).then(|| (token.start..token.end, (*new).clone()))
-    });
-    let changes: Vec<Substitution> = changes.collect();
-    apply_replacements(sql, changes.iter().collect())
 }

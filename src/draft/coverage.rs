@@ -6,7 +6,7 @@ use crate::interpret::expr::{InterpreterExpr, InterpreterOp};
 use crate::interpret::spec::{
     InterpreterProjection, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name,
 };
-use crate::interpret::trace::{CoverageEvents, branch_outcome};
+use crate::interpret::trace::{CoverageEvents, LEFT_IS_GREATER, LEFT_IS_LESS, SIDES_ARE_EQUAL, branch_outcome};
 
 /// Maximum number of nodes in a formula after all definitions are inlined.
 const MAX_NODES: usize = 20_000;
@@ -139,9 +139,9 @@ pub fn uncovered_outcomes(spec: &InterpreterSpec, seen: &CoverageEvents) -> Vec<
             let text = x.to_string();
             let outcomes: Vec<(&'static str, bool)> = match x {
                 InterpreterExpr::Binary(InterpreterOp::Equal | InterpreterOp::NotEqual, ..) => {
-                    let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
+                    let differ = has(&text, LEFT_IS_LESS) || has(&text, LEFT_IS_GREATER);
                     vec![
-                        ("has equal sides", has(&text, "has equal sides")),
+                        (SIDES_ARE_EQUAL, has(&text, SIDES_ARE_EQUAL)),
                         ("has different sides", differ),
                     ]
                 }
@@ -151,7 +151,7 @@ pub fn uncovered_outcomes(spec: &InterpreterSpec, seen: &CoverageEvents) -> Vec<
                     | InterpreterOp::Greater
                     | InterpreterOp::GreaterOrEqual,
                     ..,
-                ) => ["has a smaller left side", "has equal sides", "has a greater left side"]
+                ) => [LEFT_IS_LESS, SIDES_ARE_EQUAL, LEFT_IS_GREATER]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
                 InterpreterExpr::Binary(InterpreterOp::Divide, ..) => ["divides by 0", "divides by a number"]

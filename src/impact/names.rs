@@ -75,6 +75,9 @@ impl Graph<'_> {
                 name.get(..offset).unwrap_or_default(),
                 name.get(offset + 1..).unwrap_or_default(),
             );
+            // `orders."Net Revenue"`, as in SQL
+            let quoted = column.strip_prefix('"').and_then(|column| column.strip_suffix('"'));
+            let column = quoted.unwrap_or(column);
             owners.extend(self.nodes_with_name(owner).into_iter().map(|index| (index, column)));
         }
         let mut impact_targets = BTreeSet::new();

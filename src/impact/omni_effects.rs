@@ -194,12 +194,12 @@ fn keep_most_severe_effects(effects: &mut Vec<Effect>) {
             *worst_index = effect_index;
         }
     }
-    let mut is_told = vec![false; effects.len()];
+    let mut is_reported = vec![false; effects.len()];
     for effect_index in worst.into_values() {
-        if let Some(is_told) = is_told.get_mut(effect_index) {
-            *is_told = true;
+        if let Some(is_reported) = is_reported.get_mut(effect_index) {
+            *is_reported = true;
         }
     }
-    let mut is_told = is_told.into_iter();
-    effects.retain(|_| is_told.next().unwrap_or_default());
+    let mut is_reported = is_reported.into_iter();
+    effects.retain(|_| is_reported.next().unwrap_or_default());
 }

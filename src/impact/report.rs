@@ -93,6 +93,8 @@ pub struct Impact {
     /// Whether the last dbt run compiled only some models, so that effects are reported for whole models instead of
     /// columns.
     pub is_partly_compiled: bool,
+    /// Whether the changes are those of the models that read a changed metric.
+    pub is_of_metric: bool,
     /// Number of differences between two revisions.
     pub differences: usize,
     /// Number of these differences that only add something, such as a model.
@@ -118,6 +120,13 @@ impl Impact {
                 ))
             })
             .collect();
+        self
+    }
+
+    /// States whether the changes are those of the models that read a changed metric.
+    #[must_use]
+    pub fn with_changed_metric(mut self, is_of_metric: bool) -> Self {
+        self.is_of_metric = is_of_metric;
         self
     }
 

@@ -1,5 +1,7 @@
 //! Summary sentence of the report.
 
+use std::collections::BTreeSet;
+
 use formulac_syntax::diag::lists::quote_names;
 use formulac_syntax::text::format_count;
 
@@ -43,6 +45,11 @@ impl Impact {
                 format!("{changes} break{s} the changed models themselves and affect{s} nothing else")
             }
             ("", "") if !self.untraced.is_empty() => self.no_breakage_clause(),
+            ("", "") if self.is_of_metric => {
+                let models: BTreeSet<&str> = self.changed.iter().map(|changed| changed.id.as_str()).collect();
+                let models = format_count(models.len(), "model", "models");
+                format!("{changes} in {models}; nothing else downstream is affected")
+            }
             ("", "") => format!("{changes} affect{s} nothing downstream"),
             ("", changing) if has_own_change => {
                 format!("{changes} alter{s} values in {changing}; the changed models themselves break")

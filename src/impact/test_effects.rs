@@ -34,8 +34,11 @@ pub(super) fn assess_effect_on_data_test(
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
-    let lineage = if is_known { None } else { graph.lineage(index) };
-    if let Some(Ok(lineage)) = lineage {
+    let lineage = match is_known {
+        true => None,
+        false => graph.lineage_with_removed_columns(index, |input| states.removed_columns(input)),
+    };
+    if let Some(Ok(lineage)) = &lineage {
         let (traced, rows) = changed_columns_read_by_test(graph, index, lineage, states);
         columns.extend(traced);
         match rows {
@@ -71,7 +74,7 @@ pub(super) fn assess_effect_on_data_test(
         };
         state.raise_severity(severity, reason, Some((node_index, Some(column))));
     }
-    if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
+    if let (Some(Err(why)), None) = (&lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
         && let Some(parent) = parents
             .iter()

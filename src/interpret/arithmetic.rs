@@ -97,9 +97,9 @@ fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static 
         InterpreterOp::Divide if b.number() == Some(0.0) => "divides by 0",
         InterpreterOp::Divide => "divides by a number",
         _ if compares => match a.compare(b)? {
-            Ordering::Less => "has a smaller left side",
-            Ordering::Equal => "has equal sides",
-            Ordering::Greater => "has a greater left side",
+            Ordering::Less => trace::LEFT_IS_LESS,
+            Ordering::Equal => trace::SIDES_ARE_EQUAL,
+            Ordering::Greater => trace::LEFT_IS_GREATER,
         },
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! Exact decimals for functions that round. A float is converted to the decimal with the same printed digits.
+//! Exact decimals for functions that round. A float is converted to the decimal with its 15 significant digits.
 
 use std::fmt;
 
@@ -22,6 +22,11 @@ pub enum RoundingDirection {
     Up,
 }
 
+/// Rounds a float to 15 significant digits, as the SQL of rounding functions and spreadsheets do.
+pub fn round_to_significant_digits(number: f64) -> f64 {
+    format!("{number:.14e}").parse().unwrap_or(number)
+}
+
 impl ExactDecimal {
     /// Converts a number to a decimal. `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
@@ -31,7 +36,7 @@ impl ExactDecimal {
                 scale: 0,
             }),
             Value::Number(n) => {
-                let printed = n.to_string();
+                let printed = round_to_significant_digits(*n).to_string();
                 let (integer_digits, fraction) = printed.split_once('.').unwrap_or((&printed, ""));
                 if integer_digits.len() + fraction.len() > 30 {
                     return None;

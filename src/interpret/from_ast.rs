@@ -1,7 +1,7 @@
 //! Converts parsed formulas to the interpreter's expressions. Names are not resolved, and types are neither checked
 //! nor converted.
 
-use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
+use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId, Sign};
 use crate::calendar::{InterpreterCalendarUnit, PeriodFrame};
 use crate::catalog::{self, ParamType, ResultType};
 use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, RangeWindowRows, Window};
@@ -89,7 +89,7 @@ struct AstReader<'a> {
 
 impl AstReader<'_> {
     fn is_let_call(&self, id: ExprId) -> bool {
-        matches!(self.ast.expr(id), Node::Call(index) if self.ast.call(index).name.text(self.source).eq_ignore_ascii_case("LET"))
+        matches!(self.ast.expr(id), Expr::Call(index) if self.ast.call(index).name.text(self.source).eq_ignore_ascii_case("LET"))
     }
 
     fn source_text(&self, id: ExprId) -> &str {
@@ -101,18 +101,18 @@ impl AstReader<'_> {
         let mut children = children.into_iter();
         let mut next = || children.next().ok_or_else(|| format!("`{node_text}`"));
         Ok(match self.ast.expr(id) {
-            Node::Number => InterpreterExpr::Literal(match node_text.parse() {
+            Expr::Number => InterpreterExpr::Literal(match node_text.parse() {
                 Ok(int) => Value::Int(int),
                 Err(_) => Value::Number(node_text.parse().map_err(|_| format!("the number {node_text}"))?),
             }),
-            Node::Text => InterpreterExpr::Literal(Value::Text(unquote(node_text).into_owned())),
-            Node::Bool(b) => InterpreterExpr::Literal(Value::Bool(b)),
-            Node::Name if node_text.eq_ignore_ascii_case("null") => InterpreterExpr::Literal(Value::Null),
-            Node::Name if node_text.eq_ignore_ascii_case("true") => InterpreterExpr::Literal(Value::Bool(true)),
-            Node::Name if node_text.eq_ignore_ascii_case("false") => InterpreterExpr::Literal(Value::Bool(false)),
-            Node::Name => InterpreterExpr::Name(fold_case(node_text)),
-            Node::Field | Node::Model => self.convert_reference(id)?,
-            Node::Timeframe { frame, .. } => {
+            Expr::Text => InterpreterExpr::Literal(Value::Text(unquote(node_text).into_owned())),
+            Expr::Bool(b) => InterpreterExpr::Literal(Value::Bool(b)),
+            Expr::Name if node_text.eq_ignore_ascii_case("null") => InterpreterExpr::Literal(Value::Null),
+            Expr::Name if node_text.eq_ignore_ascii_case("true") => InterpreterExpr::Literal(Value::Bool(true)),
+            Expr::Name if node_text.eq_ignore_ascii_case("false") => InterpreterExpr::Literal(Value::Bool(false)),
+            Expr::Name => InterpreterExpr::Name(fold_case(node_text)),
+            Expr::Field | Expr::Model => self.convert_reference(id)?,
+            Expr::Timeframe { frame, .. } => {
                 let name = self
                     .ast
                     .names
@@ -120,8 +120,8 @@ impl AstReader<'_> {
                     .map_or("", |span| span.text(self.source));
                 self.convert_timeframe(next()?, name)?
             }
-            Node::Sign { sign: Sign::Plus, .. } => next()?,
-            Node::Sign { sign: Sign::Minus, .. } => match next()? {
+            Expr::Sign { sign: Sign::Plus, .. } => next()?,
+            Expr::Sign { sign: Sign::Minus, .. } => match next()? {
                 InterpreterExpr::Literal(Value::Int(int)) => InterpreterExpr::Literal(Value::Int(int.saturating_neg())),
                 InterpreterExpr::Literal(Value::Number(number)) => InterpreterExpr::Literal(Value::Number(-number)),
                 other => InterpreterExpr::Binary(
@@ -130,21 +130,21 @@ impl AstReader<'_> {
                     Box::new(other),
                 ),
             },
-            Node::Percent(_) => InterpreterExpr::Binary(
+            Expr::Percent(_) => InterpreterExpr::Binary(
                 InterpreterOp::Divide,
                 Box::new(next()?),
                 Box::new(InterpreterExpr::Literal(Value::Int(100))),
             ),
-            Node::Binary { op, .. } => {
+            Expr::Binary { op, .. } => {
                 InterpreterExpr::Binary(convert_operator(op), Box::new(next()?), Box::new(next()?))
             }
-            Node::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{node_text}`"))?,
-            Node::Call(index) => {
+            Expr::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{node_text}`"))?,
+            Expr::Call(index) => {
                 let call = self.ast.call(index);
                 let name = call.name.text(self.source);
                 let mut args: Vec<InterpreterExpr> = children.collect();
                 for (arg_index, arg) in self.ast.arguments(call).iter().enumerate() {
-                    if self.ast.expr(*arg) == Node::Blank {
+                    if self.ast.expr(*arg) == Expr::Blank {
                         let blank = value_of_empty_argument(name, arg_index, &args)
                             .ok_or_else(|| format!("an empty argument of `{name}`"))?;
                         if let Some(arg) = args.get_mut(arg_index) {
@@ -155,9 +155,9 @@ impl AstReader<'_> {
                 self.convert_call(name, args)?
             }
             // An empty argument is NULL here. The enclosing call replaces it with a default value.
-            Node::Blank => InterpreterExpr::Literal(Value::Null),
-            Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{node_text}`")),
-            Node::Error => return Err("what could not be parsed".to_owned()),
+            Expr::Blank => InterpreterExpr::Literal(Value::Null),
+            Expr::Cell | Expr::Tab { .. } => return Err(format!("the cell `{node_text}`")),
+            Expr::Error => return Err("what could not be parsed".to_owned()),
         })
     }
 

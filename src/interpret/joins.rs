@@ -21,10 +21,10 @@ struct JoinedRelations<'a> {
 /// One row from each relation joined so far. `None` if the join found no row in the relation.
 type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
-/// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
-/// `column`.
+/// Returns the joined rows. Each column is named `relation.column`. A column that exists in only one relation can
+/// also be referred to as `column`.
 pub fn join_input_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMap<&str, StepRows>) -> StepRows {
-    let nothing = StepRows::default();
+    let empty_rows = StepRows::default();
     let mut names = vec![input_name];
     names.extend(step.joins.iter().map(InterpreterJoin::name));
     let relations = [input_name]
@@ -33,14 +33,14 @@ pub fn join_input_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &
     let rows = relations.map(|name| {
         rows_by_name.get(name).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("the relation `{name}`"));
-            &nothing
+            &empty_rows
         })
     });
     let rows: Vec<&StepRows> = rows.collect();
     let mut relations = JoinedRelations {
         names,
         rows,
-        empty_rows: &nothing,
+        empty_rows: &empty_rows,
         merged_columns: Vec::new(),
     };
     let mut joined_rows: Vec<JoinedRows<'_>> = relations

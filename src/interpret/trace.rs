@@ -8,6 +8,11 @@ use crate::value::Value;
 /// Covered outcomes. Each entry contains the text of a subexpression and one of its outcomes.
 pub type CoverageEvents = BTreeSet<(String, &'static str)>;
 
+/// Outcomes of a comparison.
+pub const LEFT_IS_LESS: &str = "has a left side that is less than the right side";
+pub const SIDES_ARE_EQUAL: &str = "has equal sides";
+pub const LEFT_IS_GREATER: &str = "has a left side that is greater than the right side";
+
 thread_local! {
     static RECORDED_COVERAGE: RefCell<Option<CoverageEvents>> = const { RefCell::new(None) };
 }

@@ -105,6 +105,16 @@ pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpa
     replaced
 }
 
+/// Replaces literals with escapes, such as `E'a\nb'`, with plain literals of the same value. sqlparser reads the
+/// escapes in every dialect that has them, but parses the literals only in Postgres' dialect.
+pub(super) fn replace_escaped_literals(tokens: &mut [TokenWithSpan]) {
+    for token in tokens {
+        if let Token::EscapedStringLiteral(text) = &mut token.token {
+            token.token = Token::SingleQuotedString(std::mem::take(text));
+        }
+    }
+}
+
 /// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and the prefix `safe.` before
 /// functions with special syntax, such as `substr`.
 #[derive(Debug)]

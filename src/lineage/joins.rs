@@ -136,7 +136,7 @@ impl QueryAnalyzer<'_> {
                     .collect();
                 if !is_known {
                     self.record_lineage_error(
-                        "a natural join is only supported if the columns of the relations are known",
+                        "a natural join is supported only if the columns of the relations are known",
                     );
                 }
                 common

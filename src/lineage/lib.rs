@@ -72,6 +72,21 @@ pub struct RelationColumnList {
     pub is_complete: bool,
 }
 
+impl RelationColumnList {
+    /// Returns whether the list contains a column, ignoring case.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+    }
+
+    /// Adds a column, unless the list already contains it.
+    pub fn add(&mut self, name: &str) {
+        if !self.contains(name) {
+            self.columns.push(name.to_owned());
+        }
+    }
+}
+
 /// Reason why the lineage of a query is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineageError {
@@ -153,6 +168,7 @@ pub fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'s
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokenize_bounded(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
+    dialects::replace_escaped_literals(&mut tokens);
     let dialect = of_parser;
     let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::MAX_BRACKET_DEPTH);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();

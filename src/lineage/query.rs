@@ -158,23 +158,23 @@ impl<'k> QueryAnalyzer<'k> {
         if !query.pipe_operators.is_empty() {
             self.record_lineage_error("pipe syntax is not supported");
         }
-        let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
+        let is_limited = query.fetch.is_some() || query.limit_clause.is_some();
         let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|order_by| &order_by.kind) {
             Some(OrderByKind::Expressions(orders)) => orders.iter().map(|order| &order.expr).collect(),
             Some(OrderByKind::All(_)) | None => Vec::new(),
         };
         let mut relation = match &*query.body {
-            SetExpr::Select(select) => self.select_relation(select, outer, &sorted, is_cut),
+            SetExpr::Select(select) => self.select_relation(select, outer, &sorted, is_limited),
             body => {
                 let mut relation = self.set_operation_relation(body, outer);
-                if is_cut && !sorted.is_empty() {
+                if is_limited && !sorted.is_empty() {
                     let rows = self.sort_key_values(&relation, &sorted);
                     relation.rows.extend(rows);
                 }
                 relation
             }
         };
-        if is_cut {
+        if is_limited {
             if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
                 let column_values: Vec<ValueIndex> = relation.columns.iter().map(|column| column.value).collect();
                 relation.rows.extend(column_values);

@@ -297,15 +297,18 @@ impl SqlLineage {
     /// differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
-        let print = |value_index: &ValueIndex| self.values.fingerprint_at(*value_index);
+        let fingerprint = |value_index: &ValueIndex| self.values.fingerprint_at(*value_index);
         let columns = self.output.iter().map(|(name, value, window_value)| {
-            let window_print = window_value.as_ref().map(print).unwrap_or_default();
-            (name.to_lowercase(), print(value) ^ window_print.rotate_left(1))
+            let window_fingerprint = window_value.as_ref().map(fingerprint).unwrap_or_default();
+            (
+                name.to_lowercase(),
+                fingerprint(value) ^ window_fingerprint.rotate_left(1),
+            )
         });
         let rows = self
             .rows
             .iter()
-            .fold(0u64, |sum, value_index| sum.wrapping_add(print(value_index)));
+            .fold(0u64, |sum, value_index| sum.wrapping_add(fingerprint(value_index)));
         (columns.collect(), rows)
     }
 }

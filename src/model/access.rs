@@ -45,6 +45,22 @@ impl<'r> SpecCompilation<'r> {
         Some((text, node.span))
     }
 
+    /// Warns of inputs that are written as warehouse tables although they belong to the dbt project.
+    pub(super) fn hard_coded_table_warnings(&self) -> Vec<Diagnostic> {
+        let spans = self.input_spans();
+        let schema = &self.compiler.options.schema;
+        let warnings = self.sources.sources.iter().filter_map(|source| {
+            let call = source.from.call_for_table(schema)?;
+            let span = spans.get(&source.from).copied().unwrap_or(self.spec.from_span);
+            let message = format!(
+                "`{}` is `{call}` in dbt, but dbt does not see a dependency on it",
+                source.from
+            );
+            Some(Diagnostic::new(Code::HardCodedTable, span, message).with_help(format!("write `{call}`")))
+        });
+        warnings.collect()
+    }
+
     /// Reports inputs that the model must not read, and an access level wider than `private` for a model with a private
     /// input.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {

@@ -17,8 +17,8 @@ pub(super) fn input_relations<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
-/// Returns whether the origins of the step's values are needed. The origins are needed if a later step reads the values
-/// or if an input column is a rate.
+/// Returns whether the provenance of the step's values is needed: if a later step reads the values, or if an input
+/// column is a rate.
 pub(super) fn is_provenance_needed(relations: &[Relation], last: bool) -> bool {
     !last
         || relations
@@ -93,7 +93,7 @@ pub(super) fn check_rate_aggregates(
     }
 }
 
-/// Returns the origin of each node. Operands come before the nodes that use them.
+/// Returns the provenance of each node. Operands come before the nodes that use them.
 pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
     let mut column_provenances: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
@@ -149,7 +149,8 @@ fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> 
         .unwrap_or_default()
 }
 
-/// Combines the origins of values. The result is a total if all values are totals, and a rate if all values are rates.
+/// Combines the provenance of several values. The result is a total if all values are totals, and a rate if all values
+/// are rates.
 fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
     let Some(first) = parts.next() else {
         return ColumnProvenance::Other;

@@ -1,11 +1,10 @@
 //! Compiles several specs that may read each other's models.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use formulac_syntax::diag::lists::{join_words, quote_names};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::batch_errors::{report_cycle, report_duplicate_metric_sets};
 use super::compile::SpecContents;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
@@ -16,7 +15,7 @@ use super::session::{self, CachedSpec, CachedSpecFile, LookupSources, SpecSessio
 use super::{CompiledSpec, ModelTest, SemanticModels};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
-use crate::diag::{self, Code, Diagnostic};
+use crate::diag::{Code, Diagnostic};
 use crate::parallel;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -41,7 +40,7 @@ struct SpecBatch<'t> {
 }
 
 /// Spec of a batch, with the results of each compilation stage.
-struct BatchFile<'t> {
+pub(super) struct BatchFile<'t> {
     spec: SpecText<'t>,
     cache: CachedSpecFile,
     /// Parsed file and its contents, which were read before the models of other specs were known. Compiling the spec
@@ -130,25 +129,21 @@ impl Compiler {
             .chain(&order.dependents_of_cycles)
             .copied()
             .collect();
-        for (index, dependency_level) in order.waves.iter().chain([&behind]).enumerate() {
+        for (index, level) in order.levels.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
-            if index == order.waves.len() {
+            if index == order.levels.len() {
                 compiler.add_models(
-                    dependency_level
+                    level
                         .iter()
                         .filter_map(|number| Some(Relation::unknown(batch.files[*number].name()?.0.clone()))),
                 );
             }
-            let dependency_level: Vec<usize> = dependency_level
-                .iter()
-                .copied()
-                .filter(|number| is_needed[*number])
-                .collect();
-            // The specs of the first wave read no models, so the contents that were read before are still valid.
-            let is_first = index == 0 && index < order.waves.len();
-            batch.compile_dependency_level(&compiler, &dependency_level, is_first, &progress);
+            let level: Vec<usize> = level.iter().copied().filter(|number| is_needed[*number]).collect();
+            // The specs in the first level read no models, so the contents that were read before are still valid.
+            let is_first = index == 0 && index < order.levels.len();
+            batch.compile_dependency_level(&compiler, &level, is_first, &progress);
             let compiled = || {
-                dependency_level
+                level
                     .iter()
                     .filter_map(|number| Some((*number, batch.files[*number].compiled()?)))
             };
@@ -415,11 +410,11 @@ impl<'t> BatchFile<'t> {
     }
 
     /// Returns the name of the model and its position. `None` for a metric set.
-    fn name(&self) -> Option<&(String, Span)> {
+    pub(super) fn name(&self) -> Option<&(String, Span)> {
         self.inputs()?.name.as_ref()
     }
 
-    fn reads(&self) -> &[ModelRead] {
+    pub(super) fn reads(&self) -> &[ModelRead] {
         self.inputs().map_or(&[], |inputs| &inputs.reads)
     }
 
@@ -483,52 +478,6 @@ fn mark_required_specs(
     is_needed
 }
 
-/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each metric set. If none of
-/// these metric sets is one of the first `count` specs, the error is reported for the specs that read the metric sets.
-fn report_duplicate_metric_sets(
-    specs: &[SpecText<'_>],
-    sets: &[(usize, String)],
-    compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>,
-    count: usize,
-) {
-    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (number, name) in sets {
-        by_name.entry(name).or_default().push(*number);
-    }
-    let path = |number: &usize| specs.get(*number).and_then(|spec| spec.path);
-    for (name, numbers) in by_name.iter().filter(|(_, numbers)| numbers.len() > 1) {
-        for number in numbers.iter().filter(|number| **number < count) {
-            let Some(spec) = compiled_specs.try_get_mut(*number).and_then(Option::as_mut) else {
-                continue;
-            };
-            let Some(set) = spec.metric_set.clone() else { continue };
-            let spec = Arc::make_mut(spec);
-            let other = numbers.iter().find(|other| *other != number).and_then(path);
-            let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
-            add_duplicate_set_error(spec, &set.name, set.name_span, &other);
-        }
-        if numbers.iter().any(|number| *number < count) {
-            continue;
-        }
-        let paths = quote_names(numbers.iter().filter_map(path));
-        let locations = format!("; they are in {}", join_words(&paths, "and"));
-        for spec in compiled_specs.iter_mut().take(count).flatten() {
-            if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
-                let spec = Arc::make_mut(spec);
-                add_duplicate_set_error(spec, name, spec.name_span, &locations);
-            }
-        }
-    }
-}
-
-fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, locations: &str) {
-    let message = format!("two metric sets are named `{set}`");
-    let fault = Diagnostic::new(Code::SameModelTwice, span, message);
-    spec.diagnostics
-        .push(fault.with_help(format!("rename one of the metric sets{locations}")));
-    diag::sort(&mut spec.diagnostics);
-}
-
 /// Moves the tests of each metric set to one model, so that the tests are written only once. This model is the
 /// alphabetically first of those models among the first `count` models that read the metric set.
 fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
@@ -547,39 +496,6 @@ fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, 
         {
             model.tests.append(&mut tests);
         }
-    }
-}
-
-/// Maximum number of different names in a message about a cycle.
-const MAX_CYCLE_NAMES: usize = 8;
-
-/// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
-    let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
-    let names = quote_names(circle.iter().map(|number| name(*number)));
-    for (index, number) in circle.iter().enumerate() {
-        let next = circle.get(index + 1).or(circle.first());
-        let next = next.map_or("", |number| name(*number)).to_lowercase();
-        let around = names.iter().skip(index).chain(names.iter().take(index));
-        let mut path: Vec<&str> = around.take(MAX_CYCLE_NAMES).map(String::as_str).collect();
-        path.extend((names.len() > MAX_CYCLE_NAMES).then_some("…"));
-        path.extend(names.get(index).map(String::as_str));
-        let span = files[*number]
-            .reads()
-            .iter()
-            .find(|model_read| model_read.model == next)
-            .map_or(Span::default(), |model_read| model_read.span);
-        let message = format!("these models depend on each other in a cycle: {}", path.join(" reads "));
-        let Some(compiled) = &mut compiled_specs[*number] else {
-            continue;
-        };
-        let compiled = Arc::make_mut(compiled);
-        compiled.diagnostics.push(
-            Diagnostic::new(Code::ModelsInCircle, span, message)
-                .with_help("change one of them to read the inputs of the others instead"),
-        );
-        (compiled.query, compiled.model) = (None, None);
-        diag::sort(&mut compiled.diagnostics);
     }
 }
 

@@ -107,7 +107,7 @@ impl SpecCompilation<'_> {
             // A metric set does not accept `cardinality: many`, so the help suggests a model that contains the joined
             // rows.
             let is_in_set = self
-                .origins
+                .generated_from
                 .steps_of_sets
                 .contains(step.name.map_or("", |name| name.text));
             let several_rows = match is_in_set {

@@ -27,12 +27,12 @@ impl<'r> SpecCompilation<'r> {
     /// the relation, and no spec generates the relation.
     pub(super) fn is_missing_relation(&self, from: &RelationReference) -> bool {
         let options = &self.compiler.options;
-        let is_made = match from {
+        let is_generated = match from {
             RelationReference::Ref { model, .. } => Some(model.as_str()),
             _ => from.unversioned_model(),
         }
         .is_some_and(|model| options.models.relation(model).is_some());
-        !options.schema.is_partial_list() && !is_made && from.find_in_schema(&options.schema).is_none()
+        !options.schema.is_partial_list() && !is_generated && from.find_in_schema(&options.schema).is_none()
     }
 
     /// Returns a diagnostic about a missing relation. `additional_names` contains additional names that can be

@@ -49,6 +49,10 @@ pub struct SpecOptions {
     /// Version of dbt that reads the models. `None` if the version is unknown, in which case the compiler assumes a
     /// recent version.
     pub dbt_version: Option<(u32, u32, u32)>,
+    /// Whether the flags of the dbt project turn off the key `arguments` of data tests.
+    pub forbids_test_arguments: bool,
+    /// Whether long descriptions are in the properties file, because dbt would not find docs blocks.
+    pub inlines_long_descriptions: bool,
     /// Data tests from packages that the project uses, such as `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
     /// Whether the project enforces contracts of models whose specs do not set `contract`.
@@ -68,7 +72,12 @@ pub struct SpecOptions {
 impl SpecOptions {
     /// Returns whether dbt accepts the arguments of a test only at the same level as the test's configuration.
     pub fn needs_flat_test_arguments(&self) -> bool {
-        self.dbt_version.is_some_and(|version| version < (1, 10, 5))
+        self.forbids_test_arguments || !self.supports_test_descriptions()
+    }
+
+    /// Returns whether dbt supports descriptions of data tests.
+    pub fn supports_test_descriptions(&self) -> bool {
+        self.dbt_version.is_none_or(|version| version >= (1, 10, 5))
     }
 
     /// Returns whether dbt reads the tags and meta of columns and exposures only at the same level as their names and
@@ -208,6 +217,33 @@ impl Builder {
         // Keep the previous setting if the text is not a version.
         self.specs.dbt_version = parse_dbt_version(version).or(self.specs.dbt_version);
         self.formulas = self.formulas.mark_schema_as_dbt(self.specs.dbt_version.is_some());
+        self
+    }
+
+    /// Sets whether the flags of `dbt_project.yml` turn off the key `arguments` of data tests:
+    /// `require_generic_test_arguments_property: false`.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n";
+    /// let builder = formulac_model::Compiler::builder().dbt_version("1.12.6").forbid_test_arguments(true);
+    /// let compiled = builder.build().compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("      - unique:\n          column_name: a\n"));
+    /// ```
+    pub fn forbid_test_arguments(mut self, yes: bool) -> Self {
+        self.specs.forbids_test_arguments = yes;
+        self
+    }
+
+    /// Sets whether long descriptions are in the properties file instead of in docs blocks, because dbt does not search
+    /// the folder of the models for docs blocks.
+    ///
+    /// ```
+    /// let spec = format!("model: m\ndescription: {}\nfrom: t\ndefinitions: n = COUNT()\n", "word ".repeat(80));
+    /// let builder = formulac_model::Compiler::builder().inline_long_descriptions(true);
+    /// assert!(builder.build().compile_spec(&spec).model_yml().unwrap().contains("word word word"));
+    /// ```
+    pub fn inline_long_descriptions(mut self, yes: bool) -> Self {
+        self.specs.inlines_long_descriptions = yes;
         self
     }
 

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Item, Query, Select, Sql, SqlId, SqlTree};
+use crate::sql::{self, Item, Query, RowPlan, Sql, SqlId, SqlTree};
 use crate::yaml::Node;
 
 pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -157,20 +157,19 @@ impl SpecCompilation<'_> {
             return query;
         }
         let dialect = self.compiler.options.dialect;
-        let body = &query.body;
-        let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
-        if !one_each {
+        let items = query.body.items_mut();
+        if items.is_none_or(|items| items.len() != columns.len()) {
             // If the items of the select are not exactly the columns, the select becomes a separate CTE, and the new
             // last select lists the columns.
             let name = dialect.name_text(&self.names.choose_name("final"), true);
             let items = columns
                 .iter()
                 .map(|column| Item::unnamed(tree.add_raw_text(&column.sql_name(dialect))));
-            let select = Select::scan_cte(name.clone()).project(items);
+            let select = RowPlan::scan_cte(name.clone()).project(items);
             query.wrap_body_in_cte(name, select);
         }
         let declared_types = self.declared_types();
-        for (item, column) in query.body.items.iter_mut().zip(columns) {
+        for (item, column) in query.body.items_mut().into_iter().flatten().zip(columns) {
             let of_spec = declared_types
                 .get(&column.name().to_lowercase())
                 .map(|ty| (*ty).to_owned());

@@ -2,6 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
+use crate::metrics::format_node_inline;
 use crate::role::Role;
 use crate::yaml::{self, Node};
 
@@ -39,10 +40,10 @@ impl<'t> Placeholder<'t> {
     /// use formulac_model::Placeholder;
     ///
     /// let value = |it: Placeholder<'_>| (it == Placeholder::Variable("PR")).then(|| "42".to_owned());
-    /// let filled = Placeholder::fill_placeholders("pr_${env.PR}_${branch}_${x}", value);
+    /// let filled = Placeholder::fill_all("pr_${env.PR}_${branch}_${x}", value);
     /// assert_eq!(filled, ("pr_42_${branch}_${x}".to_owned(), vec!["${branch}"]));
     /// ```
-    pub fn fill_placeholders(text: &'t str, value: impl Fn(Self) -> Option<String>) -> (String, Vec<&'t str>) {
+    pub fn fill_all(text: &'t str, value: impl Fn(Self) -> Option<String>) -> (String, Vec<&'t str>) {
         let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
         while let Some((before, after)) = rest.split_once("${") {
             filled.push_str(before);
@@ -117,7 +118,10 @@ impl Environment {
         let vars = value
             .get("vars")
             .filter(|vars| vars.pairs().is_some())
-            .map(|vars| yaml_text(vars, source));
+            .map(|vars| match has_alias(vars) {
+                true => format_node_inline(vars),
+                false => yaml_text(vars, source),
+            });
         for (setting, override_value) in [
             (&mut self.connection, text("connection")),
             (&mut self.schema, text("schema")),
@@ -175,6 +179,13 @@ fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
     };
     environment.apply_overrides(value, source);
     environment
+}
+
+/// Returns whether the text of a node contains an alias, whose anchor may be elsewhere in the file. The nesting depth
+/// is limited when a file is read.
+fn has_alias(node: &Node) -> bool {
+    let has_alias_in = |child: yaml::ChildNode<'_>| has_alias(child.value);
+    node.is_alias || node.children().any(has_alias_in)
 }
 
 /// Returns the YAML of a node as written, without the comments that follow it. The first line is indented like the

@@ -129,7 +129,7 @@ fn unmatched_rows_diagnostic(span: Span, many: &Relation) -> Diagnostic {
     ))
 }
 
-/// Returns the origin of each node. Operands come before the nodes that use them.
+/// Returns the provenance of each node. Operands come before the nodes that use them.
 fn fan_out_provenances(program: &Program, many: &str) -> Vec<FanOutProvenance> {
     let mut fan_out_provenances: Vec<FanOutProvenance> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
@@ -201,8 +201,8 @@ fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId])
     }
 }
 
-/// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
-/// only from the `many` relation.
+/// Combines the provenance of values that together form one value. The result is not repeated if one of the values
+/// comes only from the `many` relation.
 fn combine_fan_out_provenances(parts: impl Iterator<Item = FanOutProvenance>) -> FanOutProvenance {
     let mut provenance = FanOutProvenance::default();
     let mut clean = false;
@@ -218,7 +218,7 @@ fn combine_fan_out_provenances(parts: impl Iterator<Item = FanOutProvenance>) ->
     }
 }
 
-/// Combines the origins of alternative values, such as the branches of a CASE.
+/// Combines the provenance of alternative values, such as the branches of a CASE.
 fn combine_alternative_provenances(parts: impl Iterator<Item = FanOutProvenance>) -> FanOutProvenance {
     parts.fold(FanOutProvenance::default(), |provenance, part| FanOutProvenance {
         depends_on_many: provenance.depends_on_many | part.depends_on_many,

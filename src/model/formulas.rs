@@ -1,4 +1,4 @@
-//! Formulas of a step as one source text, with a map from positions in this text to positions in the YAML file.
+//! Formulas of a step as a single source text, with a map from positions in this text to positions in the YAML file.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -15,7 +15,7 @@ use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{self, YamlStyle};
 
-/// All formulas of a step in one text, each on its own line. Each formula is a part with a role.
+/// All formulas of a step as a single source text, each on its own line. Each formula is a part with a role.
 #[derive(Debug, Default)]
 pub struct StepFormulas<'y> {
     pub text: String,

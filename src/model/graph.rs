@@ -69,8 +69,8 @@ pub(super) fn metric_set_reads(root: &Node) -> Vec<ModelRead> {
 /// Specs in dependency order.
 #[derive(Debug, Default)]
 pub(super) struct SpecOrder {
-    /// Waves of specs. The specs in a wave read only models from earlier waves.
-    pub waves: Vec<Vec<usize>>,
+    /// Specs by dependency level. The specs in a level read only models from earlier levels.
+    pub levels: Vec<Vec<usize>>,
     /// Cycles of specs. In each cycle, the specs are in dependency order.
     pub cycles: Vec<Vec<usize>>,
     /// Specs that depend on a cycle.
@@ -86,17 +86,17 @@ pub(super) fn sort_specs_by_dependency(parents: &Arena<Vec<usize>>) -> SpecOrder
         spec_parents.iter().for_each(|parent| children[*parent].push(child));
     }
     let mut order = SpecOrder::default();
-    let mut wave: Vec<usize> = (0..parents.len()).filter(|number| waiting[*number] == 0).collect();
-    while !wave.is_empty() {
+    let mut level: Vec<usize> = (0..parents.len()).filter(|number| waiting[*number] == 0).collect();
+    while !level.is_empty() {
         let mut next = Vec::new();
-        for child in wave.iter().flat_map(|parent| &children[*parent]) {
+        for child in level.iter().flat_map(|parent| &children[*parent]) {
             waiting[*child] -= 1;
             if waiting[*child] == 0 {
                 next.push(*child);
             }
         }
         next.sort_unstable();
-        order.waves.push(std::mem::replace(&mut wave, next));
+        order.levels.push(std::mem::replace(&mut level, next));
     }
     let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
     // Remove specs that no remaining spec reads, because they are not in a cycle.
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn each_wave_reads_earlier_waves() {
         let order = sort_specs_by_dependency(&vec![vec![1, 2], vec![2], vec![], vec![0]].into());
-        assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
+        assert_eq!(order.levels, [vec![2], vec![1], vec![0], vec![3]]);
         assert!(order.cycles.is_empty() && order.dependents_of_cycles.is_empty());
     }
 
@@ -177,7 +177,7 @@ mod tests {
     fn cycles_exclude_their_readers() {
         // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
         let order = sort_specs_by_dependency(&vec![vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]].into());
-        assert_eq!(order.waves, [vec![4]]);
+        assert_eq!(order.levels, [vec![4]]);
         assert_eq!(order.cycles, [vec![0, 1], vec![3]]);
         assert_eq!(order.dependents_of_cycles, [2, 5]);
     }

@@ -14,7 +14,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{CalendarUnit, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Item, OptionalCondition, Query, Select, Sql, SqlId, SqlTree};
+use crate::sql::{Item, OptionalCondition, Query, RowPlan, Sql, SqlId, SqlTree};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
 const EARLIEST_DATE: &str = "0001-01-01";
@@ -53,21 +53,24 @@ impl SpecCompilation<'_> {
             return query;
         };
         let bound = self.time_bound_expression(incremental, incremental.read_distance, first.ty, work);
-        select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
-        select.optional_filter = Some(incremental_condition(&mut work.tree, first.value, bound));
+        if let Some(filter) = select.filter_mut() {
+            *filter = bracket_condition(&mut work.tree, *filter);
+        }
+        select.filter_optionally(incremental_condition(&mut work.tree, first.value, bound));
         let Some(distance) = incremental.write_distance else {
             return query;
         };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
-        query.wrap_body_in_cte(name.clone(), Select::scan_cte(name).select_star());
         let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
         let bound = self.time_bound_expression(incremental, distance, incremental.time.ty(), work);
-        query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
-        if self.is_contract_enforced() {
-            let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
-            query.body.items = columns.iter().map(item).collect();
-            query.body.star = false;
-        }
+        let mut rows = RowPlan::scan_cte(name.clone());
+        rows.filter_optionally(incremental_condition(&mut work.tree, time, bound));
+        let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
+        let body = match self.is_contract_enforced() {
+            true => rows.project(columns.iter().map(item)),
+            false => rows.select_star(),
+        };
+        query.wrap_body_in_cte(name, body);
         query
     }
 

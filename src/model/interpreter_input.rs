@@ -14,7 +14,7 @@ use crate::dbt::RelationReference;
 use crate::interpret::arithmetic::parse_moment;
 use crate::interpret::expr::InterpreterExpr;
 use crate::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
-use crate::interpret::spec as given;
+use crate::interpret::spec as interpreter;
 use crate::interpret::temporal::{self, TemporalKind};
 use crate::interpret::value::Value;
 use crate::parse::ParseBuffers;
@@ -26,7 +26,7 @@ use crate::yaml;
 #[derive(Debug)]
 pub struct InterpreterInput {
     /// Steps of the spec.
-    pub spec: given::InterpreterSpec,
+    pub spec: interpreter::InterpreterSpec,
     /// Date of `TODAY()`.
     pub today: i64,
     /// Input relations, without duplicates.
@@ -133,7 +133,7 @@ pub fn convert_spec_for_interpreter(
                 .to
                 .unversioned_model()
                 .map(fold_case)
-                .filter(|to| steps.iter().any(|s: &given::InterpreterStep| s.name == *to));
+                .filter(|to| steps.iter().any(|s: &interpreter::InterpreterStep| s.name == *to));
             let to = match earlier {
                 Some(step) => step,
                 None => relation(compiler, &join.to, &mut relations)?,
@@ -165,7 +165,7 @@ pub fn convert_spec_for_interpreter(
         input_name.clone_from(&interpreter_step.name);
         steps.push(interpreter_step);
     }
-    let mut interpreter_spec = given::InterpreterSpec { from, steps };
+    let mut interpreter_spec = interpreter::InterpreterSpec { from, steps };
     temporal::make_spec_date_operators_explicit(&mut interpreter_spec, &|name| {
         let relation = relations
             .iter()
@@ -228,10 +228,10 @@ fn relation(
 }
 
 /// Converts an expression that is a column's name or a timeframe of a column.
-fn to_key_column(expr: InterpreterExpr) -> Result<given::KeyColumn, UnsupportedFormula> {
+fn to_key_column(expr: InterpreterExpr) -> Result<interpreter::KeyColumn, UnsupportedFormula> {
     match expr {
-        InterpreterExpr::Name(name) => Ok(given::KeyColumn { name, frame: None }),
-        InterpreterExpr::Period(name, frame) => Ok(given::KeyColumn {
+        InterpreterExpr::Name(name) => Ok(interpreter::KeyColumn { name, frame: None }),
+        InterpreterExpr::Period(name, frame) => Ok(interpreter::KeyColumn {
             name,
             frame: Some(frame),
         }),
@@ -253,20 +253,20 @@ fn read_step(
     reading: FormulaContext<'_>,
     joins: &[(&JoinedRelation<'_>, String)],
     unread: &mut dyn FnMut(String, UnsupportedFormula),
-) -> Result<given::InterpreterStep, UnsupportedFormula> {
+) -> Result<interpreter::InterpreterStep, UnsupportedFormula> {
     let formulas = StepFormulas::new(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
     formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
-    let mut interpreter_step = given::InterpreterStep {
+    let mut interpreter_step = interpreter::InterpreterStep {
         keep: match &step.keep {
-            ColumnProjection::Nothing => given::InterpreterProjection::Nothing,
-            ColumnProjection::All => given::InterpreterProjection::All,
-            ColumnProjection::Columns(columns) => given::InterpreterProjection::Some(text_values(columns)),
+            ColumnProjection::Nothing => interpreter::InterpreterProjection::Nothing,
+            ColumnProjection::All => interpreter::InterpreterProjection::All,
+            ColumnProjection::Columns(columns) => interpreter::InterpreterProjection::Some(text_values(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
-        ..given::InterpreterStep::default()
+        ..interpreter::InterpreterStep::default()
     };
     let mut conditions: Vec<Option<InterpreterExpr>> = vec![None; joins.len()];
     for definition in &ast.definitions {
@@ -310,18 +310,18 @@ fn read_step(
     }
     for ((join, to), condition) in joins.iter().zip(conditions) {
         let join_condition = match (&join.criterion, condition) {
-            (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
+            (JoinCriterion::On(_), Some(condition)) => interpreter::JoinCondition::On(condition),
             (JoinCriterion::On(_), None) => return Err(format!("the condition of the join of `{to}`")),
-            (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(text_values(columns)),
-            (JoinCriterion::Nothing, _) => given::JoinCondition::Nothing,
+            (JoinCriterion::Using(columns), _) => interpreter::JoinCondition::Using(text_values(columns)),
+            (JoinCriterion::Nothing, _) => interpreter::JoinCondition::Nothing,
         };
         let kind = match join.kind {
-            JoinKind::Left => given::InterpreterJoinKind::Left,
-            JoinKind::Inner => given::InterpreterJoinKind::Inner,
-            JoinKind::Full => given::InterpreterJoinKind::Full,
-            JoinKind::Cross => given::InterpreterJoinKind::Cross,
+            JoinKind::Left => interpreter::InterpreterJoinKind::Left,
+            JoinKind::Inner => interpreter::InterpreterJoinKind::Inner,
+            JoinKind::Full => interpreter::InterpreterJoinKind::Full,
+            JoinKind::Cross => interpreter::InterpreterJoinKind::Cross,
         };
-        interpreter_step.joins.push(given::InterpreterJoin {
+        interpreter_step.joins.push(interpreter::InterpreterJoin {
             to: to.clone(),
             alias: Some(fold_case(join.name())),
             condition: join_condition,

@@ -14,7 +14,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{IrId, Program};
 use crate::plan::{StepOutput, StepPlan, unused_name};
 use crate::span::Span;
-use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, Query, RowPlan, SelectSource, Sql, SqlId};
 
 /// Test for a join. The query of the test returns one row per violation.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
         let filter = tree.add_conjunction(conditions);
         let in_use = program.columns.iter().map(|column| &*column.name);
         let count_name = unused_name("match_count", in_use, options.dialect.max_bytes());
-        let body = Select::scan(source)
+        let body = RowPlan::scan(source)
             .filter(filter)
             .select_duplicate_keys(keys, count_name, tree);
         Some(self.with_ctes(Vec::new(), body))
@@ -145,28 +145,28 @@ impl SpecCompilation<'_> {
         let count = tree.add_row_count(Span::default());
         let before = self.names.choose_short_name(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
-        let rows_before = Select::scan(joining.from.clone()?)
-            .join(joining.joins.get(..index)?.iter().cloned())
-            .group_by(Vec::new())
-            .project([Item::named(count, "row_count")]);
-        let mut joins = joining.joins.get(..=index)?.to_vec();
+        let (rows_before, join) = joining.split_at_join(index)?;
         // A left join keeps an unmatched row as one row, so only additional matches change the number of rows.
-        joins.last_mut()?.kind = JoinKind::Left;
+        let left_join = Join {
+            kind: JoinKind::Left,
+            ..join
+        };
         let select = tree.add_text(Span::default(), |out| {
             out.push_str(&format!("(select row_count from {before})"));
         });
         let more = tree.add_binary(Op::Greater, count, select, Span::default());
-        let body = Select::scan(joining.from.clone()?)
-            .join(joins)
-            .group_by(Vec::new())
-            .having(more)
-            .project([Item::named(count, "joined_rows")]);
+        let body = rows_before
+            .clone()
+            .join([left_join])
+            .aggregate(Vec::new(), [Item::named(count, "joined_rows")])
+            .filter(more);
+        let rows_before = rows_before.aggregate(Vec::new(), [Item::named(count, "row_count")]);
         Some(self.with_ctes(vec![Cte::new(before, rows_before)], body))
     }
 
     /// Returns the query together with the spec's CTEs that the query reads.
-    fn with_ctes(&self, query_ctes: Vec<Cte>, body: Select) -> Query {
-        fn cte_names(select: &Select) -> impl Iterator<Item = String> {
+    fn with_ctes(&self, query_ctes: Vec<Cte>, body: RowPlan) -> Query {
+        fn cte_names(select: &RowPlan) -> impl Iterator<Item = String> {
             select.sources().filter_map(SelectSource::cte_name).map(str::to_owned)
         }
         let bodies = query_ctes.iter().map(|cte| &cte.body).chain([&body]);

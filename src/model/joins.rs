@@ -126,8 +126,8 @@ impl<'y> SpecLoader<'y, '_> {
     /// that the user probably meant instead of unknown keys.
     fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) -> Vec<&'static str> {
         let mut suggested_keys = Vec::new();
-        let is_cut = |key: &Node| after_comma.is_some_and(|cut| cut.contains(key.span));
-        for (key, value) in pairs.iter().filter(|(key, _)| !is_on_key(key) && !is_cut(key)) {
+        let is_after_comma = |key: &Node| after_comma.is_some_and(|rest| rest.contains(key.span));
+        for (key, value) in pairs.iter().filter(|(key, _)| !is_on_key(key) && !is_after_comma(key)) {
             match key.text().map(|name| (name, JOIN.get(name))) {
                 Some((name, Some(known_key))) if matches!(known_key.shape, KeyShape::Text | KeyShape::Names) => {
                     self.check_value(name, &known_key.shape, value);

@@ -6,7 +6,7 @@ use super::keys::{
     DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, METRIC_SET_STEP, MODEL, PROJECT, RULE, STEP,
     STEP_INPUT,
 };
-use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
+use super::load::{FORBIDDEN_WORKSHEET_KEYS, WORKSHEET_KEYS};
 use crate::calendar::Weekday;
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
@@ -121,7 +121,7 @@ impl JsonSchemaWriter {
         }
         let later = self.later_step_reference();
         if let Some(Value::Object(properties)) = model.get_mut("properties") {
-            let doc = "Steps in order. Only the first step reads metric sets.";
+            let doc = "The steps, in order. Only the first step reads metric sets.";
             let steps =
                 json!({"type": "array", "prefixItems": [first], "items": later, "minItems": 1, "description": doc});
             properties.insert("steps".to_owned(), steps);
@@ -166,7 +166,7 @@ impl JsonSchemaWriter {
         }
         if keys().any(|key| key.name == "calculations") {
             object.insert("if".to_owned(), worksheet_condition());
-            let forbidden_keys: Map<String, Value> = NOT_IN_SHEETS
+            let forbidden_keys: Map<String, Value> = FORBIDDEN_WORKSHEET_KEYS
                 .iter()
                 .map(|(key, _)| ((*key).to_owned(), json!({"type": "null"})))
                 .collect();
@@ -294,7 +294,7 @@ fn worksheet_condition() -> Value {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
         _ => json!({"required": [key], "not": {"properties": {*key: {"type": "null"}}}}),
     };
-    json!({"anyOf": SHEET_KEYS.iter().map(key_schema).collect::<Vec<_>>()})
+    json!({"anyOf": WORKSHEET_KEYS.iter().map(key_schema).collect::<Vec<_>>()})
 }
 
 /// Extends a schema so that it also accepts an empty value.

@@ -39,10 +39,10 @@ impl TruncatedNames {
         if most == 0 {
             return;
         }
-        let cut = truncate_name(name, most);
+        let truncated = truncate_name(name, most);
         let first = self
             .truncated_names
-            .entry(cut.to_lowercase())
+            .entry(truncated.to_lowercase())
             .or_insert_with(|| (name.to_owned(), span));
         let is_other = first.1 != span && !first.0.eq_ignore_ascii_case(name);
         if dialect.facts().names_ignore_all_case && is_other && name.to_lowercase() == first.0.to_lowercase() {
@@ -57,7 +57,7 @@ impl TruncatedNames {
             );
             return;
         }
-        if cut.len() == name.len() && first.0.len() <= most {
+        if truncated.len() == name.len() && first.0.len() <= most {
             return;
         }
         let (length, warehouse) = (name.len(), dialect.name());
@@ -88,7 +88,7 @@ impl TruncatedNames {
                 Diagnostic::new(
                     Code::NameIsCut,
                     span,
-                    format!("`{name}` is {length} bytes long; {warehouse} truncates it to `{cut}`"),
+                    format!("`{name}` is {length} bytes long; {warehouse} truncates it to `{truncated}`"),
                 )
                 .with_help("use a shorter name"),
             );
@@ -146,11 +146,11 @@ fn rejected_character_error(
     help: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
     match name.chars().find(|c| !dialect.allows_in_names(*c)) {
-        Some(refused) => Some(rejected_name_error(
+        Some(prefix) => Some(rejected_name_error(
             name,
             span,
             dialect,
-            &format!("contains `{refused}`"),
+            &format!("contains `{prefix}`"),
             help,
         )),
         None if last => reserved_prefix_error(name, span, dialect, help),
@@ -167,8 +167,8 @@ fn reserved_prefix_error(
 ) -> Option<Diagnostic> {
     let lower = name.to_ascii_lowercase();
     let mut beginnings = dialect.facts().refused_beginnings.split_ascii_whitespace();
-    let refused = beginnings.find(|beginning| lower.starts_with(beginning))?;
-    let why = format!("begins with `{refused}`, as the names of system columns do");
+    let prefix = beginnings.find(|beginning| lower.starts_with(beginning))?;
+    let why = format!("begins with `{prefix}`, as the names of system columns do");
     Some(rejected_name_error(name, span, dialect, &why, help))
 }
 
@@ -188,15 +188,36 @@ fn rejected_name_error(
     Diagnostic::new(Code::RefusedName, span, message).with_help(help)
 }
 
+/// Names that Windows reserves for devices. A file cannot have such a name, whatever its extension is.
+const WINDOWS_DEVICES: [&str; 22] = [
+    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt1", "lpt2",
+    "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
 impl SpecCompilation<'_> {
     /// Checks the name of the table or view, because dbt rejects a name that the warehouse would truncate. Also checks
-    /// the name of the model, which must not be a reserved word.
+    /// the name of the model, which must not be reserved in SQL or on Windows.
     pub(super) fn check_model_name(&self, diagnostics: &mut Vec<Diagnostic>) {
         let (dialect, model) = (self.compiler.options.dialect, self.spec.model);
         let dbt = &self.spec.dbt;
         if dialect.is_reserved(model.text) {
             let message = format!(
                 "`{}` is a reserved word in {dialect}, so every query of the model must quote it",
+                model.text
+            );
+            diagnostics.push(
+                Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
+                    "write `model: {}_model`, or choose a name that describes its rows",
+                    model.text.to_ascii_lowercase()
+                )),
+            );
+        }
+        if WINDOWS_DEVICES
+            .iter()
+            .any(|device| model.text.eq_ignore_ascii_case(device))
+        {
+            let message = format!(
+                "`{}` is the name of a device on Windows, so git cannot create the model's files there",
                 model.text
             );
             diagnostics.push(

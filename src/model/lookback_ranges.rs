@@ -22,7 +22,7 @@ impl SpecCompilation<'_> {
                 .filter(|traced| traced.base == time.base)
         };
         let (mut out, mut back) = (CalendarDuration::default(), CalendarDuration::default());
-        let mut refused: Vec<Span> = Vec::new();
+        let mut unsupported: Vec<Span> = Vec::new();
         for (step, times) in self.times.iter().enumerate() {
             let (mut further_out, mut further_back) = (CalendarDuration::default(), CalendarDuration::default());
             for cross_row_dependency in &times.cross_row_dependencies {
@@ -93,15 +93,15 @@ impl SpecCompilation<'_> {
                     }
                     CrossRowDependency::Unbounded { span, why } => (*span, *why),
                 };
-                if !refused.contains(&span) {
-                    refused.push(span);
+                if !unsupported.contains(&span) {
+                    unsupported.push(span);
                     diagnostics.push(unbounded_read_error(span, why, time, self));
                 }
             }
             out = out.combine(further_out);
             back = further_back.combine(back);
         }
-        refused.is_empty().then_some((out, back))
+        unsupported.is_empty().then_some((out, back))
     }
 }
 

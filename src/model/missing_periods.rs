@@ -28,7 +28,7 @@ enum RowCountingKind {
 struct RowOrderKey<'k> {
     text: &'k str,
     unit: &'k str,
-    /// Timeframe for the key `fill` in help texts.
+    /// Timeframe for the key `fill` in help text.
     timeframe: &'k str,
     /// Whether the step groups by a plain column. `fill` can name a timeframe only if the step groups by the timeframe
     /// instead.
@@ -247,7 +247,7 @@ fn missing_period_warning(
 fn row_counting_kind(program: &Program, id: IrId) -> Option<RowCountingKind> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, over),
-        Ir::RowLookup { args, lookup: find } => return row_counting_kind_of_index(program, program.args(args), find),
+        Ir::RowLookup { args, lookup } => return row_counting_kind_of_index(program, program.args(args), lookup),
         _ => return None,
     };
     // A range across the columns of a pivot stays in the same row, so it counts no rows.
@@ -291,9 +291,9 @@ fn row_counting_kind(program: &Program, id: IrId) -> Option<RowCountingKind> {
 
 /// Returns the counted rows of an INDEX whose row number is relative to a row of the sheet, such as `ROW() - 1` or
 /// `MATCH(A1, A:A, 0) - 1`.
-fn row_counting_kind_of_index(program: &Program, args: &[IrId], find: u32) -> Option<RowCountingKind> {
+fn row_counting_kind_of_index(program: &Program, args: &[IrId], lookup: u32) -> Option<RowCountingKind> {
     let [number, _, value] = *args else { return None };
-    let find = program.lookups.try_get(find as usize)?;
+    let lookup = program.lookups.try_get(lookup as usize)?;
     let Ir::Apply { overload, args } = program.node(program.resolve_references(number)) else {
         return None;
     };
@@ -313,7 +313,7 @@ fn row_counting_kind_of_index(program: &Program, args: &[IrId], find: u32) -> Op
         (Ir::Number(_), _) if is_position(right) => left,
         _ => return None,
     };
-    (find.by_number && find.tab.is_none()).then_some(RowCountingKind::Offset { value, sign, rows })
+    (lookup.by_number && lookup.tab.is_none()).then_some(RowCountingKind::Offset { value, sign, rows })
 }
 
 /// Returns the calendar unit in a key's timeframe or name, or `day` if neither contains a unit.

@@ -1,7 +1,7 @@
 //! Lint for partitions in which windows find no other rows, or not all rows of the periods that they read.
 
 use super::load::{SpecKind, Step};
-use super::window_reach::WindowExtent;
+use super::window_extent::WindowExtent;
 use crate::check::{DatePart, DefinitionRole, date_part, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
@@ -49,11 +49,11 @@ pub(super) fn check_partitions(
         .flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId))
         .collect();
     if plan.grouped && !keys.is_empty() && !partition.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
-        let looks = |id: &IrId| match program.node(*id) {
+        let is_window = |id: &IrId| match program.node(*id) {
             Ir::Window { over, .. } => is_explicit || !matches!(program.window_frame(over), WindowFrame::Ranked { .. }),
             _ => false,
         };
-        if let Some(window) = nodes.iter().copied().find(looks) {
+        if let Some(window) = nodes.iter().copied().find(is_window) {
             let names = keys.iter().map(|key| text_of(*key));
             let span = program.meta(window).span;
             diagnostics.push(single_row_partition_warning(
@@ -177,7 +177,7 @@ impl StepWindowKeys<'_> {
             .filter(|id| **id != key)
             .filter_map(timeframe)
             .collect();
-        let cut = |id: IrId| {
+        let limiting_part = |id: IrId| {
             let extent = WindowExtent::from_node(program, id)?;
             let compared = ordered.iter().filter(|_| matches!(extent, WindowExtent::Offset { .. }));
             let mut parts = parts.iter().chain(compared);
@@ -185,7 +185,7 @@ impl StepWindowKeys<'_> {
                 parts.find(|(_, timeframe)| !extent.stays_within_timeframe(timeframe, program.fiscal_month_offset))?;
             Some((id, part.0))
         };
-        let (window, part) = self.nodes.iter().copied().find_map(cut)?;
+        let (window, part) = self.nodes.iter().copied().find_map(limiting_part)?;
         let is_part = |id: &IrId| parts.iter().any(|(part, _)| part == id);
         let others = self.partition.iter().filter(|id| !is_part(id));
         let others: Vec<String> = others.map(|id| yaml::format_flow_scalar(self.name_of(*id))).collect();

@@ -79,7 +79,7 @@ impl People {
     /// Returns the people who have a role according to the project file: individual people and group members, in file
     /// order.
     #[must_use]
-    pub fn people_with_role(&self, role: Role) -> Vec<&str> {
+    pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();
         for (name, _) in self.roles.iter().filter(|(_, other)| *other == role) {
             match self.group_members(name) {
@@ -149,7 +149,7 @@ mod tests {
             (Vec::new(), Rights::default())
         );
         assert_eq!(
-            test_people().people_with_role(Role::Engineer),
+            test_people().with_role(Role::Engineer),
             ["a@example.com", "b@example.com"]
         );
     }

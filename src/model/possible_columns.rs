@@ -10,7 +10,7 @@ use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 
 /// Returns the columns that a step without errors would have. `input` is the relation that the step reads. Returns
-/// `None` if the columns cannot be determined.
+/// `None` if the columns cannot be determined, or if there are none, which is an error.
 pub fn possible_columns(
     step: &Step<'_>,
     source: &str,
@@ -37,9 +37,6 @@ pub fn possible_columns(
     let defined = ast.definitions.iter().filter_map(|d| d.name);
     names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
     let name = step.name.map_or("", |n| n.text);
-    Some(
-        names
-            .iter()
-            .fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))),
-    )
+    let add_column = |relation: Relation, name: &String| relation.with(Column::new(name, Type::Unknown));
+    (!names.is_empty()).then(|| names.iter().fold(Relation::new(name), add_column))
 }

@@ -8,13 +8,13 @@ use super::contract::data_type;
 use super::data_tests::{flatten_test, is_unconditional, test_entries};
 use super::dbt_tests::ColumnTest;
 use super::load::{ColumnKeys, DefinitionKeys, SpannedText, StepDefinitions};
+use super::properties_yaml::{StringSyntax, yaml_list, yaml_pairs, yaml_value};
 use super::versions::{check_versions, latest_version, versions_yaml};
-use super::yaml_output::{StringSyntax, yaml_list, yaml_pairs, yaml_value};
-use crate::dbt::{ColumnDoc, ModelDoc, YamlOutput};
+use crate::dbt::{ColumnDoc, ModelDoc, escaped_text};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
-use crate::yaml::Node;
+use crate::yaml::{Node, YamlValue};
 
 impl SpecCompilation<'_> {
     /// Reports dbt keys that contradict each other.
@@ -185,7 +185,7 @@ impl SpecCompilation<'_> {
             .map(|column| column_doc(column, &property_sources))
             .collect();
         data_tests.extend(of_model.iter().cloned());
-        let render_tests = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
+        let render_tests = |tests: Vec<YamlValue>| -> Vec<YamlValue> {
             if self.compiler.specs.needs_flat_test_arguments() {
                 tests.into_iter().map(flatten_test).collect()
             } else {
@@ -235,15 +235,15 @@ struct ColumnPropertySources<'k> {
 
 /// Adds the setting that stops Omni from converting the values to the time zone of a query, because they already are in
 /// the project's time zone. A setting in the spec takes precedence.
-fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
+fn stop_timezone_conversion(meta: &mut Vec<(String, YamlValue)>) {
     const KEY: &str = "convert_tz";
-    let setting = (KEY.to_owned(), YamlOutput::Bare("false".to_owned()));
+    let setting = (KEY.to_owned(), YamlValue::Bare("false".to_owned()));
     match meta.iter_mut().find(|(name, _)| name == "omni") {
         Some((_, omni)) if omni.get(KEY).is_some() => {}
-        Some((_, YamlOutput::Map(omni) | YamlOutput::Flow(omni))) => omni.push(setting),
+        Some((_, YamlValue::Map(omni, _))) => omni.push(setting),
         // The value is not a mapping, so Omni ignores it.
         Some(_) => {}
-        None => meta.push(("omni".to_owned(), YamlOutput::Map(vec![setting]))),
+        None => meta.push(("omni".to_owned(), YamlValue::map([setting]))),
     }
 }
 
@@ -275,10 +275,10 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     let mut data_tests = Vec::new();
     let never_null = property_sources.never_null.contains(column.name());
     if (never_null || key && !column.is_nullable()) && !has_test("not_null") {
-        data_tests.push(YamlOutput::text("not_null"));
+        data_tests.push(escaped_text("not_null"));
     }
     if key && property_sources.unique_column && !has_test("unique") {
-        data_tests.push(YamlOutput::text("unique"));
+        data_tests.push(escaped_text("unique"));
     }
     data_tests.extend(own_tests);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
@@ -302,14 +302,15 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     let inherited = column
         .tags()
         .iter()
-        .filter(|tag| !tags.iter().any(|own_tag| own_tag.as_text() == Some(tag)));
-    let inherited: Vec<YamlOutput> = inherited.map(YamlOutput::text).collect();
+        .map(escaped_text)
+        .filter(|tag| !tags.iter().any(|own_tag| own_tag.as_text() == tag.as_text()));
+    let inherited: Vec<YamlValue> = inherited.collect();
     tags.extend(inherited);
     if !tags.is_empty() {
-        config.push(("tags".to_owned(), YamlOutput::List(tags)));
+        config.push(("tags".to_owned(), YamlValue::list(tags)));
     }
     if !meta.is_empty() {
-        config.push(("meta".to_owned(), YamlOutput::Map(meta)));
+        config.push(("meta".to_owned(), YamlValue::map(meta)));
     }
     let quoted = property_sources
         .dialect
@@ -333,7 +334,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
                 .enforced
                 .then(|| data_type(property_sources.dialect, column))
                 .flatten()
-                .map(YamlOutput::text),
+                .map(escaped_text),
         },
         constraints: keys
             .and_then(|s| s.constraints)
@@ -347,7 +348,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
 }
 
 /// Returns the lower-case name of the column that a test on the model checks, if the test is called `name`.
-fn tested_column(test: &YamlOutput, name: &str) -> Option<String> {
+fn tested_column(test: &YamlValue, name: &str) -> Option<String> {
     Some(
         test.get(name)?
             .get("arguments")?

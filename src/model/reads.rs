@@ -103,10 +103,10 @@ impl SpecCompilation<'_> {
             .chain(spec.comparisons.iter().map(|compare_entry| &compare_entry.with));
         let options = &self.compiler.options;
         let of_schema = |from: &RelationReference| {
-            let is_made = from
+            let is_generated = from
                 .unversioned_model()
                 .is_some_and(|model| options.models.relation(model).is_some());
-            from.find_in_schema(&options.schema).filter(|_| !is_made)
+            from.find_in_schema(&options.schema).filter(|_| !is_generated)
         };
         let mut relations: Vec<Relation> = Vec::new();
         for (index, from) in self

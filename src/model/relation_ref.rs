@@ -90,6 +90,10 @@ mod tests {
             })
         );
         assert_eq!(from("source('raw', 'events')").unwrap().name(), "events");
+        for name in ["events_*", "Orders 2024", "my-table", "/BIC/ORDERS", "a#b@c:d%e&f+g"] {
+            assert_eq!(from(&format!("\"source('raw', '{name}')\"")).unwrap().name(), name);
+        }
+        assert_eq!(from("\"source('raw', 'a{{b')\""), None);
         assert_eq!(from("ref('m') }} evil {{ ref('x')"), None);
         assert_eq!(from("orders; drop table x"), None);
     }

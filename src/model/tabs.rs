@@ -65,8 +65,8 @@ impl SpecCompilation<'_> {
         }
         // Also sort by the key columns, so that the order of ties is defined.
         for name in &facts.key {
-            let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
-            if let (false, Some(column)) = (is_there, relation.and_then(|r| r.column(name))) {
+            let is_sorted_by = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
+            if let (false, Some(column)) = (is_sorted_by, relation.and_then(|r| r.column(name))) {
                 order.push((column.clone(), false));
             }
         }

@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
         };
         let mut defined = FxHashSet::default();
         // `non_additive` metrics keep the first or last rows of each group, so no group disappears.
-        let keeps_groups = times.plan.grouped && self.origins.last_row_steps.contains(times.input.name);
+        let keeps_groups = times.plan.grouped && self.generated_from.last_row_steps.contains(times.input.name);
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
             let role = times.plan.roles.try_get(index);
             let condition = match role {

@@ -201,7 +201,7 @@ impl TimeTracer<'_> {
                 .filter(|key| !order.iter().any(|o| is_same_value(*key, *o)))
                 .collect(),
         };
-        let mut looks = Vec::new();
+        let mut dependencies = Vec::new();
         let mut lengths: FxHashMap<IrId, (CalendarDuration, CalendarDuration)> = FxHashMap::default();
         let live = used_definitions(plan);
         for index in &program.order {
@@ -219,7 +219,7 @@ impl TimeTracer<'_> {
                     Ir::Window { over, .. } => match program.window_frame(over) {
                         WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
                         WindowFrame::Calendar(range) if calendar_range_distances(range).is_some() => {
-                            looks.extend(self.bounded_cross_row_dependency(id, &order, &lengths));
+                            dependencies.extend(self.bounded_cross_row_dependency(id, &order, &lengths));
                         }
                         over_rows => {
                             let keys = match over_rows {
@@ -229,13 +229,13 @@ impl TimeTracer<'_> {
                                 } => &ids,
                                 _ => &by_default,
                             };
-                            let partition_keys = program.partition_keys(over);
-                            let partition_keys = match (over_rows, partition_keys.split_last()) {
+                            let window_keys = program.window_keys(over);
+                            let partition_keys = match (over_rows, window_keys.split_last()) {
                                 (WindowFrame::Ahead { .. }, Some((_, partition_keys))) => partition_keys,
                                 (WindowFrame::Calendar(range), Some((_, partition_keys))) if range.is_sorted() => {
                                     partition_keys
                                 }
-                                _ => partition_keys,
+                                _ => window_keys,
                             };
                             let periods = partition_keys.iter().map(|key| self.partition_period(*key, &order));
                             let partition_keys = keys
@@ -243,15 +243,15 @@ impl TimeTracer<'_> {
                                 .map(|key| self.truncated_value(*key))
                                 .chain(periods)
                                 .collect();
-                            looks.push(CrossRowDependency::Window {
+                            dependencies.push(CrossRowDependency::Window {
                                 span,
                                 partition_keys,
                                 inner,
                             });
                         }
                     },
-                    Ir::RowLookup { lookup: find, .. } => {
-                        let tab = program.lookups.try_get(find as usize).and_then(|find| find.tab);
+                    Ir::RowLookup { lookup, .. } => {
+                        let tab = program.lookups.try_get(lookup as usize).and_then(|lookup| lookup.tab);
                         let tab = tab.map(|tab| program.resolve_source_column(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
@@ -261,14 +261,16 @@ impl TimeTracer<'_> {
                             Some(SelectSource::Name(_)) => "it reads the rows of an earlier step",
                             None => "it reads all rows of the sheet",
                         };
-                        looks.push(CrossRowDependency::Unbounded { span, why });
+                        dependencies.push(CrossRowDependency::Unbounded { span, why });
                     }
-                    Ir::PeriodLookup { .. } => looks.extend(self.bounded_cross_row_dependency(id, &order, &lengths)),
+                    Ir::PeriodLookup { .. } => {
+                        dependencies.extend(self.bounded_cross_row_dependency(id, &order, &lengths));
+                    }
                     _ => {}
                 }
             }
         }
-        looks
+        dependencies
     }
 
     /// Returns the other rows on which a value depends, if all of them are within a limited distance from its own row.

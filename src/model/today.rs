@@ -83,7 +83,8 @@ impl<'y> SpecLoader<'y, '_> {
         if let Some((message, help)) = invalid_months_message(node) {
             self.report_invalid_value(node, message, help);
         }
-        // An invalid value is reported once, so the fiscal timeframes of the spec are computed as if the value were 0.
+        // Report an invalid value only once. To avoid further errors, compute the fiscal timeframes as if the value
+        // were 0.
         parse_fiscal_months(node).or((!node.is_null()).then_some(0))
     }
 

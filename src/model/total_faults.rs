@@ -63,10 +63,10 @@ pub(super) fn total_faults(
             return Some(total_error(total.span, "unknown kind of total").with_help(help));
         };
         let is_key = input.grain.iter().any(|key| key.eq_ignore_ascii_case(&total.measure));
-        let is_there = input
+        let is_column = input
             .relation
             .is_none_or(|relation| relation.column(&total.measure).is_some());
-        if is_key || !is_there {
+        if is_key || !is_column {
             let message = format!(
                 "`{}` is not a measure of the previous step, so it has no total",
                 total.measure

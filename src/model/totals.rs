@@ -18,7 +18,7 @@ use crate::plan::{StepInput, StepOutput, key_name, unused_name};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, RowPlan, SelectList, SelectSource, SqlId, SqlTree, Star};
 
 /// Saved input of a step, so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
@@ -110,10 +110,9 @@ impl SpecCompilation<'_> {
         }
         let sheet = dialect.name_text(input.name, true);
         let name = self.names.choose_short_name(&format!("{}_with_totals", input.name));
-        let body = Select::scan_cte(sheet.clone())
+        let body = RowPlan::scan_cte(sheet.clone())
             .join(joins)
-            .select_star_of_relation(sheet)
-            .project(items);
+            .project_list(SelectList::new(Some(Star(Some(sheet))), items));
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         let relation = relation.map(|relation| relation.with_name(name.clone()));
         Some(StepWithTotals { name, relation, totals })

@@ -3,11 +3,11 @@
 use formulac_syntax::diag::lists::quote_names;
 
 use super::load::DbtKeys;
-use super::yaml_output::{StringSyntax, yaml_list};
-use crate::dbt::YamlOutput;
+use super::properties_yaml::{StringSyntax, yaml_list};
+use crate::dbt::escaped_text;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::yaml::Node;
+use crate::yaml::{Node, YamlValue};
 
 /// Version of a model that its spec does not generate.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -63,16 +63,16 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
 
 /// Returns the entries of `versions:`. The latest version has `defined_in`, because dbt would otherwise expect a suffix
 /// in the name of the generated file.
-pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
+pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlValue> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
     let mut versions = yaml_list(node, StringSyntax::Dbt);
     for version in &mut versions {
-        let is_latest = version.get("v").and_then(YamlOutput::as_text) == latest;
-        if let (YamlOutput::Map(pairs), true) = (version, is_latest)
+        let is_latest = version.get("v").and_then(YamlValue::as_text) == latest;
+        if let (YamlValue::Map(pairs, _), true) = (version, is_latest)
             && !pairs.iter().any(|(key, _)| key == "defined_in")
         {
-            pairs.push(("defined_in".to_owned(), YamlOutput::text(model)));
+            pairs.push(("defined_in".to_owned(), escaped_text(model)));
         }
     }
     versions

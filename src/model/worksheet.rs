@@ -115,8 +115,9 @@ pub(super) fn check_sort_keys_cover_grain(
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
     let message = format!(
-        "the sheet contains the rows of every {}, so the previous row may have a different value",
-        join_names(&others, "and")
+        "the sheet contains the rows of every {}, so the previous row may belong to another {}",
+        join_names(&others, "and"),
+        join_names(&others, "or")
     );
     diagnostics.push(
         Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(

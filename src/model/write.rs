@@ -21,7 +21,7 @@ use crate::limits::format_bytes;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, PlanNames, Query, QueryInput, QueryPlan, Select, SqlText, SqlTree};
+use crate::sql::{self, PlanNames, Query, QueryInput, QueryPlan, RowPlan, SqlText, SqlTree};
 
 /// SQL of a model.
 struct ModelSql {
@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
             else {
                 continue;
             };
-            let beside = formulas.descriptions.get(part).cloned().flatten();
+            let description_of_formula = formulas.descriptions.get(part).cloned().flatten();
             let text = definition.span.text(&formulas.text);
             let source_part = formulas.parts.get(part).filter(|part| part.name.is_some());
             let formula = match (text.split_once('='), source_part) {
@@ -70,7 +70,7 @@ impl SpecCompilation<'_> {
                 (None, None) => text.to_owned(),
             };
             let formula = strip_comments(&formula);
-            let description = beside
+            let description = description_of_formula
                 .or_else(|| parse::description(&formulas.text, definition.span.start))
                 .unwrap_or_default();
             let key = name.to_ascii_lowercase();
@@ -80,7 +80,7 @@ impl SpecCompilation<'_> {
                 self.descriptions.insert(key, description.clone());
             }
             let place = (step_name.clone().unwrap_or_default(), name.to_lowercase());
-            let as_written = self.origins.formulas.get(&place).unwrap_or(&formula);
+            let as_written = self.generated_from.formulas.get(&place).unwrap_or(&formula);
             let of_steps = self.formulas.entry(name.to_ascii_lowercase()).or_default();
             of_steps.insert(index, collapse_whitespace(as_written));
             let meta = program.meta(definition.root);
@@ -191,7 +191,7 @@ impl SpecCompilation<'_> {
     /// Writes the query and the model of a spec without errors.
     pub(super) fn write(
         &mut self,
-        body: Select,
+        body: RowPlan,
         grain: &[String],
         incremental: Option<IncrementalPlan>,
         emit: &mut EmitBuffers,
@@ -211,8 +211,7 @@ impl SpecCompilation<'_> {
             body,
         };
         if self.compiler.options.dialect.facts().joined_names_are_ambiguous {
-            let selects = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
-            selects.for_each(|select| emit.tree.qualify_sort_keys(select));
+            query.plans_mut().for_each(|plan| emit.tree.qualify_sort_keys(plan));
         }
         let plain = self.plain_query_sql(&emit.tree, &query);
         if self.check_sql_length(plain.len(), compiled) {
@@ -251,15 +250,16 @@ impl SpecCompilation<'_> {
         emit: &mut EmitBuffers,
         compiled: &mut CompiledSpec,
     ) -> ModelSql {
-        let limit = query.body.limit.take();
+        let (sort_keys, limit) = query.body.remove_order();
         let columns = &compiled.columns;
         let config = dbt::config_block(&self.config_block_settings(columns, incremental));
-        let is_ordered = !query.body.order_by.is_empty() || !config.is_empty();
+        let is_ordered = !sort_keys.is_empty() || !config.is_empty();
+        query.body = query.body.sort(sort_keys);
         let ordered = is_ordered.then(|| self.dbt_query_sql(&emit.tree, &query));
         if limit.is_none() {
-            query.body.order_by.clear();
+            query.body.remove_order();
         }
-        query.body.limit = limit;
+        query.body = query.body.limit(limit);
         if let Some(incremental) = incremental {
             query = self.add_incremental_conditions(incremental, query, columns, emit, &mut compiled.diagnostics);
         }
@@ -343,7 +343,10 @@ impl SpecCompilation<'_> {
         let (columns, additivity) = (&compiled.columns, &compiled.additivity);
         let mut doc = self.model_properties(columns, grain, &never_null);
         let semantic = self.add_semantic_layer(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
-        let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
+        let mut docs = match self.compiler.specs.inlines_long_descriptions {
+            true => dbt::DocsBlocks::without_blocks(),
+            false => dbt::DocsBlocks::from_model(self.spec.model.text),
+        };
         let yml = dbt::properties_yml(doc, &mut docs);
         tests.extend(self.tests.files.iter().map(|test| ModelTest {
             name: test.name.clone(),

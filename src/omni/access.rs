@@ -11,7 +11,7 @@ use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
 use crate::artifacts::{ManifestNode, MetaValue};
-use crate::dbt::{YamlOutput, write_value};
+use crate::yaml::{YamlValue, write_value};
 
 /// Name of the pull record for the model file.
 pub(super) const MODEL_FILE: &str = "model";
@@ -67,9 +67,7 @@ impl<'a> AccessGrants<'a> {
             Some(MetaValue::Bool(false)) => Ok(None),
             Some(MetaValue::Bool(true)) => match node.group.as_deref() {
                 Some(group) => Ok(Some(group)),
-                None => {
-                    Err("the table requests the access grant of its group but does not belong to a group".to_owned())
-                }
+                None => Err("the table requests the access grant of its group, but belongs to no group".to_owned()),
             },
             Some(MetaValue::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
             Some(_) => Err("`access_grant` must be `true` or the name of a group of Omni users".to_owned()),
@@ -82,15 +80,15 @@ impl<'a> AccessGrants<'a> {
     }
 
     /// Returns the keys that restrict access to a view or topic, except keys that `meta.omni` sets explicitly.
-    pub fn keys(&self, node: &'a ManifestNode) -> Vec<(String, YamlOutput)> {
+    pub fn keys(&self, node: &'a ManifestNode) -> Vec<(String, YamlValue)> {
         let mut pairs = Vec::new();
         if is_hidden(node) {
-            pairs.push(("hidden".to_owned(), YamlOutput::Bare("true".to_owned())));
+            pairs.push(("hidden".to_owned(), YamlValue::Bare("true".to_owned())));
         }
         if let Some(name) = self.name(node) {
             pairs.push((
                 "required_access_grants".to_owned(),
-                YamlOutput::Words(vec![plain_text(name)]),
+                YamlValue::short_list(vec![plain_text(name)]),
             ));
         }
         pairs
@@ -101,17 +99,15 @@ impl<'a> AccessGrants<'a> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![
                 ("user_attribute".to_owned(), plain_text(USER_GROUPS_ATTRIBUTE)),
-                ("allowed_values".to_owned(), YamlOutput::Words(vec![plain_text(group)])),
+                (
+                    "allowed_values".to_owned(),
+                    YamlValue::short_list(vec![plain_text(group)]),
+                ),
             ];
-            (name.clone(), YamlOutput::Map(keys))
+            (name.clone(), YamlValue::map(keys))
         };
-        let grants: Vec<(String, YamlOutput)> = self.names.iter().map(grant).collect();
-        (!grants.is_empty()).then(|| {
-            write_value(&YamlOutput::Map(vec![(
-                "access_grants".to_owned(),
-                YamlOutput::Map(grants),
-            )]))
-        })
+        let grants: Vec<(String, YamlValue)> = self.names.iter().map(grant).collect();
+        (!grants.is_empty()).then(|| write_value(&YamlValue::map([("access_grants", YamlValue::map(grants))])))
     }
 }
 

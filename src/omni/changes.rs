@@ -6,6 +6,7 @@ use formulac_syntax::text::collapse_whitespace;
 use serde::Serialize;
 
 use super::pull_state::PullRecord;
+use crate::schema::{COMPOUND_KEY_SETTING, OmniFile};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{self, YamlValue};
 
@@ -178,7 +179,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         if subject == ChangeSubject::Model {
             changes.extend(metadata_changes(view, before, after));
         }
-        let is_same = || match [before, after].map(|record| yaml_edit::value(&record.view)) {
+        let is_same = || match [before, after].map(|record| yaml_edit::parse_value(&record.view)) {
             [Some(was), Some(is)] => was.is_same_value(&is),
             _ => false,
         };
@@ -197,13 +198,13 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
 /// Returns the changes to descriptions, labels, tags and measures of a view: one change for the view itself, and one
 /// per field. Changes to columns, types and keys are not included.
 fn metadata_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
-    let parse_view = |record: &PullRecord| yaml_edit::value(&record.view);
+    let parse_view = |record: &PullRecord| yaml_edit::parse_value(&record.view);
     let (Some(old), Some(now)) = (parse_view(before), parse_view(after)) else {
         return Vec::new();
     };
     let changed = || PullChange::new(view, ChangeSubject::Text, ChangeKind::Changed);
     let fields = ["dimensions", "measures"];
-    let parts_of_key = ["custom_compound_primary_key_sql"];
+    let parts_of_key = [COMPOUND_KEY_SETTING];
     let mut changes = Vec::new();
     if !is_equal_except_keys(Some(&old), Some(&now), &[fields.as_slice(), &parts_of_key].concat()) {
         changes.push(changed());
@@ -274,12 +275,7 @@ pub(super) fn first_pull_changes(view: &str, file: &str, after: &PullRecord) -> 
         return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
     }
     let root = yaml::parse_root(file);
-    let get = |key: &str| root.as_ref().and_then(|root| root.get(key));
-    let dimensions = get("dimensions").and_then(Node::pairs).unwrap_or_default();
-    let mut keys = dimensions
-        .iter()
-        .filter_map(|(_, dimension)| dimension.get("primary_key"));
-    let has_key = get("custom_compound_primary_key_sql").is_some() || keys.any(|key| key.boolean() == Some(true));
+    let has_key = root.is_some_and(|root| !OmniFile::new("", &root).primary_key().is_empty());
     if has_key || after.key.is_empty() {
         return vec![PullChange::new(view, ChangeSubject::Text, ChangeKind::Changed)];
     }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use formulac_syntax::text::is_word_char;
-
 use crate::artifacts::ManifestNode;
-use crate::schema::{OmniViewNames, omni_view_name};
+use crate::schema::{OmniFile, OmniFileKind, OmniRowSource, OmniViewNames, column_of_sql, omni_view_name};
 use crate::yaml::Node;
 
 /// Default prefix of the names of the virtual schemas in which Omni shows dbt models. An Omni user can choose another
@@ -41,20 +39,19 @@ pub(super) struct OmniDbtModel {
 impl ExistingView {
     /// Reads the view in a file. `None` if the file contains no view, or if a query defines the view.
     pub fn read(path: &str, text: &str, root: &Node) -> Option<Self> {
-        let has = |key: &str| root.get(key).is_some();
-        if root.pairs().is_none() || ["sql", "query", "template"].into_iter().any(has) {
+        let file = OmniFile::new(path, root);
+        if file.kind() != OmniFileKind::View || file.rows() != OmniRowSource::Table || file.is_template() {
             return None;
         }
-        let text_of = |node: &Node, key: &str| node.text_at(key).map(str::to_owned);
         let names = OmniViewNames::new(path, text, root);
         let dbt = root.get("dbt").and_then(|dbt| {
             Some(OmniDbtModel {
-                name: text_of(dbt, "name")?,
-                target_schema: text_of(dbt, "target_schema"),
-                custom_schema: dbt.get("config").and_then(|config| text_of(config, "schema")),
+                name: dbt.string_at("name")?,
+                target_schema: dbt.string_at("target_schema"),
+                custom_schema: dbt.get("config").and_then(|config| config.string_at("schema")),
             })
         });
-        let schema = text_of(root, "schema");
+        let schema = root.string_at("schema");
         let dimensions = root.pairs_at("dimensions").iter();
         let dimensions =
             dimensions.filter_map(|(name, keys)| Some((Arc::from(name.text()?), keys.text_at("sql").map(Arc::from))));
@@ -63,13 +60,19 @@ impl ExistingView {
         Some(Self {
             path: path.to_owned(),
             header: (names.is_certain && schema.is_some()).then_some(names.full),
-            catalog: text_of(root, "catalog"),
+            catalog: root.string_at("catalog"),
             schema,
-            table_name: text_of(root, "table_name"),
+            table_name: root.string_at("table_name"),
             dbt,
             dimensions: dimensions.collect(),
             measures: measures.collect(),
         })
+    }
+
+    /// Sets the database and the schema.
+    pub fn in_schema(mut self, catalog: Option<String>, schema: Option<String>) -> Self {
+        (self.catalog, self.schema) = (catalog, schema);
+        self
     }
 
     /// Returns the name of the dimension for a column, and its SQL if the view specifies it. `name` is the usual name.
@@ -82,8 +85,8 @@ impl ExistingView {
         }
         let of_column = self.dimensions.iter().find_map(|(other, sql)| {
             let sql = sql.as_deref()?;
-            let reads_column =
-                column_of_dimension_sql(sql).is_some_and(|sql_column| sql_column.eq_ignore_ascii_case(column));
+            let (_, sql_column) = column_of_sql(sql.trim().trim_start_matches("${TABLE}."))?;
+            let reads_column = sql_column.eq_ignore_ascii_case(column);
             reads_column.then(|| (other.to_string(), Some(sql)))
         });
         match of_column {
@@ -175,19 +178,5 @@ pub(super) fn virtual_schema_of(node: &ManifestNode, first: &str) -> String {
     match node.config_text("schema") {
         Some(custom) => format!("{first}_{custom}"),
         None => first.to_owned(),
-    }
-}
-
-/// Returns the column in the SQL of a dimension, such as `"amount"` or `${TABLE}.amount`. `None` for other SQL.
-fn column_of_dimension_sql(sql: &str) -> Option<&str> {
-    let sql = sql.trim();
-    let name = sql.strip_prefix("${TABLE}.").unwrap_or(sql);
-    let quoted = [('"', '"'), ('`', '`'), ('[', ']')];
-    let quoted = quoted
-        .iter()
-        .find_map(|(open, close)| name.strip_prefix(*open)?.strip_suffix(*close));
-    match quoted {
-        Some(name) => (!name.contains(['"', '`', ']'])).then_some(name),
-        None => name.chars().all(is_word_char).then_some(name),
     }
 }

@@ -13,7 +13,7 @@ use crate::parallel;
 use crate::yaml;
 use crate::yaml_edit::{YamlEditError, apply_edits};
 
-/// Files of the Omni model, with their texts and the views that they contain.
+/// Files of the Omni model, with their content and the views that they contain.
 ///
 /// ```
 /// use formulac_omni::{ExistingFiles, ParsedFiles};
@@ -29,7 +29,7 @@ use crate::yaml_edit::{YamlEditError, apply_edits};
 #[derive(Clone, Debug, Default)]
 pub struct ExistingFiles {
     files: Vec<ParsedFile>,
-    /// Texts, in the order of `files`.
+    /// Content of the files, in the order of `files`.
     texts: Vec<String>,
     parsed_count: usize,
 }
@@ -58,14 +58,11 @@ struct SharedView(Arc<ExistingView>);
 
 impl ParsedFile {
     fn new(path: &str, text: &str) -> Self {
-        let is_view = [".view", ".view.yaml", ".view.yml"]
-            .iter()
-            .any(|end| path.ends_with(end));
         Self {
             path: Arc::from(path),
             length: text.len() as u64,
             hash: codec::fingerprint(text.as_bytes()),
-            view: is_view.then(|| read_view(path, text)).flatten().map(SharedView),
+            view: read_view(path, text).map(SharedView),
             is_editable: false,
         }
     }
@@ -83,9 +80,9 @@ pub(super) fn read_view(path: &str, text: &str) -> Option<Arc<ExistingView>> {
 }
 
 impl ExistingFiles {
-    /// Reads the files at these paths, which are relative to the Omni model's folder. `text` returns the text of a
+    /// Reads the files at these paths, which are relative to the Omni model's folder. `text` returns the content of a
     /// file, or `None` if the file cannot be read. `earlier` contains the results of an earlier call, which are reused
-    /// for files with the same text.
+    /// for files with the same content.
     #[must_use]
     pub fn read(paths: &[String], text: impl Fn(&str) -> Option<String> + Sync, earlier: &ParsedFiles) -> Self {
         let read = |path: &String| {
@@ -146,7 +143,7 @@ impl ExistingFiles {
         })
     }
 
-    /// Returns the paths and the texts of the files.
+    /// Returns the paths and the content of the files.
     pub(super) fn paths_and_texts(&self) -> impl Iterator<Item = (&str, &str)> {
         let files = self.files.iter().zip(&self.texts);
         files.map(|(file, text)| (&*file.path, text.as_str()))

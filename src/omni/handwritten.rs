@@ -3,16 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dbt::{YamlOutput, write_value};
-use crate::schema::REMOVED_FROM_DBT_TAG;
-use crate::yaml::{self, Node};
+use crate::schema::{COMPOUND_KEY_SETTING, OmniFile};
+use crate::yaml::{self, Node, YamlValue, write_value};
 use crate::yaml_edit::{Edit, Path, apply_edits};
 
 /// Name of the record. Names of views contain no `.`, so no view has a record with this name.
 pub(super) const HANDWRITTEN_RECORD: &str = "handwritten.parts";
-
-/// Key of a view file that lists the fields of a compound primary key.
-const COMPOUND_KEY_SETTING: &str = "custom_compound_primary_key_sql";
 
 /// First line of the record.
 const HEADER: &str = "# Parts that people wrote before `formulac pull` generated them; formulac updates this file.\n";
@@ -35,18 +31,18 @@ impl HandwrittenPaths {
 
     /// Returns the text of the record. `None` if there are no parts.
     pub fn text(&self) -> Option<String> {
-        let text = |text: &String| YamlOutput::Dbt(text.clone());
+        let text = |text: &String| YamlValue::Text(text.clone());
         let files = self.0.iter().filter(|(_, parts)| !parts.is_empty());
         let files = files.map(|(file, parts)| {
-            let parts = YamlOutput::List(parts.iter().map(text).collect());
+            let parts = YamlValue::list(parts.iter().map(text).collect());
             (file.clone(), parts)
         });
-        let files: Vec<(String, YamlOutput)> = files.collect();
-        (!files.is_empty()).then(|| format!("{HEADER}{}", write_value(&YamlOutput::Map(files))))
+        let files: Vec<(String, YamlValue)> = files.collect();
+        (!files.is_empty()).then(|| format!("{HEADER}{}", write_value(&YamlValue::map(files))))
     }
 
     /// Returns the parts of one file.
-    pub fn handwritten_paths_of_file(&self, file: &str) -> Self {
+    pub fn of_file(&self, file: &str) -> Self {
         let parts = self.0.get(file);
         Self(
             parts
@@ -100,8 +96,10 @@ impl HandwrittenPaths {
 /// Returns whether the text of a view has a primary key that differs from the generated key and that no pull wrote.
 /// `previous` is the text that the last pull generated. `None` if people had already written the key before that pull.
 pub(super) fn has_handwritten_key(file: &str, new: &str, previous: Option<&str>) -> bool {
-    let (key, generated) = (key_fields(file), key_fields(new));
-    let previous = previous.map(key_fields);
+    let lower_key =
+        |view: &str| -> BTreeSet<String> { key_fields(view).iter().map(|name| name.to_lowercase()).collect() };
+    let (key, generated) = (lower_key(file), lower_key(new));
+    let previous = previous.map(lower_key);
     let is_of_pull = |previous: &BTreeSet<String>| *previous == key || *previous == generated;
     !key.is_empty() && !generated.is_empty() && key != generated && !previous.as_ref().is_some_and(is_of_pull)
 }
@@ -111,11 +109,7 @@ fn key_fields(view: &str) -> BTreeSet<String> {
     let Some(root) = yaml::parse_root(view) else {
         return BTreeSet::new();
     };
-    let is_removed = |keys: &Node| keys.texts_at("tags").iter().any(|tag| tag == REMOVED_FROM_DBT_TAG);
-    let dimensions = root.pairs_at("dimensions").iter();
-    let keys = dimensions.filter(|(_, keys)| keys.is_true_at("primary_key") && !is_removed(keys));
-    let keys = keys.filter_map(|(name, _)| name.text().map(str::to_owned));
-    keys.chain(root.texts_at(COMPOUND_KEY_SETTING)).collect()
+    OmniFile::new("", &root).primary_key().into_iter().collect()
 }
 
 /// Returns the generated text of a view without its primary key, because a view has only one key.

@@ -1,6 +1,6 @@
 //! Omni integration that converts dbt metadata to Omni models, and Omni fields to model specs.
 //!
-//! [`OmniModel`] converts dbt artifacts to the texts of Omni's files: one view per table, joins, topics, access
+//! [`OmniModel`] converts dbt artifacts to the content of Omni's files: one view per table, joins, topics, access
 //! settings and test status. [`promote`] converts fields, saved queries and their calculations to a spec. Parts that a
 //! spec cannot express are reported as gaps.
 //!
@@ -226,6 +226,9 @@ pub struct OmniModel {
     pub joins: Vec<TableJoin>,
     /// Items of the semantic layer that have no equivalent in Omni, with the reasons.
     pub gaps: Vec<UnsupportedElement>,
+    /// Dimensions of existing views whose SQL contains Looker's `${TABLE}`, which Omni does not support. Each has the
+    /// file of its view.
+    pub looker_dimensions: Vec<(String, String)>,
     /// Data that changes with each run, as JSON. `None` if there are no run results or if the status is omitted.
     pub status: Option<String>,
     /// Health of the tables, based on run results.
@@ -256,6 +259,7 @@ impl OmniModel {
         let semantic = semantic::collect_semantic_models(artifacts.manifest, &table_indexes);
         let joins = joins::collect_joins(&tables, &table_indexes, &semantic, artifacts.manifest, &tests);
         let (measures, mut gaps) = measures::build_measures(&tables, &semantic, artifacts.manifest, omni_options);
+        let looker_dimensions = tables.iter().flat_map(DbtTable::looker_dimensions).collect();
         let children = artifacts.manifest.children();
         let freshness = test_status::node_freshness(artifacts, &children);
         let grants = access::AccessGrants::new(&tables, omni_options.access_grants, &mut gaps);
@@ -290,6 +294,7 @@ impl OmniModel {
             relationships: relationships::relationships_text(&joins),
             joins,
             gaps,
+            looker_dimensions,
             status,
             health,
         }

@@ -11,9 +11,9 @@ use super::names::{UsedOmniNames, to_omni_name};
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ResourceType, ValueFields};
-use crate::dbt::YamlOutput;
 use crate::dialect::Dialect;
 use crate::model::MetricSource;
+use crate::yaml::YamlValue;
 
 /// Item of the semantic layer that has no equivalent in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct UnsupportedElement {
 #[derive(Debug, Default)]
 pub(super) struct TableMeasures {
     /// Computed dimensions, each with its name and keys.
-    pub dimensions: Vec<(String, Vec<(String, YamlOutput)>)>,
-    pub measures: Vec<(String, Vec<(String, YamlOutput)>)>,
+    pub dimensions: Vec<(String, Vec<(String, YamlValue)>)>,
+    pub measures: Vec<(String, Vec<(String, YamlValue)>)>,
     /// Granularity of time dimensions, by field name.
     pub granularity: BTreeMap<String, String>,
 }
@@ -144,7 +144,7 @@ impl<'a> MeasureConverter<'a> {
         });
     }
 
-    fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
+    fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlValue)>) {
         let field = self.reserve_name(table, [to_omni_name(name), format!("{}_measure", to_omni_name(name))]);
         self.known.insert(name, (table, field.clone()));
         let Some(table_measures) = self.made.get_mut(table) else {
@@ -154,7 +154,7 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Replaces a measure with the same dbt name. Returns `false` if the table has no such measure.
-    fn replace(&mut self, name: &str, table: usize, keys: &[(String, YamlOutput)]) -> bool {
+    fn replace(&mut self, name: &str, table: usize, keys: &[(String, YamlValue)]) -> bool {
         let Some((_, field)) = self.known.get(name).filter(|(home, _)| *home == table) else {
             return false;
         };
@@ -330,7 +330,7 @@ impl<'a> MeasureConverter<'a> {
             }
         }
         if !filters.is_empty() {
-            keys.push(("filters".to_owned(), YamlOutput::Map(filters)));
+            keys.push(("filters".to_owned(), YamlValue::map(filters)));
         }
         self.add(&node.name, aggregate.table, keys);
     }
@@ -351,7 +351,7 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Returns the keys of a measure in the view file.
-    fn measure_keys(&self, aggregate: &MeasureAggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
+    fn measure_keys(&self, aggregate: &MeasureAggregate<'_>) -> Result<Vec<(String, YamlValue)>, String> {
         if aggregate.non_additive {
             return Err("Omni cannot express a measure that excludes one of its dimensions from the sum".to_owned());
         }
@@ -381,7 +381,7 @@ impl<'a> MeasureConverter<'a> {
                 .ok_or("the measure does not specify the percentile")?;
             keys.push((
                 "percentile".to_owned(),
-                YamlOutput::Bare(format!("{}", (share * 100.0).round())),
+                YamlValue::Bare(format!("{}", (share * 100.0).round())),
             ));
         }
         keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
@@ -390,7 +390,7 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Converts a filter on a single dimension of the metric's table.
-    fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
+    fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlValue)> {
         let (dimension, rest) = expression::split_dimension_filter(template)?;
         let model = self
             .semantic
@@ -406,9 +406,9 @@ impl<'a> MeasureConverter<'a> {
         let (operator, values) = expression::parse_filter_condition(rest, self.dialect)?;
         let values = match values.as_slice() {
             [literal] => plain_text(literal),
-            several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
+            several => YamlValue::short_list(several.iter().map(|value| plain_text(value)).collect()),
         };
-        Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
+        Some((field.name.clone(), YamlValue::map([(operator, values)])))
     }
 
     /// Converts a metric that is composed of other metrics. Returns whether the metric is complete and needs no further
@@ -473,7 +473,7 @@ impl<'a> MeasureConverter<'a> {
     }
 }
 
-fn description_entry(description: &str) -> Option<(String, YamlOutput)> {
+fn description_entry(description: &str) -> Option<(String, YamlValue)> {
     (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
 }
 

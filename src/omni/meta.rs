@@ -1,7 +1,7 @@
 //! Settings for Omni that users specify in dbt, under `meta.omni`.
 
 use crate::artifacts::{MetaValue, ValueFields};
-use crate::dbt::YamlOutput;
+use crate::yaml::YamlValue;
 
 /// Keys of a view that are copied from `meta.omni`.
 pub(super) const VIEW_KEYS: &[&str] = &[
@@ -46,7 +46,7 @@ pub(super) fn omni_meta(meta: &ValueFields) -> Option<&ValueFields> {
 }
 
 /// Returns the given keys that are set in `meta.omni`, in the given order.
-pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
+pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlValue)> {
     let Some(omni) = omni_meta(meta) else { return Vec::new() };
     keys.iter()
         .filter_map(|key| Some(((*key).to_owned(), meta_value(omni.get(key)?))))
@@ -54,31 +54,26 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
 }
 
 /// Removes a key from the pairs, and returns its value.
-pub(super) fn remove_pair(pairs: &mut Vec<(String, YamlOutput)>, name: &str) -> Option<YamlOutput> {
+pub(super) fn remove_pair(pairs: &mut Vec<(String, YamlValue)>, name: &str) -> Option<YamlValue> {
     let index = pairs.iter().position(|(key, _)| key == name)?;
     Some(pairs.remove(index).1)
 }
 
 /// Converts a value for a YAML file. Recursion is safe because the artifact parser limits the nesting depth.
-pub(super) fn meta_value(meta: &MetaValue) -> YamlOutput {
+pub(super) fn meta_value(meta: &MetaValue) -> YamlValue {
     match meta {
-        MetaValue::Null => YamlOutput::Bare("null".to_owned()),
-        MetaValue::Bool(_) | MetaValue::Number(_) => YamlOutput::Bare(meta.to_string()),
+        MetaValue::Null => YamlValue::Bare("null".to_owned()),
+        MetaValue::Bool(_) | MetaValue::Number(_) => YamlValue::Bare(meta.to_string()),
         MetaValue::Text(text) => plain_text(text),
         MetaValue::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
-            YamlOutput::Words(items.iter().map(meta_value).collect())
+            YamlValue::short_list(items.iter().map(meta_value).collect())
         }
-        MetaValue::List(items) => YamlOutput::List(items.iter().map(meta_value).collect()),
-        MetaValue::Map(fields) => YamlOutput::Map(
-            fields
-                .iter()
-                .map(|(key, value)| (key.to_owned(), meta_value(value)))
-                .collect(),
-        ),
+        MetaValue::List(items) => YamlValue::list(items.iter().map(meta_value).collect()),
+        MetaValue::Map(fields) => YamlValue::map(fields.iter().map(|(key, value)| (key.to_owned(), meta_value(value)))),
     }
 }
 
 /// Formats a string without escaping Jinja because Omni, unlike dbt, does not render Jinja.
-pub(super) fn plain_text(text: &str) -> YamlOutput {
-    YamlOutput::Dbt(text.trim_end().to_owned())
+pub(super) fn plain_text(text: &str) -> YamlValue {
+    YamlValue::Text(text.trim_end().to_owned())
 }

@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn used_names_are_not_chosen_again() {
         let mut used_names = UsedOmniNames::default();
-        let mut choose = |names: &[&str]| used_names.reserve(names.iter().map(|name| (*name).to_owned()));
+        let mut reserve = |names: &[&str]| used_names.reserve(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(
-            [choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])],
+            [reserve(&["a"]), reserve(&["a", "b"]), reserve(&["a", "b"])],
             ["a", "b", "b_2"]
         );
     }

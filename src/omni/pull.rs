@@ -10,7 +10,7 @@ use super::changes::{self, PullChange};
 use super::excluded_views::ExcludedViews;
 use super::handwritten::{self, HandwrittenPaths};
 use super::pull_state::{BorrowedPullRecord, PullRecord};
-use super::relationships::RELATIONSHIPS_FILE as RELATIONSHIPS;
+use super::relationships::RELATIONSHIPS_FILE;
 use super::removed_dimensions::RemovedDimension;
 use super::renamed::RenamedRecords;
 use super::topics::Topic;
@@ -151,7 +151,7 @@ impl Pull {
         for (name, _) in &generated_files {
             recorded.remove(name);
         }
-        recorded.remove(RELATIONSHIPS);
+        recorded.remove(RELATIONSHIPS_FILE);
         recorded.remove(access::MODEL_FILE);
         recorded.remove(handwritten::HANDWRITTEN_RECORD);
         let paths: FxHashSet<&str> = generated_files
@@ -164,7 +164,7 @@ impl Pull {
             let (name, generated) = generated_files.get(number)?;
             let facts = generated.to_pull_record();
             let mut file_plan = Self {
-                handwritten: pull.handwritten.handwritten_paths_of_file(facts.path),
+                handwritten: pull.handwritten.of_file(facts.path),
                 ..Self::default()
             };
             let Some((old, text)) = renamed.record_of_view(facts.path) else {
@@ -183,7 +183,7 @@ impl Pull {
         for file_plan in file_plans.into_iter().flatten() {
             pull.merge_plan(file_plan);
         }
-        for name in renamed.gone {
+        for name in renamed.obsolete {
             pull.plan_removal(&name, files, &rules, options);
         }
         pull.plan_relationships(model.relationships.as_deref(), files);
@@ -382,7 +382,7 @@ impl Pull {
         if !record.is_topic() {
             let tags = Path::root().key("tags");
             let tag = YamlValue::text(REMOVED_FROM_DBT_TAG);
-            let has_tags = yaml_edit::value(&record.view).is_some_and(|root| root.get("tags").is_some());
+            let has_tags = yaml_edit::parse_value(&record.view).is_some_and(|root| root.get("tags").is_some());
             edits.push(if has_tags {
                 Edit::Add { to: tags, value: tag }
             } else {

@@ -4,9 +4,8 @@
 use super::pull::OmniFiles;
 use super::topics::Topic;
 use super::view::ViewFile;
-use crate::dbt::{YamlOutput, write_pairs, write_text};
-use crate::yaml::{self, Node};
-use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
+use crate::yaml::{self, Node, YamlValue, write_text, write_value};
+use crate::yaml_edit::{self, Edit, Path};
 
 /// First line of a record.
 const HEADER: &str = "# State of the last `formulac pull`; formulac updates this file.\n";
@@ -29,9 +28,9 @@ pub struct PullRecord {
     pub key: Vec<String>,
     /// Text that the last pull generated.
     pub view: String,
-    /// Columns that are marked as removed in the file because only earlier generated texts contain them. Each column
+    /// Columns that are marked as removed in the file because only earlier generated versions contain them. Each column
     /// has its last generated definition, including the mark.
-    pub removed_columns: Vec<(String, Fields)>,
+    pub removed_columns: Vec<(String, YamlValue)>,
 }
 
 impl PullRecord {
@@ -96,7 +95,7 @@ impl PullRecord {
         });
     }
 
-    /// Keeps the descriptions of a previous text for the view and its dimensions if they have changed and `is_kept`
+    /// Keeps the descriptions of a previous version for the view and its dimensions if they have changed and `is_kept`
     /// returns `true`. `is_kept` is called with the dimension, the previous description and the new description.
     /// Returns whether any description is kept.
     fn keep_descriptions(
@@ -131,7 +130,7 @@ impl PullRecord {
             match text {
                 Some(text) => Edit::Set {
                     at: path,
-                    value: Fields::text(*text),
+                    value: YamlValue::text(*text),
                     after: ["label", "primary_key", "sql", "table_name"].map(str::to_owned).into(),
                 },
                 None => Edit::Remove { at: path },
@@ -154,9 +153,9 @@ impl PullRecord {
                 .iter()
                 .all(|in_it| in_it.iter().any(|(column_name, _)| column_name == name))
         });
-        let back: Vec<(String, Fields)> = back.cloned().collect();
+        let back: Vec<(String, YamlValue)> = back.cloned().collect();
         let dimensions = Path::root().key("dimensions");
-        let set = |path: Path, value: Fields| Edit::Set {
+        let set = |path: Path, value: YamlValue| Edit::Set {
             at: path,
             value,
             after: Vec::new(),
@@ -165,7 +164,7 @@ impl PullRecord {
             if back.is_empty() {
                 Vec::new()
             } else {
-                vec![set(dimensions, Fields::map(back))]
+                vec![set(dimensions, YamlValue::map(back))]
             }
         } else {
             back.into_iter()
@@ -256,7 +255,7 @@ pub(super) struct BorrowedPullRecord<'r> {
     tests: &'r [String],
     key: &'r [String],
     view: &'r str,
-    removed_columns: &'r [(String, Fields)],
+    removed_columns: &'r [(String, YamlValue)],
 }
 
 impl<'r> BorrowedPullRecord<'r> {
@@ -341,18 +340,12 @@ impl<'r> BorrowedPullRecord<'r> {
             write_text(&mut out, name, ty.as_deref().unwrap_or_default(), 2);
         }
         let words =
-            |items: &[String]| YamlOutput::Words(items.iter().map(|item| YamlOutput::Dbt(item.clone())).collect());
-        write_pairs(
-            &mut out,
-            &[
-                ("tests".to_owned(), words(self.tests)),
-                ("key".to_owned(), words(self.key)),
-            ],
-            0,
-        );
+            |items: &[String]| YamlValue::short_list(items.iter().map(|item| YamlValue::Text(item.clone())).collect());
+        let lists = YamlValue::map([("tests", words(self.tests)), ("key", words(self.key))]);
+        out.push_str(&write_value(&lists));
         write_text(&mut out, "view", self.view.trim_end(), 0);
         if !self.removed_columns.is_empty() {
-            let set = |(name, value): &(String, Fields)| {
+            let set = |(name, value): &(String, YamlValue)| {
                 let path = Path::root().key(name.clone());
                 Edit::Set {
                     at: path,
@@ -379,29 +372,32 @@ fn description<'n>(view: &'n Node, dimension: Option<&str>) -> Option<&'n str> {
 }
 
 /// Returns the columns in the text of a view.
-fn parse_columns(view: &str) -> Vec<(String, Fields)> {
-    match yaml_edit::value(view).as_ref().and_then(|root| root.get("dimensions")) {
-        Some(Fields::Map(pairs, _)) => pairs.clone(),
+fn parse_columns(view: &str) -> Vec<(String, YamlValue)> {
+    match yaml_edit::parse_value(view)
+        .as_ref()
+        .and_then(|root| root.get("dimensions"))
+    {
+        Some(YamlValue::Map(pairs, _)) => pairs.clone(),
         _ => Vec::new(),
     }
 }
 
-fn parse_fields(text: &str) -> Vec<(String, Fields)> {
-    match yaml_edit::value(text) {
-        Some(Fields::Map(pairs, _)) => pairs,
+fn parse_fields(text: &str) -> Vec<(String, YamlValue)> {
+    match yaml_edit::parse_value(text) {
+        Some(YamlValue::Map(pairs, _)) => pairs,
         _ => Vec::new(),
     }
 }
 
 /// Adds a tag to a column.
-fn with_tag(fields: Fields, tag: &str) -> Fields {
-    let Fields::Map(mut pairs, form) = fields else {
+fn with_tag(fields: YamlValue, tag: &str) -> YamlValue {
+    let YamlValue::Map(mut pairs, form) = fields else {
         return fields;
     };
     match pairs.iter_mut().find(|(key, _)| key == "tags") {
-        Some((_, Fields::List(tags, _))) => tags.push(Fields::text(tag)),
+        Some((_, YamlValue::List(tags, _))) => tags.push(YamlValue::text(tag)),
         Some(_) => {}
-        None => pairs.push(("tags".to_owned(), Fields::list(vec![Fields::text(tag)]))),
+        None => pairs.push(("tags".to_owned(), YamlValue::list(vec![YamlValue::text(tag)]))),
     }
-    Fields::Map(pairs, form)
+    YamlValue::Map(pairs, form)
 }

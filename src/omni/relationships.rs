@@ -1,7 +1,7 @@
 //! Relationships file of an Omni model.
 
 use super::joins::{Cardinality, TableJoin};
-use crate::dbt::{YamlOutput, write_value};
+use crate::yaml::{YamlValue, write_value};
 use crate::yaml_edit::{Path, PathSegment, Rules};
 
 /// Name of the pull record for the relationships file.
@@ -21,7 +21,7 @@ pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
     let (live, doubtful): (Vec<&TableJoin>, Vec<&TableJoin>) = joins.iter().partition(|join| join.doubt.is_none());
     let mut out = String::new();
     if !live.is_empty() {
-        out.push_str(&write_value(&YamlOutput::List(
+        out.push_str(&write_value(&YamlValue::list(
             live.into_iter().map(relationship_entry).collect(),
         )));
     }
@@ -31,7 +31,7 @@ pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
         for join in doubtful {
             let reason = join.doubt.as_deref().unwrap_or_default().replace(char::is_control, " ");
             out.push_str(&format!("# {reason}:\n"));
-            for line in write_value(&YamlOutput::List(vec![relationship_entry(join)])).lines() {
+            for line in write_value(&YamlValue::list(vec![relationship_entry(join)])).lines() {
                 out.push_str(&format!("#   {line}\n"));
             }
         }
@@ -67,8 +67,8 @@ fn join_condition_sql(join: &TableJoin) -> String {
     format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field)
 }
 
-fn relationship_entry(join: &TableJoin) -> YamlOutput {
-    let text = |text: &str| YamlOutput::Dbt(text.to_owned());
+fn relationship_entry(join: &TableJoin) -> YamlValue {
+    let text = |text: &str| YamlValue::Text(text.to_owned());
     let kind = match join.cardinality {
         Cardinality::OneToOne => "one_to_one",
         Cardinality::ManyToOne => "many_to_one",
@@ -81,5 +81,5 @@ fn relationship_entry(join: &TableJoin) -> YamlOutput {
         ("on_sql", text(&join_condition_sql(join))),
         ("relationship_type", text(kind)),
     ]);
-    YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    YamlValue::map(pairs)
 }

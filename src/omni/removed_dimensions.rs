@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::existing_files::ExistingFiles;
-use super::promote::OmniReference;
 use super::pull::{Pull, PulledFileLocation};
-use crate::schema::{OmniViewNames, omni_references};
+use crate::schema::{OmniReference, OmniViewNames, omni_references};
 use crate::yaml;
 
 /// Dimension that a pull marks or removes, with the remaining references to it.
@@ -80,7 +79,7 @@ impl Pull {
         self.removed_dimensions = still_read;
     }
 
-    /// Returns the paths and the texts of the files after the pull.
+    /// Returns the paths and the content of the files after the pull.
     fn texts_after_pull<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
         let mut after = before.clone();
         let written = self.files_to_write.iter();

@@ -12,7 +12,7 @@ pub(super) struct RenamedRecords {
     /// Name and text of each renamed view's record, by the path of the view.
     by_path: FxHashMap<String, (String, String)>,
     /// Names of the other records. Their views and topics no longer exist in dbt.
-    pub gone: Vec<String>,
+    pub obsolete: Vec<String>,
 }
 
 impl RenamedRecords {
@@ -20,7 +20,7 @@ impl RenamedRecords {
     pub fn find(recorded: BTreeSet<String>, paths: &FxHashSet<&str>, files: &impl OmniFiles) -> Self {
         let mut records = Self {
             by_path: FxHashMap::default(),
-            gone: Vec::new(),
+            obsolete: Vec::new(),
         };
         for name in recorded {
             let text = files.read_record(&name);
@@ -32,7 +32,7 @@ impl RenamedRecords {
                 (Some(path), Some(text)) if paths.contains(path.as_str()) => {
                     records.by_path.insert(path, (name, text));
                 }
-                _ => records.gone.push(name),
+                _ => records.obsolete.push(name),
             }
         }
         records

@@ -9,7 +9,7 @@ use super::handwritten;
 use super::joins::{JoinSource, TableJoin};
 use super::keys::KeySource;
 use super::pull::{OmniFiles, Pull, PulledFileLocation};
-use super::relationships::{self, RELATIONSHIPS_FILE as RELATIONSHIPS};
+use super::relationships::{self, RELATIONSHIPS_FILE};
 use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::yaml_edit::Rules;
@@ -17,7 +17,7 @@ use crate::yaml_edit::Rules;
 /// Returns the paths, relative to the Omni model's folder, of the files that exist once in the model and that a pull
 /// may write: joins, access grants and dbt's status.
 pub fn shared_file_paths() -> impl Iterator<Item = String> {
-    let names = [RELATIONSHIPS, access::MODEL_FILE]
+    let names = [RELATIONSHIPS_FILE, access::MODEL_FILE]
         .into_iter()
         .flat_map(candidate_shared_paths);
     names.chain([STATUS_FILE.to_owned()])
@@ -31,8 +31,8 @@ pub(super) fn candidate_shared_paths(name: &str) -> [String; 3] {
 impl Pull {
     pub(super) fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = relationships::merge_rules();
-        let file = read_shared_file(RELATIONSHIPS, files).map(|(_, text)| text);
-        if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
+        let file = read_shared_file(RELATIONSHIPS_FILE, files).map(|(_, text)| text);
+        if let Some(before) = self.plan_shared_file(RELATIONSHIPS_FILE, new, "[]\n", files, &rules) {
             let changes = changes::join_changes(before.as_deref(), new);
             // Joins that the file contained before the first pull are not new.
             let file_text = file.filter(|_| before.is_none()).unwrap_or_default();
@@ -124,7 +124,7 @@ impl Pull {
             let is_certain = join.doubt.is_none() && join.source != JoinSource::Constraint;
             let path = relationships::yaml_path_of_join(join).text();
             is_certain
-                && !candidate_shared_paths(RELATIONSHIPS)
+                && !candidate_shared_paths(RELATIONSHIPS_FILE)
                     .iter()
                     .any(|file| self.handwritten.is_path_handwritten(file, &path))
         };

@@ -74,10 +74,10 @@ impl<'a> TestsByNode<'a> {
             ..
         } in groups
         {
-            for (twin, _) in duplicate_nodes {
-                let of_twin = self.for_node(*twin).to_vec();
+            for (duplicate, _) in duplicate_nodes {
+                let duplicate_tests = self.for_node(*duplicate).to_vec();
                 let node_tests = self.of_nodes.entry(*node_index).or_default();
-                node_tests.extend(of_twin);
+                node_tests.extend(duplicate_tests);
             }
         }
     }

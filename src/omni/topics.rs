@@ -12,7 +12,7 @@ use super::meta::{self, plain_text};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
 use crate::artifacts::{MetaValue, ResourceType, ValueFields};
-use crate::dbt::{YamlOutput, write_value};
+use crate::yaml::{CollectionStyle, YamlValue, write_value};
 
 /// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
 const MAX_JOIN_CHAIN: usize = 8;
@@ -223,7 +223,7 @@ fn build_topic(
     let table_description = Some(table.description()).filter(|text| !text.trim().is_empty());
     let description = setting("description").and_then(MetaValue::as_str).or(table_description);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
-    let keys: Vec<(String, YamlOutput)> = TOPIC_KEYS
+    let keys: Vec<(String, YamlValue)> = TOPIC_KEYS
         .iter()
         .filter_map(|key| {
             let value = match *key {
@@ -235,7 +235,7 @@ fn build_topic(
         .collect();
     // A topic must not be visible to users who cannot see its base view.
     let of_view = meta::meta_pairs(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
-    let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
+    let of_view = of_view.filter(|(_, value)| *value != YamlValue::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
     pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(name, _)| name == key)));
     pairs.extend(keys);
@@ -245,22 +245,22 @@ fn build_topic(
         path,
         name,
         node: table.node.unique_id.to_string(),
-        text: write_value(&YamlOutput::Map(pairs)),
+        text: write_value(&YamlValue::map(pairs)),
     })
 }
 
 /// Returns the access filters of a topic. A field name without a view name refers to a field of the base view.
-fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
+fn access_filters(value: &MetaValue, view: &str) -> YamlValue {
     let filter = |filter: &MetaValue| {
         let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();
         let pairs = pairs.map(|(key, value)| match (key, value.as_str()) {
             ("field", Some(field)) if !field.contains('.') => (key.to_owned(), plain_text(&format!("{view}.{field}"))),
             _ => (key.to_owned(), meta::meta_value(value)),
         });
-        YamlOutput::Map(pairs.collect())
+        YamlValue::map(pairs)
     };
     match value {
-        MetaValue::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
+        MetaValue::List(filters) => YamlValue::list(filters.iter().map(filter).collect()),
         other => meta::meta_value(other),
     }
 }
@@ -301,8 +301,8 @@ fn reachable_views<'j>(
 
 /// Returns the nested map of joins below the base view. In `joined`, each view comes after the view to which it is
 /// joined.
-fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
-    let mut children: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
+fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlValue {
+    let mut children: Vec<Vec<(String, YamlValue)>> = joined.iter().map(|_| Vec::new()).collect();
     for (index, topic_join) in joined.iter().enumerate().rev() {
         let mut view_pairs = children.get_mut(index).map(std::mem::take).unwrap_or_default();
         view_pairs.reverse();
@@ -310,11 +310,11 @@ fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
             Some(to) => children.get_mut(to).into_iter().for_each(|pairs| {
                 pairs.push((
                     topic_join.name.to_owned(),
-                    YamlOutput::Map(std::mem::take(&mut view_pairs)),
+                    YamlValue::map(std::mem::take(&mut view_pairs)),
                 ));
             }),
-            None => return YamlOutput::Map(view_pairs),
+            None => return YamlValue::map(view_pairs),
         }
     }
-    YamlOutput::Map(Vec::new())
+    YamlValue::Map(Vec::new(), CollectionStyle::Block)
 }

@@ -10,7 +10,8 @@ use super::test_status::TableTestStatus;
 use super::{OmniOptions, context};
 use crate::Type;
 use crate::artifacts::{Manifest, MetaValue, TestCheck};
-use crate::dbt::{YamlOutput, write_value};
+use crate::schema::COMPOUND_KEY_SETTING;
+use crate::yaml::{YamlValue, write_value};
 
 /// View in an Omni model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +48,8 @@ pub(super) fn build_view_file<'a>(
     omni_options: &OmniOptions,
 ) -> ViewFile {
     let node = table.node;
-    let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
-    let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
+    let mut pairs: Vec<(String, YamlValue)> = Vec::new();
+    let mut add = |key: &str, value: YamlValue| pairs.push((key.to_owned(), value));
     let location = &table.location;
     location
         .catalog
@@ -73,7 +74,10 @@ pub(super) fn build_view_file<'a>(
         tags.push(table.state.tag());
     }
     if !tags.is_empty() {
-        add("tags", YamlOutput::Words(tags.into_iter().map(plain_text).collect()));
+        add(
+            "tags",
+            YamlValue::short_list(tags.into_iter().map(plain_text).collect()),
+        );
     }
     add(
         "ai_context",
@@ -82,8 +86,8 @@ pub(super) fn build_view_file<'a>(
     let key = key_fields(table);
     if let [_, _, ..] = key.as_slice() {
         add(
-            "custom_compound_primary_key_sql",
-            YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()),
+            COMPOUND_KEY_SETTING,
+            YamlValue::short_list(key.iter().map(|name| plain_text(name)).collect()),
         );
     }
     let values = |field: &TableField<'_>| accepted_values(field, table, tests);
@@ -93,23 +97,23 @@ pub(super) fn build_view_file<'a>(
         let timeframes = timeframes(field, granularity, omni_options.has_default_timeframes);
         (
             field.name.clone(),
-            YamlOutput::Map(dimension_yaml_pairs(field, is_key, timeframes, values(field))),
+            YamlValue::map(dimension_yaml_pairs(field, is_key, timeframes, values(field))),
         )
     });
     let computed = measures
         .dimensions
         .iter()
-        .map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
-    let dimensions: Vec<(String, YamlOutput)> = field_dimensions.chain(computed).collect();
+        .map(|(name, keys)| (name.clone(), YamlValue::map(keys.clone())));
+    let dimensions: Vec<(String, YamlValue)> = field_dimensions.chain(computed).collect();
     if !dimensions.is_empty() {
-        add("dimensions", YamlOutput::Map(dimensions));
+        add("dimensions", YamlValue::map(dimensions));
     }
     if !measures.measures.is_empty() {
         let measures = measures
             .measures
             .iter()
-            .map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
-        add("measures", YamlOutput::Map(measures.collect()));
+            .map(|(name, keys)| (name.clone(), YamlValue::map(keys.clone())));
+        add("measures", YamlValue::map(measures));
     }
     let mut names: Vec<String> = tests
         .for_node(table.node_index)
@@ -122,7 +126,7 @@ pub(super) fn build_view_file<'a>(
         name: table.view_name(),
         schema: location.schema.clone(),
         node: node.unique_id.to_string(),
-        text: write_value(&YamlOutput::Map(pairs)),
+        text: write_value(&YamlValue::map(pairs)),
         key: table.key.clone(),
         state: table.state,
         columns: table
@@ -148,15 +152,15 @@ fn dimension_yaml_pairs(
     field: &TableField<'_>,
     is_key: bool,
     timeframes: Option<&[&str]>,
-    values: Option<Vec<YamlOutput>>,
-) -> Vec<(String, YamlOutput)> {
+    values: Option<Vec<YamlValue>>,
+) -> Vec<(String, YamlValue)> {
     let mut pairs = Vec::new();
-    let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
+    let mut add = |key: &str, value: YamlValue| pairs.push((key.to_owned(), value));
     if let Some(sql) = &field.sql {
         add("sql", plain_text(sql));
     }
     if is_key {
-        add("primary_key", YamlOutput::Bare("true".to_owned()));
+        add("primary_key", YamlValue::Bare("true".to_owned()));
     }
     let mut meta_pairs = field
         .documented
@@ -172,24 +176,25 @@ fn dimension_yaml_pairs(
     if let Some(text) = documented.or(field.comment) {
         add("description", plain_text(text));
     }
-    let generated = || timeframes.map(|names| YamlOutput::Words(names.iter().map(|name| plain_text(name)).collect()));
+    let generated =
+        || timeframes.map(|names| YamlValue::short_list(names.iter().map(|name| plain_text(name)).collect()));
     if let Some(timeframes) = meta::remove_pair(&mut meta_pairs, "timeframes").or_else(generated) {
         add("timeframes", timeframes);
     }
     if let (Some(values), false) = (values, meta_pairs.iter().any(|(key, _)| key == "all_values")) {
-        add("all_values", YamlOutput::Words(values));
+        add("all_values", YamlValue::short_list(values));
     }
     for (key, value) in meta_pairs {
         add(&key, value);
     }
-    let tags: Vec<YamlOutput> = field
+    let tags: Vec<YamlValue> = field
         .documented
         .iter()
         .flat_map(|column| &column.tags)
         .map(|tag| plain_text(tag))
         .collect();
     if !tags.is_empty() {
-        add("tags", YamlOutput::Words(tags));
+        add("tags", YamlValue::short_list(tags));
     }
     pairs
 }
@@ -215,7 +220,7 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>, has_default: bo
 }
 
 /// Returns the accepted values of a column, if the test for them passes.
-fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlOutput>> {
+fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlValue>> {
     // Check the most expensive condition last, because there may be many fields and tests.
     let values = tests.for_node(table.node_index).iter().find_map(|test| {
         let data = test.data.as_ref()?;

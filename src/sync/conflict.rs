@@ -3,7 +3,7 @@
 use formulac_syntax::yaml::CONFLICT_MARKER;
 use serde_json::{Value, json};
 
-use super::hand_edits::{ManualEdit, Property};
+use super::manual_edits::{ManualEdit, Property};
 use super::metric_set_conflicts::MetricSetConflict;
 use super::structure_edits::step_with_condition;
 use crate::decompile::{MergeConflict, Substitution};

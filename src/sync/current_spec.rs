@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use formulac_syntax::text::collapse_whitespace;
 
-use super::hand_edits::ManualEdit;
+use super::manual_edits::ManualEdit;
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue};
 use super::state::normalize_line_endings;

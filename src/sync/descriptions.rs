@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
+use crate::artifacts::{Manifest, ManifestNode, ResourceType};
 use crate::dbt::{escape_with_raw_block, unescape_raw_block};
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::conflict::Conflict;
-use super::hand_edits::{ManualEdit, Property};
 use super::known::KnownFacts;
+use super::manual_edits::{ManualEdit, Property};
 use super::merge_files::TextChange;
 use super::plan::{ModelAction, ModelPlan};
 use super::plan_changes::PlannedChange;
@@ -62,7 +62,7 @@ pub struct DescriptionActions {
     /// Views of models that are generated from specs, each with the name of its model.
     pub spec_views: Vec<(String, PulledView)>,
     /// Descriptions that cannot be transferred to dbt, each with its location and the reason.
-    pub refused: Vec<(String, String)>,
+    pub rejected: Vec<(String, String)>,
 }
 
 /// Pulled view, with its current file in Omni's folder.
@@ -113,7 +113,7 @@ pub fn changed_descriptions(
         }
         let node = manifest.node(&view.record.node);
         let mut refuse = |reason: String| {
-            actions.refused.extend(
+            actions.rejected.extend(
                 omni_descriptions
                     .iter()
                     .map(|description| (describe_description_location(view, description), reason.clone())),
@@ -155,7 +155,7 @@ pub fn changed_descriptions(
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
         }
         if let Some(file) = files.get_mut(path) {
-            file.add_descriptions(view, node, omni_descriptions, &mut actions.refused);
+            file.add_descriptions(view, (manifest, node), omni_descriptions, &mut actions.rejected);
         }
     }
     for file in files.into_values() {
@@ -378,14 +378,14 @@ impl<'v> DescriptionFile<'v> {
     fn add_descriptions(
         &mut self,
         view: &'v PulledView,
-        node: &DbtNode,
+        (manifest, node): (&Manifest, &ManifestNode),
         omni_descriptions: Vec<OmniDescription>,
-        refused: &mut Vec<(String, String)>,
+        rejected: &mut Vec<(String, String)>,
     ) {
         let path = self.plan.model.clone();
         let Some((node_path, node_yaml)) = self.root.as_ref().and_then(|root| find(node, root)) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
-            refused.extend(
+            rejected.extend(
                 omni_descriptions
                     .iter()
                     .map(|omni_description| (describe_description_location(view, omni_description), reason.clone())),
@@ -402,7 +402,7 @@ impl<'v> DescriptionFile<'v> {
                     "`{path}` lists the column `{name}` of `{}` twice: keep one of the entries",
                     node.name
                 );
-                refused.push((describe_description_location(view, &omni_description), reason));
+                rejected.push((describe_description_location(view, &omni_description), reason));
                 continue;
             }
             let column = omni_description
@@ -417,7 +417,7 @@ impl<'v> DescriptionFile<'v> {
                 .and_then(Node::text)
                 .map(|string| unescape_raw_block(string.trim_end()));
             if theirs == Some(None) {
-                refused.push((
+                rejected.push((
                     describe_description_location(view, &omni_description),
                     format!("the description in `{path}` contains Jinja: change the description there"),
                 ));
@@ -457,8 +457,8 @@ impl<'v> DescriptionFile<'v> {
             }
             self.edits.push(DescriptionEdit {
                 edit: description_edit(
-                    &node_path,
-                    node_yaml,
+                    (manifest, node),
+                    (&node_path, node_yaml),
                     omni_description.column.as_deref(),
                     &omni_description.after,
                 ),
@@ -483,7 +483,7 @@ impl<'v> DescriptionFile<'v> {
 
     fn finish(mut self, actions: &mut DescriptionActions) {
         let path = self.plan.model.clone();
-        let after = self.apply_valid_description_edits(&mut actions.refused);
+        let after = self.apply_valid_description_edits(&mut actions.rejected);
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
@@ -512,7 +512,7 @@ impl<'v> DescriptionFile<'v> {
 
     /// Returns the file with all edits. Drops the edits that cannot be applied, so that they do not block the other
     /// edits.
-    fn apply_valid_description_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
+    fn apply_valid_description_edits(&mut self, rejected: &mut Vec<(String, String)>) -> String {
         let edits: Vec<Edit> = self.edits.iter().map(|edit| edit.edit.clone()).collect();
         if let Ok(after) = apply_edits(&self.text, &edits) {
             return after;
@@ -528,7 +528,7 @@ impl<'v> DescriptionFile<'v> {
                 }
                 Err(refusal) => {
                     possible.pop();
-                    refused.push((
+                    rejected.push((
                         edit.location.clone(),
                         format!("`{path}:{}` cannot be edited: {}", refusal.line(), refusal.reason()),
                     ));

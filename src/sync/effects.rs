@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::hand_edits::Property;
+use super::manual_edits::Property;
 use super::model_properties::ModelProperties;
 use super::properties::PropertyKey;
 use crate::CompiledSpec;

@@ -4,9 +4,8 @@ use formulac_syntax::text::format_count;
 
 use super::state::{normalize_line_endings, read_versions};
 use super::transaction::content_hash;
-use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, YamlValue, write_value};
 
 /// Folder for evidence files, relative to the project's folder.
 pub const EVIDENCE_FOLDER: &str = ".formulac/evidence";
@@ -237,7 +236,7 @@ impl VerificationEvidence {
     /// verification or the person who ran it.
     #[must_use]
     pub fn text(&self) -> String {
-        let word = |text: &str| YamlOutput::Dbt(text.to_owned());
+        let word = |text: &str| YamlValue::Text(text.to_owned());
         let mut pairs = vec![
             ("model", word(&self.model)),
             ("spec", word(&self.spec)),
@@ -249,9 +248,9 @@ impl VerificationEvidence {
         pairs.push(("engine", word(&self.engine)));
         pairs.push((
             "comparisons",
-            YamlOutput::List(self.proofs.iter().map(ComparisonEvidence::value).collect()),
+            YamlValue::list(self.proofs.iter().map(ComparisonEvidence::value).collect()),
         ));
-        format!("{EVIDENCE_FILE_HEADER}{}", write_value(&map(pairs)))
+        format!("{EVIDENCE_FILE_HEADER}{}", write_value(&YamlValue::map(pairs)))
     }
 
     /// Returns `true` if formulac could have written exactly this text. This does not prove that a verification
@@ -274,25 +273,21 @@ impl VerificationEvidence {
     }
 }
 
-fn map(pairs: Vec<(&str, YamlOutput)>) -> YamlOutput {
-    YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-}
-
 impl ComparisonEvidence {
-    fn value(&self) -> YamlOutput {
-        let word = |text: &str| YamlOutput::Dbt(text.to_owned());
-        let texts = |values: &[String]| YamlOutput::List(values.iter().map(|text| word(text)).collect());
-        let count = |count: u64| YamlOutput::Bare(count.to_string());
+    fn value(&self) -> YamlValue {
+        let word = |text: &str| YamlValue::Text(text.to_owned());
+        let texts = |values: &[String]| YamlValue::list(values.iter().map(|text| word(text)).collect());
+        let count = |count: u64| YamlValue::Bare(count.to_string());
         let mut pairs = vec![
             ("with", word(self.compared_name())),
             ("verdict", word(self.verdict.name())),
         ];
         if self.of_formula {
-            pairs.push(("of_formula", YamlOutput::Bare("true".to_owned())));
+            pairs.push(("of_formula", YamlValue::Bare("true".to_owned())));
         }
         pairs.extend(self.why.iter().map(|why| ("why", word(why))));
         if self.verdict == ComparisonVerdict::NotCompared {
-            return map(pairs);
+            return YamlValue::map(pairs);
         }
         if !self.keys.is_empty() {
             pairs.push(("keys", texts(&self.keys)));
@@ -300,12 +295,12 @@ impl ComparisonEvidence {
         pairs.extend(
             self.tolerance
                 .iter()
-                .map(|tolerance| ("tolerance", YamlOutput::Bare(tolerance.clone()))),
+                .map(|tolerance| ("tolerance", YamlValue::Bare(tolerance.clone()))),
         );
         let counts = &self.counts;
         let sides = |counts_of_sides: [u64; 2]| {
             let [ours, theirs] = counts_of_sides.map(count);
-            YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
+            YamlValue::map([("model", ours), ("other", theirs)])
         };
         pairs.extend([("rows", sides(counts.rows)), ("matched", count(counts.matched))]);
         // Omit counts of zero.
@@ -320,22 +315,17 @@ impl ComparisonEvidence {
             }
         }
         let column = |column: &ColumnCounts| {
-            let mut column_pairs = vec![("rows".to_owned(), count(column.differing))];
-            column_pairs.extend(
-                column
-                    .greatest
-                    .iter()
-                    .map(|difference| ("greatest".to_owned(), word(difference))),
-            );
-            (column.column.clone(), YamlOutput::Flow(column_pairs))
+            let mut column_pairs = vec![("rows", count(column.differing))];
+            column_pairs.extend(column.greatest.iter().map(|difference| ("greatest", word(difference))));
+            (column.column.clone(), YamlValue::map(column_pairs))
         };
-        pairs.push(("columns", YamlOutput::Map(counts.columns.iter().map(column).collect())));
+        pairs.push(("columns", YamlValue::map(counts.columns.iter().map(column))));
         for (key, texts_of_key) in [("lacking", &self.lacking), ("worst", &self.worst)] {
             if !texts_of_key.is_empty() {
                 pairs.push((key, texts(texts_of_key)));
             }
         }
-        map(pairs)
+        YamlValue::map(pairs)
     }
 
     fn read(node: &Node) -> Option<Self> {

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::hand_edits::{KEEP_COMMENT, ManualEdit, Property};
 use super::kept_edit_conflicts::SAME_VALUES_REASON;
+use super::manual_edits::{KEEP_COMMENT, ManualEdit, Property};
 use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::ReconcileResult;
@@ -163,7 +163,7 @@ impl ModelReconciler<'_> {
         };
         let carried = formula.as_ref().map_err(Clone::clone).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &current_name, formula);
-            let text = text.map_err(|refusal| refusal.to_string())?;
+            let text = text.map_err(|error| error.to_string())?;
             self.tools
                 .compile(&self.ours.spec, &text)
                 .ok_or_else(|| "the spec with the formula has errors".to_owned())

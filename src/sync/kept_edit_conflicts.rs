@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::ManualEdit;
+use super::manual_edits::ManualEdit;
 use super::model_reconciler::is_edit_of_model_sql;
 use super::reconcile::{ModelVersions, ReconcileResult, ReconcileTools, reconcile_with_base};
 use super::state::{PushState, normalize_line_endings};

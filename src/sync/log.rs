@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::transaction::content_hash;
-use crate::dbt::{YamlOutput, write_value};
-use crate::yaml;
+use crate::yaml::{self, YamlValue, write_value};
 
 /// Folder for log entries, relative to the project's folder.
 pub const LOG_FOLDER: &str = ".formulac/log";
@@ -41,14 +40,14 @@ impl LogEntry {
     /// Returns the contents of the entry's file.
     #[must_use]
     pub fn text(&self) -> String {
-        let word = |text: &String| YamlOutput::Dbt(text.clone());
-        let list = |items: &[String]| YamlOutput::List(items.iter().map(word).collect());
+        let word = |text: &String| YamlValue::Text(text.clone());
+        let list = |items: &[String]| YamlValue::list(items.iter().map(word).collect());
         let files = self.files.iter().map(|(path, hash)| {
             (
                 path.clone(),
                 hash.as_ref().map_or_else(
-                    || YamlOutput::Bare("null".to_owned()),
-                    |hash| YamlOutput::Dbt(hash.clone()),
+                    || YamlValue::Bare("null".to_owned()),
+                    |hash| YamlValue::Text(hash.clone()),
                 ),
             )
         });
@@ -61,12 +60,10 @@ impl LogEntry {
         pairs.extend((!self.version.is_empty()).then(|| ("version", word(&self.version))));
         pairs.extend([
             ("changes", list(&self.changes)),
-            ("files", YamlOutput::Map(files.collect())),
+            ("files", YamlValue::map(files)),
             ("parents", list(&self.parents)),
         ]);
-        write_value(&YamlOutput::Map(
-            pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        ))
+        write_value(&YamlValue::map(pairs))
     }
 
     /// Returns the hash of the entry.

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
-use super::hand_edits::{ManualEdit, ModelFileKind, Property};
 use super::lines;
+use super::manual_edits::{ManualEdit, ModelFileKind, Property};
 use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
 use super::reconcile::ModelVersions;
+use super::renamed_ctes::SqlWithRenamedCtes;
 use super::renamed_definitions::{RenamedDefinition, with_current_column_names};
 use super::state::normalize_line_endings;
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{
-    FilePartPosition, MergeConflict, apply_replacements, restore_edited_column, with_column_order_of,
+    FilePartPosition, MergeConflict, apply_replacements, restore_edited_column, unresolved_name_conflicts,
+    with_column_order_of,
 };
 use crate::dialect::Dialect;
 
@@ -152,7 +154,26 @@ fn merge_file(
     renamed: &[RenamedDefinition],
 ) -> Result<Option<String>, Vec<MergeConflict>> {
     let Some(found) = theirs else { return Ok(ours.cloned()) };
-    let found = normalize_line_endings(found);
+    let renamed_ctes = SqlWithRenamedCtes::read(sides, path);
+    let found = match &renamed_ctes {
+        Some(sql) => sql.sql.clone(),
+        None => normalize_line_endings(found),
+    };
+    let merged = merge_existing_file(sides, path, ([base, ours], found), [kept, carried], renamed)?;
+    Ok(merged.map(|merged| match &renamed_ctes {
+        Some(sql) => sql.with_edited_names(&merged),
+        None => merged,
+    }))
+}
+
+/// Returns the new contents of the existing file `found`, or the conflicting parts.
+fn merge_existing_file(
+    sides: ModelVersions<'_>,
+    path: &str,
+    ([base, ours], found): ([Option<&String>; 2], String),
+    [kept, carried]: [&[ManualEdit]; 2],
+    renamed: &[RenamedDefinition],
+) -> Result<Option<String>, Vec<MergeConflict>> {
     // The file has no manual edits, so its layout and comments also come from formulac.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
         return Ok(ours.map(|ours| {
@@ -210,9 +231,19 @@ fn merge_file(
     // If there are no edits to keep, discard a layout that cannot be merged instead of reporting a conflict.
     match merged {
         None if !is_kept => Ok(Some(ours.clone())),
-        merged => merged
-            .map(Some)
-            .ok_or_else(|| file_merge_conflicts(path, sides.model, dialect, texts)),
+        None => Err(file_merge_conflicts(path, sides.model, dialect, texts)),
+        // New SQL next to a kept edit may read a column that the edit removed, and the edit may read a column that the
+        // spec removed.
+        Some(merged) if is_kept && ModelFileKind::new(path, sides.model) == ModelFileKind::Model => {
+            let spec = sides.ours.map_or("", |ours| ours.source.as_str());
+            let unresolved = unresolved_name_conflicts(&merged, texts, spec, dialect);
+            if unresolved.is_empty() {
+                Ok(Some(merged))
+            } else {
+                Err(unresolved)
+            }
+        }
+        Some(merged) => Ok(Some(merged)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Merges a newly generated file with the existing file. The merge keeps the existing file's layout and the edits that
 //! no spec can express.
 
-use super::hand_edits::ModelFileKind;
+use super::manual_edits::ModelFileKind;
 use super::{lines, state};
 use crate::dbt::{copy_header, recorded_hashes, strip_added_config};
 use crate::decompile::{self, MergeConflict, SqlEdits};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::effects::ModelEffects;
-use super::hand_edits::{ModelFileKind, Property};
 use super::lines::diff;
+use super::manual_edits::{ModelFileKind, Property};
 use super::plan::{ModelAction, ModelPlan, Plan};
 use super::plan_changes::PlannedChange;
 use super::properties;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{ManualEdit, Property};
+use super::manual_edits::{ManualEdit, Property};
 use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::reconcile::{ReconcileResult, ReconcileTools};
 use super::state::PushState;
@@ -15,8 +15,8 @@ use crate::decompile::{
     RewrittenSql, Substitution, with_formula,
 };
 use crate::model::shared_definitions::is_identifier;
-use crate::model::{MetricChange, MetricSetFormula, MetricSetRelation};
-use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
+use crate::model::{MetricSetFormula, MetricSetRelation};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, parse_value};
 use crate::{CompiledSpec, Compiler};
 
 /// Definition in a metric set whose SQL was edited in a model's file, and the possible ways to resolve the conflict.
@@ -80,50 +80,47 @@ impl MetricSetConflict {
         let now = ours.compiled.metric_set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
         let full_name = format!("{set}.{name}");
-        let no_formula = || edit.refusal().map(ToString::to_string);
-        let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA_MESSAGE.to_owned());
+        let error = || edit.error().map(ToString::to_string);
+        let describe_error =
+            |reason: Option<String>| error().or(reason).unwrap_or_else(|| NO_FORMULA_MESSAGE.to_owned());
         let file = now.set_position().path().unwrap_or_default();
-        let changes = column.metric_changes(ours);
-        let changed = definitions_read(&ours.compiled, set, name);
-        let changed = changed
-            .iter()
-            .filter(|name| changes.iter().any(|change| change.metric.eq_ignore_ascii_case(name)));
-        // In the new formula, the name of a changed definition has another value than in the edit.
-        let find_in_current_sql = |compiled: &CompiledSpec,
-                                   changed: Option<&String>,
-                                   formula: &str,
-                                   found: EditMatch| {
-            let Some(changed) = changed else { return Ok(found) };
-            let sql = compiled.model_sql();
+        // The name of a changed definition has another value in the new formula than in the edited SQL.
+        let find_in_current_sql = |(base, found): (CompiledSpec, EditMatch),
+                                   current: &CompiledSpec,
+                                   first: &[String],
+                                   formula: &str| {
+            let changes = current.metric_changes_since(&base);
+            let is_changed = |name: &String| changes.iter().any(|change| change.metric.eq_ignore_ascii_case(name));
+            let Some(changed) = definitions_read(current, first).into_iter().find(is_changed) else {
+                return Ok(found);
+            };
+            let sql = current.model_sql();
             sql.and_then(|sql| column.find_edit_in_sql(sql)).ok_or_else(|| {
                 format!("`{changed}` has changed since the last push, so `{formula}` would not produce the edited SQL")
             })
         };
         let to_set = first_valid_formula(&edit.for_set, |formula| {
-            let base = edit.definition.set_position().set_text();
-            let text = with_metric_set_formula(base, name, formula)?;
+            let with_formula =
+                |set: &MetricSetFormula<'_>| with_metric_set_formula(set.set_position().set_text(), name, formula);
+            let text = with_formula(&edit.definition)?;
             let compiler = column.compiler.with_metric_sets([(file, text.as_str())]);
-            let found = column.find_edit_in_recompiled_sql(&compiler, &column.base.source)?;
-            let text = with_metric_set_formula(now.set_position().set_text(), name, formula)?;
+            let base = column.find_edit_in_recompiled_sql(&compiler, &column.base.source)?;
+            let text = with_formula(now)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
-            let compiled = compile_without_errors(&compiler, &ours.spec, &ours.source)?;
-            // The new formula replaces the formula of the definition itself.
-            let changed = changed
-                .clone()
-                .find(|changed| !changed.eq_ignore_ascii_case(&full_name));
-            find_in_current_sql(&compiled, changed, formula, found)
+            let current = compile_without_errors(&compiler, &ours.spec, &ours.source)?;
+            find_in_current_sql(base, &current, std::slice::from_ref(&full_name), formula)
         });
         let to_model = match &edit.listed_as {
             None if !edit.definition.is_metric() => Err(Some(format!(
                 "`{name}` is a dimension, but a model can override only metrics"
             ))),
-            None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
+            None => Err(Some(format!("`metrics` of the model does not list `{full_name}`"))),
             Some(listed) => first_valid_formula(&edit.for_model, |formula| {
-                let base = with_override(&column.base.source, listed, formula)?;
-                let found = column.find_edit_in_recompiled_sql(column.compiler, &base)?;
+                let text = with_override(&column.base.source, listed, formula)?;
+                let base = column.find_edit_in_recompiled_sql(column.compiler, &text)?;
                 let text = with_override(&ours.source, listed, formula)?;
-                let compiled = compile_without_errors(tools.compiler, &ours.spec, &text)?;
-                find_in_current_sql(&compiled, changed.clone().next(), formula, found)
+                let current = compile_without_errors(tools.compiler, &ours.spec, &text)?;
+                find_in_current_sql(base, &current, current.metrics_of_column(listed), formula)
             }),
         };
         let (to_set, to_set_sql) = split_formula_resolution(to_set);
@@ -134,15 +131,13 @@ impl MetricSetConflict {
             part: MetricSetPartKind::Definition,
             file: file.to_owned(),
             line: now.set_position().line(),
-            to_set: to_set.map_err(refusal),
+            to_set: to_set.map_err(describe_error),
             to_set_sql,
             models: Vec::new(),
             listed_as: edit.listed_as.clone(),
-            to_model: to_model.map_err(refusal),
+            to_model: to_model.map_err(describe_error),
             to_model_sql,
-            has_changed_filter: changes
-                .iter()
-                .any(|change| change.metric.eq_ignore_ascii_case(&format!("{set}.where"))),
+            has_changed_filter: column.has_changed_filter(ours, set),
         }
     }
 
@@ -248,7 +243,7 @@ impl MetricSetConflict {
             value: YamlValue::text(formula),
             after: Vec::new(),
         };
-        apply_edits(set, &[edit]).map_err(|refusal| refusal.to_string())
+        apply_edits(set, &[edit]).map_err(|error| error.to_string())
     }
 
     pub(super) fn json(&self) -> Value {
@@ -389,17 +384,25 @@ const NO_FORMULA_MESSAGE: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
     /// Compiles a version of the base's spec, and finds the edit in the resulting SQL.
-    fn find_edit_in_recompiled_sql(&self, compiler: &Compiler, spec: &str) -> Result<EditMatch, String> {
+    fn find_edit_in_recompiled_sql(
+        &self,
+        compiler: &Compiler,
+        spec: &str,
+    ) -> Result<(CompiledSpec, EditMatch), String> {
         let compiled = compile_without_errors(compiler, &self.base.spec, spec)?;
         let sql = compiled.model_sql();
-        sql.and_then(|sql| self.find_edit_in_sql(sql))
+        let found = sql.and_then(|sql| self.find_edit_in_sql(sql));
+        found
+            .map(|found| (compiled, found))
             .ok_or_else(|| NO_FORMULA_MESSAGE.to_owned())
     }
 
-    /// Returns the changes to the metric sets since the last push.
-    fn metric_changes(&self, ours: &CurrentSpec) -> Vec<MetricChange> {
+    /// Returns whether the `where` of a metric set has changed since the last push.
+    fn has_changed_filter(&self, ours: &CurrentSpec, set: &str) -> bool {
         let base = self.compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
-        ours.compiled.metric_changes_since(&base)
+        let filter = format!("{set}.where");
+        let changes = ours.compiled.metric_changes_since(&base);
+        changes.iter().any(|change| change.metric.eq_ignore_ascii_case(&filter))
     }
 
     /// Finds the edit in a version of the model's SQL.
@@ -419,13 +422,14 @@ impl EditedMetricColumn<'_> {
 /// the reason.
 type FormulaResolution = Result<(String, EditMatch), Option<String>>;
 
-/// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
+/// Returns the first formula for which the check succeeds, or the reason why the first formula fails. The message that
+/// no formula produces the SQL is no reason, because another formula may fail for a reason that the user can act on.
 fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditMatch, String>) -> FormulaResolution {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
             Ok(edit_match) => return Ok((formula.clone(), edit_match)),
-            Err(why) => reason = reason.or(Some(why)),
+            Err(why) => reason = reason.or(Some(why).filter(|why| why != NO_FORMULA_MESSAGE)),
         }
     }
     Err(reason)
@@ -448,31 +452,27 @@ fn compile_without_errors(compiler: &Compiler, path: &str, source: &str) -> Resu
     }
 }
 
-/// Returns the full names of a definition in a metric set and of all definitions that it reads, directly or through
-/// other definitions.
-fn definitions_read(compiled: &CompiledSpec, set: &str, name: &str) -> Vec<String> {
-    let mut pairs = vec![(set.to_owned(), name.to_owned())];
+/// Returns definitions of metric sets, followed by all definitions that they read, directly or through other
+/// definitions. Each has its full name, such as `orders.revenue`.
+fn definitions_read(compiled: &CompiledSpec, first: &[String]) -> Vec<String> {
+    let mut names = first.to_vec();
     let mut at = 0;
-    while let Some((set, name)) = pairs.get(at) {
+    while let Some((set, name)) = names.get(at).and_then(|name| name.split_once('.')) {
         let definition = compiled.metric_set_definition(set, name);
         let used = definition.iter().flat_map(MetricSetFormula::used_names);
-        let is_new = |(set, name): &(&str, &str)| {
-            let is_definition = compiled.metric_set_definition(set, name).is_some();
-            let is_same =
-                |pair: &(String, String)| pair.0.eq_ignore_ascii_case(set) && pair.1.eq_ignore_ascii_case(name);
-            is_definition && !pairs.iter().any(is_same)
-        };
-        let new = used.filter(is_new).map(|(set, name)| (set.to_owned(), name.to_owned()));
-        let new: Vec<(String, String)> = new.collect();
-        pairs.extend(new);
+        let used = used.filter(|(set, name)| compiled.metric_set_definition(set, name).is_some());
+        let used = used.map(|(set, name)| format!("{set}.{name}"));
+        let is_new = |used: &String| !names.iter().any(|name| name.eq_ignore_ascii_case(used));
+        let new: Vec<String> = used.filter(is_new).collect();
+        names.extend(new);
         at += 1;
     }
-    pairs.into_iter().map(|(set, name)| format!("{set}.{name}")).collect()
+    names
 }
 
 /// Returns the text of a metric set in which a definition has a different formula.
 fn with_metric_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
-    with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
+    with_formula(set, None, name, formula).map_err(|error| error.to_string())
 }
 
 /// Adds a definition that overrides a metric to the spec of a model built on metric sets, and returns the spec.
@@ -491,7 +491,7 @@ fn with_metric_set_formula(set: &str, name: &str, formula: &str) -> Result<Strin
 ///
 /// Returns the reason why the text cannot be edited.
 pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, String> {
-    let root = value(spec).ok_or("the spec is not valid YAML")?;
+    let root = parse_value(spec).ok_or("the spec is not valid YAML")?;
     let (step, at) = match root.get("steps") {
         Some(YamlValue::List(steps, _)) => {
             let step = steps.first().ok_or("the spec has no steps")?;
@@ -540,5 +540,5 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
             set("definitions", mapping, &[])
         }
     };
-    apply_edits(spec, &[overrides, definitions]).map_err(|refusal| refusal.to_string())
+    apply_edits(spec, &[overrides, definitions]).map_err(|error| error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::ModelFileKind;
+use super::manual_edits::ModelFileKind;
 use super::properties::{self, LocatedPropertyValue, PropertyKey};
 
 /// Properties of a model and its columns.

@@ -7,7 +7,7 @@ use formulac_syntax::text::collapse_whitespace;
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{ManualEdit, ModelFileKind, Property};
+use super::manual_edits::{ManualEdit, ModelFileKind, Property};
 use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue, PropertyKey};

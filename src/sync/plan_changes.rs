@@ -6,13 +6,13 @@ use std::fmt;
 use formulac_syntax::text::collapse_whitespace;
 
 use super::current_spec::CurrentSpec;
-use super::hand_edits::Property;
+use super::manual_edits::Property;
 use super::model_properties::{ModelProperties, specified_properties_of_versions};
 use super::properties::LocatedPropertyValue;
 use super::reconcile::ModelVersions;
 use super::state::PushState;
 use crate::CompiledSpec;
-use crate::yaml_edit::{YamlValue, value};
+use crate::yaml_edit::{YamlValue, parse_value};
 
 /// Change to a property of a model or definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub(super) fn changes(
         );
         // If a column has no description, its formula serves as the description, so the change may already be listed as
         // a change to the formula.
-        let is_told = changes.iter().any(|planned_change| {
+        let is_reported = changes.iter().any(|planned_change| {
             let of_set = planned_change
                 .metric
                 .as_deref()
@@ -135,7 +135,7 @@ pub(super) fn changes(
             let is_column = planned_change.definition == about.column || is_of_set;
             is_column && (&planned_change.before, &planned_change.after) == (&was, &is)
         });
-        if was != is && !is_told {
+        if was != is && !is_reported {
             let (definition, property) = (about.column.clone(), about.property);
             changes.push(PlannedChange {
                 definition,
@@ -155,7 +155,7 @@ const SPEC_CLAUSE_KEYS: [&str; 6] = ["joins", "where", "group_by", "having", "li
 /// Returns the changes to the keys in [`SPEC_CLAUSE_KEYS`]. Changes to the last step and to the spec itself have no
 /// name.
 pub(super) fn changed_spec_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
-    let (Some(before), Some(after)) = (value(before), value(after)) else {
+    let (Some(before), Some(after)) = (parse_value(before), parse_value(after)) else {
         return Vec::new();
     };
     let (before, after) = (steps_with_names(&before), steps_with_names(&after));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::Property;
+use super::manual_edits::Property;
 use crate::dbt::{
     call_arguments, escape_with_raw_block, is_hash_key, jinja_blocks, jinja_expression, jinja_string,
     unescape_raw_block,

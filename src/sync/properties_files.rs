@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
+use crate::artifacts::{Manifest, ManifestNode, ResourceType};
 use crate::dbt::{escape_with_raw_block, unescape_raw_block};
+use crate::schema::dbt::is_case_sensitive_name;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Returns the path of the file that describes a node. The file that declares a source also describes it.
-pub(super) fn properties_path(node: &DbtNode) -> Option<&str> {
+pub(super) fn properties_path(node: &ManifestNode) -> Option<&str> {
     let declared = Some(&*node.original_file_path).filter(|_| node.resource_type == ResourceType::Source);
     node.patch_path.as_deref().or(declared)
 }
@@ -70,7 +71,7 @@ impl<'m, R: Fn(&str) -> Option<String>> PropertiesFiles<'m, R> {
 /// file does not describe the node or cannot be edited.
 #[must_use]
 pub fn set_description_in_properties(
-    node: &DbtNode,
+    (manifest, node): (&Manifest, &ManifestNode),
     text: &str,
     column: Option<&str>,
     description: Option<&str>,
@@ -78,7 +79,10 @@ pub fn set_description_in_properties(
     let root = yaml::merged_root(text)?;
     let (path, node_yaml) = find(node, &root)?;
     match (column, description) {
-        (column, Some(after)) => apply_edits(text, &[description_edit(&path, node_yaml, column, after)]).ok(),
+        (column, Some(after)) => {
+            let edit = description_edit((manifest, node), (&path, node_yaml), column, after);
+            apply_edits(text, &[edit]).ok()
+        }
         (None, None) => with_description(text, path, node_yaml, None),
         (Some(column), None) => {
             let column = column_node(node_yaml, column)?;
@@ -105,7 +109,7 @@ pub(super) fn with_description(text: &str, path: Path, node: &Node, description:
 
 /// Returns the path of the node in its properties file, with the node's YAML. `root` is the contents of the file, with
 /// merge keys replaced.
-pub(super) fn find<'r>(node: &DbtNode, root: &'r Node) -> Option<(Path, &'r Node)> {
+pub(super) fn find<'r>(node: &ManifestNode, root: &'r Node) -> Option<(Path, &'r Node)> {
     fn find_node_by_name<'r>(list: &'r Node, name: &str) -> Option<&'r Node> {
         list.items()?.iter().find(|item| item.text_at("name") == Some(name))
     }
@@ -144,8 +148,14 @@ pub(super) fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item
     })
 }
 
-/// Returns the edit that sets the description for the node or for one of the node's columns.
-pub(super) fn description_edit(path: &Path, node: &Node, column: Option<&str>, text: &str) -> Edit {
+/// Returns the edit that sets the description for a node or for one of its columns. `path` is the path of the node in
+/// its properties file, and `node_yaml` is the node's YAML.
+pub(super) fn description_edit(
+    (manifest, node): (&Manifest, &ManifestNode),
+    (path, node_yaml): (&Path, &Node),
+    column: Option<&str>,
+    text: &str,
+) -> Edit {
     let value = YamlValue::text(escape_with_raw_block(text));
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
@@ -155,24 +165,32 @@ pub(super) fn description_edit(path: &Path, node: &Node, column: Option<&str>, t
             after,
         };
     };
-    let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
-    match (
-        column_node(node, name).and_then(|column| column.text_at("name")),
-        node.get("columns"),
-    ) {
-        (Some(column_name), _) => Edit::Set {
-            at: path.clone().key("columns").item("name", column_name).key("description"),
+    let mut item = vec![("name", YamlValue::text(name)), ("description", value.clone())];
+    if requires_quotes(manifest, node, name) {
+        item.push(("quote", YamlValue::Bare("true".to_owned())));
+    }
+    let item = YamlValue::map(item);
+    let columns = path.clone().key("columns");
+    match column_node(node_yaml, name).and_then(|column| column.text_at("name")) {
+        Some(column_name) => Edit::Set {
+            at: columns.item("name", column_name).key("description"),
             value,
             after,
         },
-        (None, Some(_)) => Edit::Add {
-            to: path.clone().key("columns"),
+        None => Edit::Add {
+            to: columns,
             value: item,
         },
-        (None, None) => Edit::Set {
-            at: path.clone().key("columns"),
-            value: YamlValue::list(vec![item]),
-            after: Vec::new(),
-        },
     }
+}
+
+/// Returns whether dbt must quote the name of a column that its properties file does not contain. The name has the case
+/// of the warehouse, unless the manifest contains the column.
+fn requires_quotes(manifest: &Manifest, node: &ManifestNode, name: &str) -> bool {
+    let dialect = manifest.metadata.dialect().unwrap_or_default();
+    let is_case_sensitive = match node.column(name) {
+        Some(column) => column.quote == Some(true),
+        None => is_case_sensitive_name(name, dialect),
+    };
+    dialect.requires_quotes(name, !is_case_sensitive)
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{ManualEdit, Property, manual_edits_between};
 use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
+use super::manual_edits::{ManualEdit, Property, manual_edits_between};
 use super::merge_files::{TextChange, merge_files};
 use super::model_properties::specified_properties;
 use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
+use super::renamed_ctes::SqlWithRenamedCtes;
 use super::renamed_definitions::{RenamedDefinition, renamed_definitions};
 use super::spec_changes::SpecChanges;
 use super::state::{PushState, normalize_line_endings};
@@ -95,6 +96,14 @@ pub fn reconcile<'t>(
     more: Vec<ManualEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) -> ReconcileResult {
+    let renamed_ctes = SqlWithRenamedCtes::of_model(sides);
+    let files = renamed_ctes
+        .as_ref()
+        .map(|sql| sql.files_with_generated_names(sides.files));
+    let sides = ModelVersions {
+        files: files.as_ref().unwrap_or(sides.files),
+        ..sides
+    };
     let mut done = reconcile_with_base(sides, more, &tools);
     let is_changed = |base: &&PushState| {
         sides
@@ -128,6 +137,11 @@ pub fn reconcile<'t>(
     add_conflicts_of_new_metrics(sides, &mut done, &tools);
     add_conflicts_of_shared_columns(sides, &mut done, &tools);
     mark_edits_already_in_spec(sides, &mut done.carried);
+    for conflict in &mut done.conflicts {
+        if let Some(sql) = &renamed_ctes {
+            sql.convert_conflict(conflict);
+        }
+    }
     done
 }
 
@@ -272,8 +286,8 @@ pub(super) fn reconcile_with_base<'t>(
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
-        let hand_edits = edits_to_generated_files(sides, &work.ours.files, dialect);
-        let is_left = |edit: &ManualEdit| edit.concerns_whole_file() || contains_edit(&hand_edits, edit);
+        let manual_edits = edits_to_generated_files(sides, &work.ours.files, dialect);
+        let is_left = |edit: &ManualEdit| edit.concerns_whole_file() || contains_edit(&manual_edits, edit);
         let (kept, carried): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
         done.carried.extend(carried);

@@ -8,7 +8,7 @@ use super::resolve::find_by_name;
 use crate::CompiledSpec;
 use crate::decompile::replace_formula_names;
 use crate::model::SpecDefinition;
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, parse_value};
 
 /// Former and current name of a definition.
 pub(super) type RenamedDefinition = (String, String);
@@ -72,7 +72,7 @@ fn pair_renamed_definitions(
 /// already has a column with the current name.
 pub(super) fn with_current_column_names(text: &str, model: &str, renamed: &[RenamedDefinition]) -> String {
     let has_column = |text: &str, name: &str| {
-        let root = value(text);
+        let root = parse_value(text);
         let entry = root.as_ref().and_then(|root| find_by_name(root.get("models")?, model));
         entry.is_some_and(|entry| {
             entry

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::ModelFileKind;
+use super::manual_edits::ModelFileKind;
 use super::merge_files::{TextChange, with_line_endings_of};
 use super::merge_generated_file::merge_generated_file;
 use super::plan::{ModelPlan, PlannedModel};

@@ -1,7 +1,7 @@
 //! Edits to the arguments or settings of a data test. A comparison shows such an edit as a removed test and an added
 //! test.
 
-use super::hand_edits::{ManualEdit, Property};
+use super::manual_edits::{ManualEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::properties::display_value;
 use super::reconcile::ReconcileResult;

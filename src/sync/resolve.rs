@@ -3,12 +3,12 @@
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{ManualEdit, ModelFileKind, Property};
+use super::manual_edits::{ManualEdit, ModelFileKind, Property};
 use super::reconcile::ReconcileTools;
 use super::state::normalize_line_endings;
 use super::{lines, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, parse_value};
 
 /// Replaces an edit with the text that formulac wrote, and returns the file. Returns `None` if the text cannot be
 /// determined.
@@ -25,7 +25,7 @@ pub fn replace_edit_with_generated_text(edit: &ManualEdit, model: &str, file: &s
     let in_yaml = ModelFileKind::new(&edit.file, model) == ModelFileKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
-            edit_yaml(file, &[undo_edit(edit, model, file)?]).ok()
+            apply_edits(file, &[undo_edit(edit, model, file)?]).ok()
         }
         _ => {
             let (before, after) = (
@@ -92,7 +92,7 @@ fn undo_edit(edit: &ManualEdit, model: &str, file: &str) -> Option<Edit> {
 
 /// Returns the position of a data test in the list of a column or of the model in a properties file.
 fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlValue) -> Option<usize> {
-    let root = yaml_value(file)?;
+    let root = parse_value(file)?;
     let mut node = find_by_name(root.get("models")?, model)?;
     if let Some(column) = column {
         node = find_by_name(node.get("columns")?, column)?;

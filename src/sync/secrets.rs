@@ -1,11 +1,13 @@
 //! Detects variables that look like secrets, so that they are never displayed.
 
+use std::collections::BTreeSet;
+
 use crate::yaml::{self, Node};
 
 /// Text that replaces a secret.
 pub const SECRET_MASK: &str = "***";
 /// Parts of names that indicate secrets.
-const SECRET_NAME_PARTS: [&str; 16] = [
+const SECRET_NAME_PARTS: [&str; 21] = [
     "password",
     "passwd",
     "pwd",
@@ -22,9 +24,18 @@ const SECRET_NAME_PARTS: [&str; 16] = [
     "connection_string",
     "connstr",
     "webhook",
+    "keyfile",
+    "service_account",
+    "cookie",
+    "session_id",
+    "signature",
 ];
 /// Short names of secrets. Each name must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
-const SECRET_NAME_WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
+const SECRET_NAME_WORDS: [&str; 13] = [
+    "dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer", "conn", "hmac", "salt", "otp", "pin",
+];
+/// Name of a secret if no other word qualifies it, because `sort_key` and `primary_key` name columns.
+const SECRET_NAME: &str = "key";
 
 /// Token prefixes of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
 /// Tokens.
@@ -51,6 +62,16 @@ const TOKEN_PREFIXES: [&str; 21] = [
     "dbtu_",
     "eyJ",
 ];
+/// Parts of private keys and of addresses that let everybody post messages.
+const SECRET_MARKERS: [&str; 5] = [
+    "PRIVATE KEY-----",
+    "hooks.slack.com/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    "webhook.office.com/",
+];
+/// Schemes of the HTTP header `Authorization`.
+const AUTHORIZATION_SCHEMES: [&str; 2] = ["Bearer", "Basic"];
 /// Minimum length of a token. A shorter string is assumed to be an ordinary word.
 const MIN_TOKEN_LENGTH: usize = 16;
 
@@ -65,8 +86,10 @@ const MIN_TOKEN_LENGTH: usize = 16;
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
     let name = snake_case(name);
-    let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
-    SECRET_NAME_PARTS.iter().any(is_part) || name.split('_').any(|word| SECRET_NAME_WORDS.contains(&word))
+    let is_author = name.contains("author") && !name.contains("authori");
+    let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && is_author);
+    let is_word = |word: &str| SECRET_NAME_WORDS.contains(&word);
+    SECRET_NAME_PARTS.iter().any(is_part) || name.split('_').any(is_word) || name == SECRET_NAME
 }
 
 /// Converts a name to snake case: `AccountKey` and `account-key` to `account_key`.
@@ -87,7 +110,7 @@ fn snake_case(name: &str) -> String {
 }
 
 /// Returns variables as YAML with secrets masked: values whose names suggest a secret, addresses with a password,
-/// connection strings, and tokens for well-known services.
+/// connection strings, private keys, and tokens for well-known services.
 ///
 /// ```
 /// use formulac_sync::secrets::mask_secrets;
@@ -100,15 +123,19 @@ fn snake_case(name: &str) -> String {
 #[must_use]
 pub fn mask_secrets(vars: &str) -> String {
     let mut out = vars.to_owned();
+    let Some(root) = yaml::parse_root(vars) else {
+        return out;
+    };
     // Replace from the end, so that earlier positions remain valid.
-    let mut places: Vec<(usize, usize)> = find_secrets(vars)
+    let mut places: Vec<(usize, usize)> = find_secrets(&root)
         .into_iter()
-        .map(|(start, end, _)| (start, end))
+        .map(|secret| (secret.node.span.start as usize, secret.node.span.end as usize))
         .collect();
     places.sort_unstable();
     for (start, end) in places.into_iter().rev() {
-        if out.is_char_boundary(start) && out.is_char_boundary(end) {
-            out.replace_range(start..end, SECRET_MASK);
+        // The span of a block scalar includes the line break after the value.
+        if let Some(value) = vars.get(start..end) {
+            out.replace_range(start..start + value.trim_end().len(), SECRET_MASK);
         }
     }
     out
@@ -118,51 +145,101 @@ pub fn mask_secrets(vars: &str) -> String {
 /// received the variables.
 #[must_use]
 pub fn without_secrets(text: &str, vars: &str) -> String {
-    find_secrets(vars)
-        .into_iter()
-        .fold(text.to_owned(), |text, (_, _, value)| {
-            // Skip shorter values, which could also occur inside words.
-            if value.len() < 4 {
-                text
-            } else {
-                text.replace(&value, SECRET_MASK)
-            }
-        })
+    let Some(root) = yaml::parse_root(vars) else {
+        return text.to_owned();
+    };
+    let secrets = find_secrets(&root);
+    // Skip shorter values, which could also occur inside words.
+    let values = secrets
+        .iter()
+        .map(|secret| secret.value)
+        .filter(|value| value.len() >= 4);
+    values.fold(text.to_owned(), |text, value| text.replace(value, SECRET_MASK))
 }
 
-/// Returns the values that look like secrets, each with its start and end offsets.
-fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
-    let Some(root) = yaml::parse_root(vars) else {
-        return Vec::new();
-    };
+/// Returns the names of the variables whose values look like secrets, in alphabetical order.
+///
+/// ```
+/// use formulac_sync::secrets::secret_names;
+///
+/// assert_eq!(secret_names("{start: 2024, db: {password: x y}, api: Bearer x}"), ["api", "password"]);
+/// ```
+#[must_use]
+pub fn secret_names(vars: &str) -> Vec<String> {
+    let root = yaml::parse_root(vars);
+    let secrets = root.as_ref().map(find_secrets).unwrap_or_default();
+    let names: BTreeSet<&str> = secrets.iter().map(|secret| secret.name).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Value that looks like a secret.
+struct Secret<'v> {
+    /// Key of the value. Empty if the value is not part of a mapping.
+    name: &'v str,
+    value: &'v str,
+    node: &'v Node,
+}
+
+fn find_secrets(root: &Node) -> Vec<Secret<'_>> {
     let mut secrets = Vec::new();
-    let mut waits: Vec<(&Node, bool)> = vec![(&root, false)];
-    while let Some((node, is_secret)) = waits.pop() {
+    let mut waits: Vec<(&Node, &str, bool)> = vec![(root, "", false)];
+    while let Some((node, name, is_secret)) = waits.pop() {
         if let Some(pairs) = node.pairs() {
-            waits.extend(
-                pairs
-                    .iter()
-                    .map(|(key, value)| (value, is_secret || key.text().is_some_and(is_secret_name))),
-            );
+            waits.extend(pairs.iter().map(|(key, value)| {
+                let name = key.text().unwrap_or_default();
+                (value, name, is_secret || is_secret_name(name))
+            }));
         } else if let Some(items) = node.items() {
-            waits.extend(items.iter().map(|item| (item, is_secret)));
-        } else if let Some(text) = node
-            .text()
-            .filter(|text| is_secret || has_password(text) || has_secret_assignment(text) || is_token(text))
-        {
-            secrets.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
+            waits.extend(items.iter().map(|item| (item, name, is_secret)));
+        } else if let Some(value) = node.text().filter(|text| is_secret || is_secret_value(text)) {
+            secrets.push(Secret { name, value, node });
         }
     }
     secrets
 }
 
-/// Returns `true` if the text is an address with a password: `scheme://name:password@host`.
+/// Returns `true` if a value is probably a secret, whatever its name is.
+fn is_secret_value(text: &str) -> bool {
+    has_password(text)
+        || has_oracle_password(text)
+        || has_secret_assignment(text)
+        || is_token(text)
+        || is_authorization(text)
+        || SECRET_MARKERS.iter().any(|marker| text.contains(marker))
+}
+
+/// Returns `true` if the text is an address with a password or a token: `scheme://name:password@host`.
 fn has_password(text: &str) -> bool {
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let before = rest
         .and_then(|rest| rest.split('/').next())
         .and_then(|rest| rest.rsplit_once('@'));
-    before.is_some_and(|(before, _)| before.contains(':'))
+    before.is_some_and(|(before, _)| before.contains(':') || is_token(before))
+}
+
+/// Returns `true` if the text is an address as Oracle writes it: `name/password@//host` or `name/password@host:1521`.
+fn has_oracle_password(text: &str) -> bool {
+    let Some((account, host)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let has_port = host
+        .split_once(':')
+        .is_some_and(|(_, port)| port.starts_with(|c: char| c.is_ascii_digit()));
+    let has_parts = account
+        .split_once('/')
+        .is_some_and(|(name, password)| !name.is_empty() && !password.is_empty());
+    has_parts && !text.contains(char::is_whitespace) && (host.starts_with("//") || has_port)
+}
+
+/// Returns `true` if the text is the value of an HTTP header with a token or a password: `Bearer x`.
+fn is_authorization(text: &str) -> bool {
+    let words = text.trim().split_once(char::is_whitespace);
+    words.is_some_and(|(scheme, rest)| {
+        AUTHORIZATION_SCHEMES
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+            && !rest.trim().contains(char::is_whitespace)
+    })
 }
 
 /// Returns `true` if the text looks like a token for a well-known service.
@@ -208,6 +285,26 @@ mod tests {
             (
                 "gh: ghp_abcdefghijklmnop1234\naws: AKIAABCDEFGHIJKLMNOP\nname: ghp_short\n",
                 "gh: ***\naws: ***\nname: ghp_short\n",
+            ),
+            (
+                "authorization: a\nkeyfile_json: a\nservice_account: a\nconn: a\ncookie: a\nsession_id: a\n",
+                "authorization: ***\nkeyfile_json: ***\nservice_account: ***\nconn: ***\ncookie: ***\nsession_id: ***\n",
+            ),
+            (
+                "signature: a\nhmac: a\nsalt: a\notp: a\npin: a\nkey: a\nsort_key: b\nspin: c\nauthors: [d]\n",
+                "signature: ***\nhmac: ***\nsalt: ***\notp: ***\npin: ***\nkey: ***\nsort_key: b\nspin: c\nauthors: [d]\n",
+            ),
+            (
+                "a: |-\n  -----BEGIN PRIVATE KEY-----\n  MIIE\nb: Bearer abc\nc: https://hooks.slack.com/services/T/B/x\n",
+                "a: |-\n  ***\nb: ***\nc: ***\n",
+            ),
+            (
+                "a: me/pw@//h:1521\nb: me/pw@h:1521/x\nc: https://ghp_abcdefghijklmnop1234@github.com/x\n",
+                "a: ***\nb: ***\nc: ***\n",
+            ),
+            (
+                "a: actions/checkout@v4\nb: basic plan only\nc: https://x/y:1@z\n",
+                "a: actions/checkout@v4\nb: basic plan only\nc: https://x/y:1@z\n",
             ),
             ("- no\n- mapping\n", "- no\n- mapping\n"),
             ("a: [", "a: ["),

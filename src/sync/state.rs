@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::current_spec::CurrentSpec;
-use crate::dbt::{YamlOutput, has_same_generated_content, write_value};
-use crate::yaml;
+use crate::dbt::has_same_generated_content;
+use crate::yaml::{self, YamlValue, write_value};
 use crate::{Compiler, parallel};
 
 /// Folder for the state files of models, relative to the project's folder.
@@ -112,23 +112,20 @@ impl PushState {
     #[must_use]
     pub fn text(&self) -> String {
         // The block does not end with a line break, so that git merges it line by line.
-        let block = |text: &str| YamlOutput::Dbt(normalize_line_endings(text).trim_end_matches('\n').to_owned());
+        let block = |text: &str| YamlValue::Text(normalize_line_endings(text).trim_end_matches('\n').to_owned());
         let blocks = |texts: &BTreeMap<String, String>| {
             let blocks = texts.iter().map(|(path, text)| (path.clone(), block(text)));
-            YamlOutput::Map(blocks.collect())
+            YamlValue::map(blocks)
         };
         let pairs = [
-            ("model", Some(YamlOutput::Dbt(self.model.clone()))),
-            ("spec", Some(YamlOutput::Dbt(self.spec.clone()))),
+            ("model", Some(YamlValue::Text(self.model.clone()))),
+            ("spec", Some(YamlValue::Text(self.spec.clone()))),
             ("source", Some(block(&self.source))),
             ("sets", (!self.sets.is_empty()).then(|| blocks(&self.sets))),
             ("files", Some(blocks(&self.files))),
         ];
-        let pairs = pairs.into_iter();
-        let pairs = pairs
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-            .collect();
-        format!("{STATE_FILE_HEADER}{}", write_value(&YamlOutput::Map(pairs)))
+        let pairs = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        format!("{STATE_FILE_HEADER}{}", write_value(&YamlValue::map(pairs)))
     }
 
     /// Reads the contents of the state files of models, in order. Each file is paired with the name of its model. Skips

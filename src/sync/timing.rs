@@ -1,8 +1,7 @@
 //! Duration and timestamp of a verification. These values differ in each run, so they are stored separately from the
 //! evidence and are not committed.
 
-use crate::dbt::{YamlOutput, write_value};
-use crate::yaml;
+use crate::yaml::{self, YamlValue, write_value};
 
 /// Folder of the timing files, relative to the project's folder. Git ignores this folder.
 const TIMINGS_FOLDER: &str = ".formulac/local/timings";
@@ -48,17 +47,17 @@ impl VerificationTiming {
         ];
         let words = words
             .into_iter()
-            .map(|(key, text)| (key, YamlOutput::Dbt(text.clone())));
+            .map(|(key, text)| (key, YamlValue::Text(text.clone())));
         let seconds = [
             ("formula_seconds", self.formula_seconds),
             ("build_seconds", self.build_seconds),
         ];
         let seconds = seconds.into_iter().filter_map(|(key, seconds)| {
             let rounded = (seconds? * 1000.0).round() / 1000.0;
-            Some((key, YamlOutput::Bare(rounded.to_string())))
+            Some((key, YamlValue::Bare(rounded.to_string())))
         });
-        let pairs = words.chain(seconds).map(|(key, value)| (key.to_owned(), value));
-        write_value(&YamlOutput::Map(pairs.collect()))
+        let pairs = words.chain(seconds);
+        write_value(&YamlValue::map(pairs))
     }
 
     /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.

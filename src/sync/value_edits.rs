@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::hand_edits::{ManualEdit, Property};
+use super::manual_edits::{ManualEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::write_back::{self, apply_spec_edits};
-use crate::yaml_edit::value as yaml_value;
+use crate::yaml_edit::parse_value;
 use formulac_runtime::bisection::apply_with_bisection;
 
 /// When several edits are transferred together, at most this many ways to write each edit in the spec are tried.
@@ -44,7 +44,7 @@ impl ModelReconciler<'_> {
         let mut without_way = Vec::new();
         let mut left = apply_with_bisection(edits, |edits| {
             let source = &self.ours.source;
-            let root = yaml_value(source);
+            let root = parse_value(source);
             let (mut written, mut spec_edits) = (Vec::new(), Vec::new());
             let mut lists = HashSet::new();
             for edit in edits {

@@ -3,8 +3,8 @@
 use formulac_runtime::bisection::apply_with_bisection;
 
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{KEEP_COMMENT, ManualEdit};
 use super::lines::merge as merge_lines;
+use super::manual_edits::{KEEP_COMMENT, ManualEdit};
 use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::reconcile::ReconcileResult;
 use super::spec_changes::SpecChanges;
@@ -66,7 +66,7 @@ impl ModelReconciler<'_> {
         reconciled: &mut ReconcileResult,
     ) {
         let dialect = self.ours.compiled.dialect();
-        let is_respelling = |edit: &ManualEdit| {
+        let is_word_replacement = |edit: &ManualEdit| {
             let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
             is_edit_of_model_sql(self.sides.model)(edit)
                 && edit.position.is_some()
@@ -75,12 +75,12 @@ impl ModelReconciler<'_> {
                     .edited_sql
                     .is_some_and(|edited_sql| !edit.has_keep_comment(edited_sql))
         };
-        let word_replacements: Vec<ManualEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
-        if self.sides.bases.len() != 1 || word_replacements.is_empty() {
+        let replacements: Vec<ManualEdit> = edits.iter().filter(|edit| is_word_replacement(edit)).cloned().collect();
+        if self.sides.bases.len() != 1 || replacements.is_empty() {
             return;
         }
         let mut transferred: Vec<ManualEdit> = Vec::new();
-        apply_with_bisection(word_replacements, |some| {
+        apply_with_bisection(replacements, |some| {
             let Some(carried) = self.spec_with_word_replacements(&some) else {
                 return Err(some);
             };

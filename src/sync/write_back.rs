@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::hand_edits::{ManualEdit, Property};
+use super::manual_edits::{ManualEdit, Property};
 use super::properties::render_yaml_strings;
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, parse_value};
 
 /// Maximum number of data tests in a list that are examined for the test that a user removed.
 const MAX_TRIED_TESTS: usize = 20;
@@ -21,7 +21,7 @@ pub(super) enum SpecEdit {
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
 /// whether it contains the edit. Empty if no spec can express the edit.
 pub(super) fn specs_with_transferred_edit(source: &str, manual_edit: &ManualEdit) -> Vec<String> {
-    let edits = spec_edits(source, yaml_value(source).as_ref(), manual_edit);
+    let edits = spec_edits(source, parse_value(source).as_ref(), manual_edit);
     let candidates = edits.into_iter().map(|edit| apply_spec_edits(source, vec![edit]));
     candidates.flatten().collect()
 }
@@ -47,8 +47,8 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, manual_edit: &M
             let places: Vec<Vec<String>> = match &manual_edit.definition {
                 Some(column) => {
                     let in_definition = ["definitions", column, &manual_edit.detail].map(str::to_owned).to_vec();
-                    let is_there = value_at_key_path(root, &in_definition).is_some();
-                    let in_definition = Some(in_definition).filter(|_| is_there);
+                    let exists = value_at_key_path(root, &in_definition).is_some();
+                    let in_definition = Some(in_definition).filter(|_| exists);
                     let in_columns = column_key_path(column, &manual_edit.detail);
                     in_definition.into_iter().chain([in_columns]).collect()
                 }
@@ -161,11 +161,11 @@ fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
         text: text.to_owned(),
     });
     let (replaced, added) = if has_comment { (comment, None) } else { (None, comment) };
-    let is_there = value_at_key_path(root, &in_definitions).is_some();
+    let has_description = value_at_key_path(root, &in_definitions).is_some();
     // If the spec has the key `columns`, prefer this key, so that the properties of a column stay together.
     let is_listed = value_at_key_path(root, &["columns".to_owned()]).is_some();
     let mut edits: Vec<SpecEdit> = replaced.into_iter().collect();
-    edits.extend(in_definition().filter(|_| is_there));
+    edits.extend(in_definition().filter(|_| has_description));
     edits.extend(added.filter(|_| !is_listed));
     let in_columns = edits_that_set_key(root, &column_key_path(column, "description"), &value);
     edits.extend(in_columns.into_iter().map(SpecEdit::Value));
@@ -316,7 +316,7 @@ fn remove_test_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
 
 /// Returns versions of the spec in which one of its rules has a different severity.
 pub(super) fn with_rule_severity(source: &str, severity: Option<&str>) -> Vec<String> {
-    let root = yaml_value(source);
+    let root = parse_value(source);
     let Some(YamlValue::List(rules, _)) = root.as_ref().and_then(|root| root.get("rules")) else {
         return Vec::new();
     };

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Maximum size of a source text, in bytes (16 MiB by default).
+    /// Maximum size of source text, in bytes (16 MiB by default).
     pub source: usize,
     /// Maximum nesting depth of brackets (1,000 by default). A chain of operands with the same operator is one level.
     pub nesting: usize,
@@ -36,7 +36,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the maximum size of a source text, in bytes.
+    /// Sets the maximum size of source text, in bytes.
     #[must_use]
     pub fn with_source(mut self, bytes: usize) -> Self {
         self.source = bytes;

@@ -1,6 +1,6 @@
-//! Byte ranges in a source text, and their conversion to lines and columns.
+//! Byte ranges in source text, and their conversion to lines and columns.
 
-/// Half-open range of bytes in a source text.
+/// Half-open range of bytes in source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Span {

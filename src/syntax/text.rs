@@ -41,3 +41,17 @@ pub fn is_word_char(c: char) -> bool {
 pub fn split_words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split(|c| !is_word_char(c))
 }
+
+/// Returns the adjacent words that begin at a position: names, separated by single spaces.
+#[must_use]
+pub fn words_at(source: &str, start: u32) -> &str {
+    let after = source.get(start as usize..).unwrap_or_default();
+    let is_name_end = |(at, c): &(usize, char)| {
+        let follows_word = after
+            .get(at + 1..)
+            .is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+        !(is_word_char(*c) || *c == '.' || (*c == ' ' && follows_word))
+    };
+    let end = after.char_indices().find(is_name_end).map_or(after.len(), |(at, _)| at);
+    after.get(..end).unwrap_or_default()
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::tree::{NodeRef, YamlTree};
-use super::value::{CollectionStyle, YamlValue};
+use crate::yaml::{CollectionStyle, YamlValue};
 
 /// Added list item or key-value pair.
 #[derive(Clone, Debug)]

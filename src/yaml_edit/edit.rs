@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
 use super::tree::{NodeRef, YamlTree, read};
-use super::value::YamlValue;
 use super::{YamlEditError, splice, split_byte_order_mark};
-use crate::yaml::{ChildNode, MAX_NESTING, Node};
+use crate::yaml::{ChildNode, MAX_NESTING, Node, YamlValue};
 
 /// Edit to a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +21,8 @@ pub enum Edit {
         /// Keys after which a new key can be inserted, in order of preference.
         after: Vec<String>,
     },
-    /// Adds an item to the end of a list, unless it is a scalar that the list already contains.
+    /// Adds an item to the end of a list, unless it is a scalar that the list already contains. If the key of the list
+    /// is missing, it is added at the end of its mapping.
     Add {
         /// Path of the list.
         to: Path,
@@ -57,6 +57,7 @@ pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlEditError> 
         items: HashMap::new(),
         empty: BTreeMap::new(),
         new_keys: HashSet::new(),
+        new_lists: BTreeMap::new(),
     };
     for edit in edits {
         editor.record_edit(edit)?;
@@ -76,6 +77,8 @@ struct Editor<'t, 's> {
     /// Children to add to keys that have no value.
     empty: BTreeMap<NodeRef<'t>, Vec<(Option<String>, YamlValue)>>,
     new_keys: HashSet<(NodeRef<'t>, String)>,
+    /// Items of lists whose keys are missing, by the mapping and the key.
+    new_lists: BTreeMap<(NodeRef<'t>, String), Vec<YamlValue>>,
 }
 
 impl<'t> Editor<'t, '_> {
@@ -147,7 +150,7 @@ impl<'t> Editor<'t, '_> {
         if !self.new_keys.insert((parent, key.to_owned())) {
             return Err(self.overlapping_edits_error(parent.start(), at));
         }
-        if parent.requires_no_approval() {
+        if parent.is_empty_scalar() {
             self.empty
                 .entry(parent)
                 .or_default()
@@ -190,8 +193,15 @@ impl<'t> Editor<'t, '_> {
             }
             return Ok(());
         }
+        if let Some((PathSegment::Key(key), above)) = to.steps().split_last() {
+            let parent = self.find(above, to)?;
+            let is_inherited = || self.tree.merged_value(parent.0, key).is_some();
+            if parent.is_empty_scalar() || parent.is_map() && self.find_key(parent, key).is_none() && !is_inherited() {
+                return self.add_to_new_list(parent, to, key, value);
+            }
+        }
         let list = self.find(to.steps(), to)?;
-        if list.requires_no_approval() {
+        if list.is_empty_scalar() {
             self.empty.entry(list).or_default().push((None, value.clone()));
             return Ok(());
         }
@@ -217,6 +227,22 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
+    /// Adds an item to a list that the mapping does not contain yet. Several edits may add items to the same list.
+    fn add_to_new_list(
+        &mut self,
+        parent: NodeRef<'t>,
+        to: &Path,
+        key: &str,
+        value: &YamlValue,
+    ) -> Result<(), YamlEditError> {
+        let place = (parent, key.to_owned());
+        if self.new_keys.insert(place.clone()) || self.new_lists.contains_key(&place) {
+            self.new_lists.entry(place).or_default().push(value.clone());
+            return Ok(());
+        }
+        Err(self.overlapping_edits_error(parent.start(), to))
+    }
+
     fn record_remove_edit(&mut self, at: &Path) -> Result<(), YamlEditError> {
         let Some((last, above)) = at.steps().split_last() else {
             return Err(self.tree.edit_error_at(0, "the complete file would be removed"));
@@ -238,6 +264,15 @@ impl<'t> Editor<'t, '_> {
     /// Checks that no edit changes a part of a value that another edit replaces or removes.
     fn finish(mut self) -> Result<YamlChanges<'t>, YamlEditError> {
         let overlap = |node: NodeRef<'_>| self.tree.edit_error_at(node.start(), "two edits overlap here");
+        for ((parent, key), items) in std::mem::take(&mut self.new_lists) {
+            let (key, value) = (Some(key), YamlValue::list(items));
+            if parent.is_empty_scalar() {
+                self.empty.entry(parent).or_default().push((key, value));
+            } else {
+                let added = AddedNode { key, value, note: None };
+                self.changes.add_child(parent, parent.child_count(), added);
+            }
+        }
         for (node, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
                 YamlValue::list(added.into_iter().map(|(_, value)| value).collect())

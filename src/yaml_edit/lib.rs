@@ -37,7 +37,6 @@ mod render;
 mod rules;
 mod splice;
 mod tree;
-mod value;
 
 use formulac_syntax::span::LineIndex;
 use formulac_syntax::yaml;
@@ -45,10 +44,10 @@ use formulac_syntax::yaml;
 use std::fmt;
 
 pub use edit::{Edit, apply_edits};
+pub use formulac_syntax::yaml::{CollectionStyle, YamlValue};
 pub use merge::{MergedText, YamlMergeConflict, merge};
 pub use path::{Path, PathPattern, PathSegment};
 pub use rules::{RemovalMark, Rules};
-pub use value::{CollectionStyle, YamlValue};
 
 /// Reason why a file cannot be edited, and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +101,7 @@ pub fn edit_error(text: &str) -> Option<YamlEditError> {
 }
 
 /// Parses the value of a file. `None` if the file is empty or not valid YAML.
-pub fn value(text: &str) -> Option<YamlValue> {
+pub fn parse_value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(split_byte_order_mark(text).1).ok()?;
     tree.root().map(|root| tree.value(root))
 }

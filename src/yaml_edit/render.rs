@@ -1,29 +1,7 @@
 //! Formats values as YAML, with the indentation of the surrounding file.
 
 use super::tree::YamlTree;
-use super::value::{CollectionStyle, YamlValue};
-use crate::yaml::{Layout, Node, format_flow_scalar, format_scalar, key_text, lines};
-
-/// Formats a value on one line.
-pub(super) fn format_flow(value: &YamlValue) -> String {
-    match value {
-        YamlValue::Text(text) => format_flow_scalar(text),
-        YamlValue::Bare(text) if text.is_empty() => "null".to_owned(),
-        YamlValue::Bare(text) | YamlValue::Verbatim(text) => text.clone(),
-        YamlValue::List(items, _) => {
-            let items: Vec<String> = items.iter().map(format_flow).collect();
-            format!("[{}]", items.join(", "))
-        }
-        YamlValue::Map(pairs, _) => {
-            let pairs: Vec<String> = pairs.iter().map(|(key, value)| flow_pair(key, value)).collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-    }
-}
-
-pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
-    format!("{}: {}", format_flow_scalar(key), format_flow(value))
-}
+use crate::yaml::{Layout, Node, YamlValue, YamlWriter, lines};
 
 /// Formatted value after a key or a dash: the rest of the line, and the complete lines below it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,10 +13,7 @@ pub(super) struct RenderedValue {
 /// Indentation style of a file.
 #[derive(Debug)]
 pub(super) struct RenderStyle {
-    /// Indentation of a key, relative to its parent key.
-    key_indent: usize,
-    /// Indentation of a dash, relative to the dash's parent key.
-    dash_indent: usize,
+    writer: YamlWriter,
     pub line_break: &'static str,
 }
 
@@ -72,87 +47,51 @@ impl RenderStyle {
         let dash = most(dashes);
         let step = most(steps).or(dash).filter(|step| *step > 0).unwrap_or(2);
         Self {
-            key_indent: step,
-            dash_indent: dash.unwrap_or(2),
+            writer: YamlWriter {
+                key_indent: step,
+                dash_indent: dash.unwrap_or(2),
+                trims_strings: true,
+            },
             line_break: lines::line_break(tree.source),
         }
     }
 
     /// Returns the indentation of the lines below a key in this column.
     pub fn indent_below_key(&self, column: usize, is_list: bool) -> usize {
-        column + if is_list { self.dash_indent } else { self.key_indent }
+        column
+            + if is_list {
+                self.writer.dash_indent
+            } else {
+                self.writer.key_indent
+            }
     }
 
     /// Formats a value that follows a key in this column.
     pub fn format_after_key(&self, value: &YamlValue, column: usize) -> RenderedValue {
-        match value {
-            YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
-                let dash = column + self.dash_indent;
-                let lines = items
-                    .iter()
-                    .flat_map(|item| self.format_item(item, dash, " ").into_lines(dash));
-                RenderedValue {
-                    head: String::new(),
-                    lines: lines.collect(),
-                }
-            }
-            YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
-                let column = column + self.key_indent;
-                let lines = pairs
-                    .iter()
-                    .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
-                RenderedValue {
-                    head: String::new(),
-                    lines: lines.collect(),
-                }
-            }
-            _ => format_inline(value, column + self.key_indent),
-        }
+        rendered(|text| self.writer.write_after_key(text, value, column))
     }
 
     /// Formats a value that follows a dash, with enough spaces to start the value in this column.
     pub fn format_after_dash(&self, value: &YamlValue, column: usize) -> RenderedValue {
-        match value {
-            YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
-                let mut lines = pairs
-                    .iter()
-                    .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
-                let head = lines.next().unwrap_or_default().trim_start().to_owned();
-                RenderedValue {
-                    head,
-                    lines: lines.collect(),
-                }
-            }
-            YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
-                let lines = items
-                    .iter()
-                    .flat_map(|item| self.format_item(item, column, " ").into_lines(column));
-                RenderedValue {
-                    head: String::new(),
-                    lines: lines.collect(),
-                }
-            }
-            _ => format_inline(value, column),
-        }
+        rendered(|text| self.writer.write_after_dash(text, value, column, ""))
     }
 
     /// Formats a pair as `key: value`.
     pub fn format_pair(&self, key: &str, value: &YamlValue, column: usize) -> RenderedValue {
-        let rendered = self.format_after_key(value, column);
-        RenderedValue {
-            head: join(&format!("{}:", key_text(key)), " ", &rendered.head),
-            lines: rendered.lines,
-        }
+        rendered(|text| self.writer.write_pair(text, key, value, column))
     }
 
     /// Formats a list item as `- value`.
     pub fn format_item(&self, value: &YamlValue, column: usize, spacing: &str) -> RenderedValue {
-        let rendered = self.format_after_dash(value, column + 1 + spacing.len());
-        RenderedValue {
-            head: join("-", spacing, &rendered.head),
-            lines: rendered.lines,
-        }
+        rendered(|text| self.writer.write_item(text, value, column, spacing))
     }
+}
+
+/// Returns the written text, without the space after a colon.
+fn rendered(write: impl FnOnce(&mut String)) -> RenderedValue {
+    let mut text = String::new();
+    write(&mut text);
+    split_lines(text.strip_prefix(' ').unwrap_or(&text))
 }
 
 impl RenderedValue {
@@ -160,27 +99,6 @@ impl RenderedValue {
     pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
     }
-}
-
-fn join(sign: &str, spacing: &str, head: &str) -> String {
-    if head.is_empty() {
-        sign.to_owned()
-    } else {
-        format!("{sign}{spacing}{head}")
-    }
-}
-
-/// Formats a scalar, or formats a list or mapping on one line. The lines of a block scalar are indented by `indent`.
-fn format_inline(value: &YamlValue, indent: usize) -> RenderedValue {
-    let text = match value {
-        // Text that consists only of line breaks is written as a quoted scalar, because a block scalar cannot
-        // represent it.
-        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => format_scalar(text, indent),
-        YamlValue::Text(text) => format_scalar(text.trim_end_matches('\n'), indent),
-        YamlValue::Bare(text) => text.clone(),
-        _ => format_flow(value),
-    };
-    split_lines(&text)
 }
 
 pub(super) fn split_lines(text: &str) -> RenderedValue {

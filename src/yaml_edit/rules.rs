@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::path::{Path, PathPattern};
-use super::value::YamlValue;
+use crate::yaml::YamlValue;
 
 /// Rules for a merge. The rules specify how list items are identified, and which values are marked when they are no
 /// longer generated.

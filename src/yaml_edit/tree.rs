@@ -7,8 +7,7 @@ use std::ops::{Deref, Range};
 use formulac_syntax::span::LineIndex;
 
 use super::YamlEditError;
-use super::value::YamlValue;
-use crate::yaml::{CONFLICT_MARKER, Document, Node, YamlFault, YamlStyle, conflict_marker_span, parse};
+use crate::yaml::{CONFLICT_MARKER, Document, Node, YamlFault, YamlValue, conflict_marker_span, parse};
 
 /// Maximum file size in bytes. Edited files are smaller, and other modules use 32-bit offsets.
 const MAX_FILE_BYTES: usize = 64 << 20;
@@ -69,8 +68,7 @@ impl Hash for NodeRef<'_> {
 impl YamlTree<'_> {
     /// Returns the value of the file. `None` if the file is empty.
     pub fn root(&self) -> Option<&Node> {
-        let is_empty = |node: &&Node| node.style() == YamlStyle::Plain && node.scalar() == Some("");
-        self.0.root.as_ref().filter(|node| !is_empty(node))
+        self.0.root.as_ref().filter(|node| !node.is_empty_scalar())
     }
 
     /// Returns the nodes in the order of their ids, without keys.
@@ -187,7 +185,6 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlEditError> {
             | YamlFault::AliasTooLarge
             | YamlFault::EmptyBlock
             | YamlFault::AnchorOrTag
-            | YamlFault::DuplicatePair(..)
             | YamlFault::SecondValue => Ok(()),
         }
     })?;

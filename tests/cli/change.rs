@@ -362,7 +362,7 @@ fn unusual_file_names_do_not_hide_approvers() {
 }
 
 #[test]
-fn output_of_another_spec_is_detected_as_a_hand_edit() {
+fn output_of_another_spec_is_detected_as_a_manual_edit() {
     let project = create_proposal("change_passing");
     switch_user(&project, "ann");
     project.succeed(&["push", "--yes", "--quiet"]);

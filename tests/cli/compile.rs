@@ -405,7 +405,7 @@ fn unknown_types_of_tab_columns_are_named() {
     let note = "the SQL depends on unknown types: `customers.credit` (assumed to be a number)";
     assert!(run.err.contains(note), "{}", run.err);
     let run = query(&format!("  u = UPPER({found})\n  v = {found} * 2\n"));
-    let error = format!("`*` expects a number, found `{found}`, which is text");
+    let error = format!("`{found}` is used as a number here, but was used as text");
     assert!(run.err.contains(&error), "{}", run.err);
 }
 

@@ -235,3 +235,38 @@ fn models_that_dbt_ignores_are_not_pushed() {
     let run = finish(command(&project, &["push", "--yes"]));
     assert_eq!(run.exit, 0, "{}", run.err);
 }
+
+/// An error of dbt is reported in the spec of the node that dbt names before the error.
+#[cfg(unix)]
+#[test]
+fn errors_of_dbt_are_reported_in_the_spec_of_the_named_node() {
+    let project = create_project("dbt_error_locations");
+    for (node, expected) in [
+        (
+            "model revenue (models/revenue.sql)",
+            "dbt rejects the model `revenue`: Invalid group 'sales'",
+        ),
+        (
+            "test not_null_id (models/revenue.yml)",
+            "dbt rejects the model `revenue`: Invalid group 'sales'",
+        ),
+        (
+            "model stg (models/stg.sql)",
+            "dbt rejects the project: model stg (models/stg.sql): Invalid group 'sales'",
+        ),
+    ] {
+        let event = format!(
+            r#"{{"info":{{"level":"error"}},"data":{{"exc":"Parsing Error in {node}\n  Invalid group 'sales'"}}}}"#
+        );
+        project.write("event.json", event);
+        project.program("dbt", "#!/bin/sh\ncat event.json; exit 2\n");
+        let run = finish(command(&project, &["generate", "--validate"]));
+        let shown = run
+            .err
+            .replace("\n  │", "")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(shown.contains(expected), "{shown}");
+    }
+}

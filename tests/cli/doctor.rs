@@ -287,6 +287,30 @@ fn an_unreachable_warehouse_is_reported_with_the_reason() {
     );
 }
 
+/// dbt rejects `*/` in its query comment, which may contain the command line, for example in projects with the package
+/// `dbt_snowflake_query_tags`. dbt repeats the whole query in its message.
+#[test]
+fn queries_of_the_warehouse_fit_into_query_comments() {
+    let project = create_project("doctor_query_comment", GOOD);
+    begin(&project);
+    let event = |text: &str| {
+        format!(
+            r#"{{"info": {{"name": "MainEncounteredError", "level": "error", "msg": "x"}}, "data": {{"exc": "{text}"}}}}"#
+        )
+    };
+    let (illegal, other) = (event("illegal value `*/`"), event(&"no network ".repeat(200)));
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then\ncat <<'END'\n{GOOD}\nEND\nexit 0\nfi\ncase \"$*\" in\n*'*/'*) cat <<'END'\n{illegal}\nEND\n;;\n*) cat <<'END'\n{other}\nEND\n;;\nesac\nexit 1\n"
+    );
+    program(&project, "dbt", "");
+    project.write("dbt", script);
+    let run = doctor(&project, &[]);
+    let mut lines = run.out.lines();
+    let line = lines.find(|line| line.contains("warehouse cannot be reached")).unwrap();
+    assert!(line.contains("unknown: dbt failed: no network no network"), "{line}");
+    assert!(line.chars().count() < 450 && line.ends_with('…'), "{line}");
+}
+
 /// `dbt build` without `--target` would run the generated SQL in another warehouse.
 #[test]
 fn a_default_target_with_another_dialect_is_named() {

@@ -270,7 +270,7 @@ fn rows_are_compared_only_if_the_relations_are_known() {
     project.program("dbt", &same);
     assert_eq!(
         rows_message(&project, r#""\"db\".\"prod\".\"revenue\"""#),
-        "development and production have the same relation db.prod.revenue; the dbt profile may ignore FORMULAC_SCHEMA"
+        "development and production both use the relation db.prod.revenue, perhaps because the dbt profile ignores FORMULAC_SCHEMA"
     );
     project.show(&["env", "diff", "production", "--rows", "--env", "production"]);
     project.show(&["env", "diff", "production", "--limit", "3"]);

@@ -174,7 +174,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "where: paid\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
-        "no definition is in two specs",
+        "no definition occurs twice",
     ),
     // A name that has different formulas in the two specs is never merged.
     (
@@ -191,13 +191,13 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "blanks: zero\ndefinitions: n = SUM(x + y)\n",
         "definitions: n = SUM(x + y)\n",
-        "no definition is in two specs",
+        "no definition occurs twice",
     ),
     // Different joins.
     (
         "joins: [{to: people, using: id, type: inner}]\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
-        "no definition is in two specs",
+        "no definition occurs twice",
     ),
     (
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
@@ -244,7 +244,7 @@ fn specs_with_a_repeated_formula_are_left_out() {
     let repeated = spec("a", "  servers = COUNT(DISTINCT(issue_id))\n");
     let project = project("repeated_formula", &[("a", &repeated), ("b", &spec("b", ""))]);
     let run = project.run(&["extract", "--dry-run"]);
-    let lines = "without the skipped specs, no definition is in two specs, or in a spec and a set, over the same relation with the same filter\nmetrics/a.yml is skipped: `servers` repeats the formula of `issues`, so the SQL would need another step\n";
+    let lines = "without the skipped specs, no definition occurs twice: in two specs, or in a spec and a set, that read the same relation with the same filter\nmetrics/a.yml is skipped: `servers` repeats the formula of `issues`, so the SQL would need another step\n";
     assert_eq!(run.err, lines);
     // Other specs still share the definitions.
     project.write("metrics/c.yml", spec("c", ""));
@@ -428,7 +428,7 @@ fn a_set_over_the_same_relation_is_named() {
 
 /// A manual edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
 #[test]
-fn hand_edits_of_moved_definitions_are_conflicts() {
+fn manual_edits_of_moved_definitions_are_conflicts() {
     let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);
     crate::repository::begin(&project);
     project.succeed(&["push", "--yes"]);

@@ -171,12 +171,12 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "where: paid\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
-        "no definition is in two specs",
+        "no definition occurs twice",
     ),
     (
         "blanks: zero\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
-        "no definition is in two specs",
+        "no definition occurs twice",
     ),
 ];
 
@@ -283,7 +283,7 @@ fn models_over_a_set_share_metrics() {
         assert!(text.lines().any(|own| own == line), "{line}\n{text}{}", run.err);
     }
     let again = project.run(&["extract", "--yes"]);
-    assert!(again.err.contains("no definition is in two specs"), "{}", again.err);
+    assert!(again.err.contains("no definition occurs twice"), "{}", again.err);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn an_extraction_killed_between_two_files_is_completed() {
         let run = place.run(&["extract", "--yes"]);
         assert_eq!(run.exit, 0, "{}", run.err);
         assert_eq!(files.map(|file| place.read(file)), after, "after {written} files");
-        assert!(run.err.contains("no definition is in two specs"), "{}", run.err);
+        assert!(run.err.contains("no definition occurs twice"), "{}", run.err);
     }
 }
 

@@ -267,6 +267,28 @@ fn versions_of_a_model_do_not_reserve_names() {
     );
 }
 
+/// dbt accepts only one entry per model, so the command reports a model that a handwritten properties file describes.
+#[test]
+fn handwritten_properties_of_a_model_are_reported() {
+    let project = create_project("generate_described");
+    project
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("models/formulac/share.sql", "select 1\n")
+        .write("models/_ops.yml", "models:\n  - name: share\n");
+    project.write("metrics/finance/share.yml", SHARE);
+    let manifest = r#"{"metadata": {"project_name": "shop"}, "nodes": {"model.shop.share": {"name": "share",
+        "resource_type": "model", "package_name": "shop", "original_file_path": "models/formulac/share.sql",
+        "patch_path": "shop://models/_ops.yml"}}}"#;
+    project.write("target/manifest.json", manifest);
+    let run = project.run(&CALL);
+    let message = "`models/_ops.yml` already describes the model `share`";
+    assert!(run.exit == 1 && run.err.contains(message), "{}", run.err);
+    // The manifest is older than the file.
+    project.write("models/_ops.yml", "models: []\n");
+    let run = project.run(&CALL);
+    assert!(!run.err.contains(message), "{}", run.err);
+}
+
 /// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. The command
 /// also reports that the project has no calendar.
 #[test]
@@ -505,4 +527,21 @@ fn a_version_without_a_file_is_reported() {
     project.succeed(&["check", "--deny", "warnings"]);
     let run = project.run(&["generate", "--output-format", "concise"]);
     assert!(!run.err.contains("W0816"), "{}", run.err);
+}
+
+/// Handwritten models and seeds keep their names even if dbt has not parsed them yet.
+#[test]
+fn names_of_handwritten_files_are_taken_without_a_manifest() {
+    let project = create_project("generate_taken_files");
+    project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    assert_eq!(project.run(&CALL).exit, 0);
+    for path in ["models/other/share.sql", "models/formulac/SHARE.sql", "seeds/Share.csv"] {
+        project.write(path, "select 1\n");
+        let run = project.run(&[&CALL[..], &["--output-format", "concise"]].concat());
+        let message = format!("the file `{path}` already defines a model or seed with this name");
+        assert!(run.exit == 1 && run.err.contains(&message), "{path}: {}", run.err);
+        std::fs::remove_file(project.path(path)).unwrap();
+    }
+    project.write("analyses/share.sql", "select 1\n");
+    assert_eq!(project.run(&CALL).exit, 0);
 }

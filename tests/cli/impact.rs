@@ -64,6 +64,9 @@ fn impact_accepts_models_columns_and_sources() {
             &["impact", "dim_customers", "--removed", "--fail-on", "breaking"],
         ]
     ));
+    let [plain, quoted] =
+        ["fct_orders.order_total", "fct_orders.\"order_total\""].map(|name| project.run(&["impact", name]).out);
+    assert_eq!(quoted, plain);
 }
 
 #[test]

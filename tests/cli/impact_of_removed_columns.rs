@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::repository::begin;
 use crate::run::TestProject;
 
 /// Creates a project with the models `orders` and `refunds`, and with other nodes that read them.
@@ -84,4 +85,47 @@ fn removed_columns_break_unions_of_stars() {
         orders.contains("breaking  both (model)") && !orders.contains("breaking  halves"),
         "{orders}"
     );
+}
+
+/// After a build, the catalog and the specs no longer list a removed column, but other models may still read it.
+#[test]
+fn readers_of_columns_removed_since_a_revision_are_found_after_a_build() {
+    let reader_of = |input: &str, name: &str, sql: &str| {
+        let mut reader = node("model", name, sql);
+        reader["depends_on"]["nodes"] = json!([format!("model.x.{input}")]);
+        reader
+    };
+    let models = json!({
+        "model.x.copied": reader_of("orders", "copied", "with s as (select * from \"d\".\"orders\") select s.*, 1 as one from s"),
+        "model.x.prices": reader_of("copied", "prices", "select id, sum(price) as price from \"d\".\"copied\" group by 1"),
+        "model.x.notes": reader_of("copied", "notes", "select id, note from \"d\".\"copied\""),
+        "test.x.priced": node("test", "priced", "select id from \"d\".\"orders\" where price < 0"),
+        "model.x.totals": node("model", "totals", "select 1"),
+        "model.x.doubled": reader_of("totals", "doubled", "select total * 2 as doubled from \"d\".\"totals\""),
+    });
+    let project = create_project("impact_after_build", models);
+    let column = |index: usize| json!({"type": "INTEGER", "index": index});
+    let mut catalog: Value = serde_json::from_str(&project.read("target/catalog.json")).unwrap();
+    catalog["nodes"]["model.x.copied"] = json!({"metadata": {"name": "copied"},
+        "columns": {"id": column(1), "note": column(2), "amount": column(3), "one": column(4)}});
+    let spec = "model: totals\nfrom: orders\ngroup_by: note\ndefinitions: |\n  total = SUM(amount)\n";
+    project
+        .write("target/catalog.json", catalog.to_string())
+        .write(".gitignore", "target/\n")
+        .write("models/orders.sql", "select id, note, amount, price from raw")
+        .write("metrics/totals.yml", spec);
+    begin(&project);
+    project
+        .write("models/orders.sql", "select id, note, amount from raw")
+        .write("metrics/totals.yml", spec.replace("total =", "sum_of_amount ="));
+    let report = project.run(&["impact", "--since", "HEAD"]).out;
+    for line in [
+        "breaking  prices (model): the code reads `copied.price`, which was removed",
+        "breaking  doubled (model): the code reads `totals.total`, which was removed",
+        "priced (test): the test checks `orders.price`, which was removed",
+        "copied (model): the column `price` is removed",
+    ] {
+        assert!(report.contains(line), "{line}\n{report}");
+    }
+    assert!(!report.contains("notes (model)"), "{report}");
 }

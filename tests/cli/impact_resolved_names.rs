@@ -61,14 +61,14 @@ fn columns_are_known_from_earlier_commands() {
     let unlisted = "warning: `region` is not among the known columns of `customers`; run `dbt docs generate`";
     for (command, name, exit, expected) in [
         ("impact", "customers.kind", 0, "customers.kind: the values change"),
-        ("lineage", "customers.kind", 0, "customers.kind\nmade of:"),
+        ("lineage", "customers.kind", 0, "customers.kind\nderived from:"),
         (
             "impact",
             "orders.order_total",
             0,
             "orders.order_total: the values change",
         ),
-        ("lineage", "orders.order_total", 0, "orders.order_total\nmade of:"),
+        ("lineage", "orders.order_total", 0, "orders.order_total\nderived from:"),
         ("impact", "orders.revenue", 0, "no model reads `orders.revenue`"),
         ("lineage", "orders.revenue", 0, "orders.revenue (metric)"),
         ("impact", "customers.region", 0, unlisted),

@@ -1,22 +1,12 @@
 //! Tests `formulac impact --since`.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::impact::{SPEC, create_project, output_without_ages};
+use crate::repository::{begin, git};
 use crate::run::TestProject;
-
-fn git(project: &TestProject, args: &[&str]) {
-    let mut command = Command::new("git");
-    command
-        .current_dir(project.path(""))
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
-        .args(args);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 #[test]
 fn changes_since_a_revision_are_reported() {
@@ -27,9 +17,7 @@ fn changes_since_a_revision_are_reported() {
         .write("models/fct_orders.sql", sql)
         .write("models/fct.yml", yml)
         .write(".gitignore", "target/\n");
-    git(&project, &["init", "-q"]);
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-qm", "first"]);
+    begin(&project);
     let since = ["impact", "--since", "HEAD"];
     let mut out = output_without_ages(&project, &since);
     let mut with = |title: &str, file: &str, text: String, back: &str| {
@@ -105,9 +93,7 @@ fn changes_to_models_with_unknown_jinja() {
         .write("models/fct_orders.sql", sql)
         .write("models/scores.py", python)
         .write(".gitignore", "target/\n");
-    git(&project, &["init", "-q"]);
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-qm", "first"]);
+    begin(&project);
     let model = "models/fct_orders.sql";
     let cases = [
         ("a comment", model, sql.replace("from", "-- all\nfrom")),
@@ -206,9 +192,7 @@ fn since_a_revision_of_dbt_files() {
     for (file, text) in files {
         project.write(file, text);
     }
-    git(&project, &["init", "-q"]);
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-qm", "first"]);
+    begin(&project);
     let cases = [
         (
             "a macro, and what uses it through another",

@@ -84,6 +84,8 @@ fn init_writes_the_project_files() {
         done.err,
         format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
     );
+    let again = run(&project, "shop", &["init", "--json"]);
+    assert_eq!((again.exit, &again.json()["written"]), (0, &false.into()));
     let checked = run(&project, "shop", &["check"]);
     assert_eq!(
         (checked.exit, checked.err.as_str()),
@@ -128,6 +130,12 @@ fn init_writes_the_project_files() {
     assert_eq!(
         again.err,
         "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\nall files already exist\n"
+    );
+    project.write("shop/.gitignore", "target/\r\n");
+    run(&project, "shop", &["init"]);
+    assert_eq!(
+        project.read("shop/.gitignore"),
+        "target/\r\n.formulac/local/\r\nformulac.local.yml\r\n"
     );
     assert_eq!(
         project.read("shop/formulac.yml"),

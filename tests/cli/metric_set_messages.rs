@@ -120,10 +120,10 @@ fn an_error_of_a_set_is_printed_once() {
 #[test]
 fn keys_that_would_be_columns_are_noted() {
     let project = project("sets_keys_that_would_be_columns");
-    let note = "note: keys are read as periods, because not all columns of their relations are known: \
-                `ordered_at[month]` of `stg_orders`, `ordered_at[year]` of `stg_orders`; a column with the name of the \
-                key would take precedence; write the period in `group_by`, or run `dbt docs generate` or \
-                `formulac schema fetch` to list all columns\n";
+    let note = "note: formulac reads these keys as periods: `ordered_at[month]` of `stg_orders`, `ordered_at[year]` \
+                of `stg_orders`. Not all columns of the relations are known, and a column with the name of a key \
+                would take precedence. Write the period in `group_by`, or run `dbt docs generate` or `formulac \
+                schema fetch` to list all columns\n";
     let columns = "order_id: integer, customer_id: integer, amount: decimal, ordered_at: timestamp, year: integer";
     project.write(
         "schema.yml",

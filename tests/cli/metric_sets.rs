@@ -158,6 +158,8 @@ fn expanded_specs_compile_to_the_same_sql() {
     );
     let by_name = project.run(&["explain", "--expand", "by_month"]);
     assert_eq!(by_name.out, expanded.out, "{}", by_name.err);
+    let as_json = project.run(&["explain", "--expand", "by_month", "--json"]);
+    assert_eq!(as_json.json()["spec"], expanded.out, "{}", as_json.err);
     project.write("expanded.yml", &expanded.out);
     let written = project.run(&["query", "specs/by_month.yml"]).out;
     assert_eq!(project.run(&["query", "expanded.yml"]).out, written);

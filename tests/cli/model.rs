@@ -157,7 +157,7 @@ fn nothing_is_written_if_one_spec_has_an_error() {
 }
 
 #[test]
-fn a_hand_edit_is_a_conflict() {
+fn a_manual_edit_is_a_conflict() {
     let project = create_project("model_conflict");
     let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
     project.succeed(&call);
@@ -185,6 +185,8 @@ fn a_hand_edit_is_a_conflict() {
     project.write("other/counts.yml", "version: 2\n");
     let run = project.run(&["model", "metrics/counts.yml", "--out", "other"]);
     assert_eq!((run.exit, project.files("other")), (3, vec!["counts.yml".to_owned()]));
+    let message = "error[F0701]: `other/counts.yml` has no formulac header, so it is not overwritten\n";
+    assert!(run.err.contains(message), "{}", run.err);
 }
 
 #[test]

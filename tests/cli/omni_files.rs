@@ -342,7 +342,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
     }
     let refused = project.run(&["resolve", "revenue.revenue:description", "--theirs"]);
     assert!(
-        refused.exit == 2 && refused.err.contains("contain different texts"),
+        refused.exit == 2 && refused.err.contains("have different content"),
         "{}",
         refused.err
     );
@@ -563,6 +563,49 @@ fn columns_that_are_listed_twice_are_reported() {
     let last = "  - name: refunds\n    description: Rows.\n    columns:\n      - name: amount\n        description: ";
     let expected = properties.replacen(&format!("{last}What was paid."), &format!("{last}In euros."), 1);
     assert_eq!(project.read("models/shop.yml"), expected);
+}
+
+/// dbt quotes a column's name only if the properties file contains `quote: true`.
+#[test]
+fn new_entries_of_quoted_columns_contain_quote() {
+    let project = described_project("omni_quoted_columns", PROPERTIES);
+    let column = |name: &str| {
+        (
+            name.to_owned(),
+            serde_json::json!({"name": name, "type": "INTEGER", "index": 1}),
+        )
+    };
+    let columns: serde_json::Map<_, _> = ["id", "amount", "tax", "Net Revenue"].map(column).into_iter().collect();
+    let catalog = serde_json::json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"},
+        "nodes": {"model.shop.orders": {
+            "unique_id": "model.shop.orders", "columns": columns,
+            "metadata": {"type": "TABLE", "schema": "main", "name": "orders", "database": "db"},
+        }},
+        "sources": {},
+    });
+    project.write("target/catalog.json", catalog.to_string());
+    project.succeed(&["pull"]);
+    commit(&project, "pulled again");
+    edit(
+        &project,
+        VIEW,
+        "  net_revenue:\n",
+        "  net_revenue:\n    description: Net.\n",
+    );
+    edit(&project, VIEW, "  tax: {}\n", "  tax:\n    description: Tax.\n");
+    let pushed = project.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
+    let properties = project.read("models/shop.yml");
+    let [quoted, plain] = [
+        "      - name: Net Revenue\n        description: Net.\n        quote: true\n",
+        "      - name: tax\n        description: Tax.\n",
+    ];
+    assert!(
+        properties.contains(quoted) && properties.contains(plain),
+        "{properties}"
+    );
+    assert_eq!(properties.matches("quote").count(), 1, "{properties}");
 }
 
 /// dbt does not distinguish an empty description from a missing one.

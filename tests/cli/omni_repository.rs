@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::repository::{git_in, git_init};
 use crate::run::{Run, TestProject, finish};
 
 const SPEC: &str = "model: revenue\nfrom: ref('orders')\nkeep: all\ndefinitions: |\n  net = amount - tax\n";
@@ -33,14 +34,7 @@ fn manifest(description: &str) -> String {
 }
 
 pub fn git(project: &TestProject, folder: &str, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(project.path(folder));
-    command
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
-    let run = finish(command);
-    assert_eq!(run.exit, 0, "git {args:?} in {folder}: {}{}", run.out, run.err);
-    run.out
+    git_in(&project.path(folder), args)
 }
 
 pub fn command(project: &TestProject, args: &[&str]) -> Command {
@@ -77,15 +71,7 @@ pub fn project(name: &str) -> TestProject {
         .write("project/metrics/revenue.yml", SPEC);
     project.write("omni-model/own.topic.yaml", "base_view: orders\n");
     for folder in ["project", "omni-model"] {
-        git(&project, folder, &["init", "--quiet", "--initial-branch=main"]);
-        let config = [
-            ("user.name", "Ann"),
-            ("user.email", "ann@example.com"),
-            ("commit.gpgsign", "false"),
-        ];
-        config
-            .iter()
-            .for_each(|(key, value)| drop(git(&project, folder, &["config", key, value])));
+        git_init(&project.path(folder));
         git(&project, folder, &["add", "--all"]);
         git(&project, folder, &["commit", "--quiet", "--message", "start"]);
     }
@@ -291,7 +277,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
     git(&project, "omni-model", &["branch", "--force", "feature/main"]);
     git(&project, "omni-model", &["reset", "--quiet", "--keep", "old"]);
     assert!(project.read(VIEW).contains("Before tax."));
-    let warning = "lacks the commit that follows";
+    let warning = "lacks the commit that corresponds to";
     for args in [["plan", "--json"], ["push", "--yes"]] {
         let run = run_well(&project, &args);
         assert!(run.err.contains(warning), "{}", run.err);
@@ -348,7 +334,7 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
             &|| {
                 project.write("omni-model/.git/MERGE_HEAD", "");
             },
-            "../omni-model: a merge is not complete",
+            "../omni-model: a merge is not finished",
         ),
         (
             &|| fs::rename(project.path("omni-model/.git"), project.path("kept")).unwrap(),
@@ -374,4 +360,46 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
     fs::remove_file(project.path("omni-model/.git/MERGE_HEAD")).unwrap();
     git(&project, "omni-model", &["switch", "--quiet", "main"]);
     assert_eq!(state(&project), before);
+}
+
+/// Git sets variables such as `GIT_DIR` and `GIT_INDEX_FILE` for hooks and aliases. They select dbt's repository, so
+/// git in the Omni model's repository must not use them.
+#[cfg(unix)]
+#[test]
+fn variables_of_hooks_apply_only_to_the_repository_of_the_hook() {
+    let project = project("omni_repository/hook");
+    git(
+        &project,
+        "project",
+        &["worktree", "add", "--quiet", "../work", "-b", "work"],
+    );
+    project.write("work/target/manifest.json", manifest("Before tax."));
+    let hook = format!(
+        "#!/bin/sh\n[ -n \"$IN_HOOK\" ] && exit\nexport IN_HOOK=1\n{0} pull && {0} push --yes --no-parse\n",
+        env!("CARGO_BIN_EXE_formulac")
+    );
+    project.program("project/.git/hooks/post-commit", &hook);
+    project.write("work/metrics/revenue.yml", format!("{SPEC}# Reviewed.\n"));
+    git(&project, "work", &["commit", "--quiet", "--all", "--message", "review"]);
+    let files = |folder: &str| {
+        git(
+            &project,
+            folder,
+            &["log", "--name-only", "--format=", "work", "--", "main"],
+        )
+    };
+    assert_eq!(files("work"), "");
+    assert_eq!(git(&project, "work", &["status", "--porcelain"]), "");
+    let omni = git(&project, "omni-model", &["log", "-1", "--name-only", "--format="]);
+    assert_eq!(omni.trim(), "main/orders.view.yaml");
+    // A foreign `GIT_DIR` does not redirect the commits of dbt's repository either.
+    let before = git(&project, "omni-model", &["rev-parse", "HEAD"]);
+    project.write("project/target/manifest.json", manifest("Before all taxes."));
+    let mut push = command(&project, &["push", "--yes", "--json"]);
+    push.env("GIT_DIR", project.path("omni-model/.git"));
+    let run = finish(push);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(last_message(&project, "project").contains("Formulac-Entry"));
+    let after = git(&project, "omni-model", &["rev-parse", "HEAD"]);
+    assert_eq!(after, before, "only dbt's repository has changed files");
 }

@@ -55,7 +55,8 @@ fn the_next_push_completes_a_rejected_commit() {
     git(&project, "project", &["commit", "--quiet", "--message", "notes"]);
     let next = run_well(&project, &["push", "--yes"]);
     assert!(
-        next.err.contains("an earlier push was interrupted and is complete now"),
+        next.err
+            .contains("an earlier push was interrupted; it has now been completed"),
         "{}",
         next.err
     );

@@ -423,10 +423,21 @@ fn folders_that_dbt_does_not_read_are_refused() {
     project.write("formulac.yml", "dialect: duckdb\n");
     let long = REVENUE.replace("Before tax.", &"A long description, with many words in it. ".repeat(8));
     project.write("metrics/revenue.yml", long);
+    // dbt would not find docs blocks next to the model, so the description is in the properties file.
     let (exit, err) = generate("name: shop\ndocs-paths: [docs]\n");
+    assert_eq!(exit, 0, "{err}");
+    assert!(!project.path("models/formulac/revenue.md").exists());
     assert!(
-        exit == 1 && err.contains("dbt does not look for docs blocks in `models/formulac`"),
-        "{err}"
+        project
+            .read("models/formulac/revenue.yml")
+            .contains("A long description, with many words in it.")
+    );
+    let (exit, err) = generate("name: shop\ndocs-paths: [models]\n");
+    assert_eq!(exit, 0, "{err}");
+    assert!(
+        project
+            .read("models/formulac/revenue.md")
+            .contains("A long description")
     );
     let (exit, err) = generate("name: shop\nmodels: {shop: {+enabled: false}}\n");
     assert!(

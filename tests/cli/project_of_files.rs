@@ -199,6 +199,10 @@ fn the_folder_of_specs_can_be_a_link() {
         let check = finish(check);
         assert_eq!(check.exit, 0, "{}", check.err);
     }
+    // A link outside all projects belongs to the project of its target.
+    symlink("other/specs/count.yml", project.path("count.yml")).unwrap();
+    let linked = project.succeed(&["query", "count.yml", "--json"]);
+    assert_eq!(linked.json()["dialect"], "postgres");
     // The target of the link is the same file, so its model is not defined by two specs.
     project.succeed(&["check", "shared/revenue.yml", "--project-dir", "dbt"]);
 }

@@ -1,6 +1,6 @@
 //! Tests what conflicts report: the differences, the author of an edit, and the possible resolutions.
 
-use crate::push_hand_edits::create_project;
+use crate::push_manual_edits::create_project;
 use crate::repository::{commit, edit, git};
 use crate::run::TestProject;
 

@@ -5,39 +5,29 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
+use crate::repository::{git_in, git_init};
 use crate::run::{Run, TestProject, finish};
 use crate::skipped_cases::is_left_out;
 
 /// Stand-in for git that fails or kills the calling process at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh
+# `cat-file` changes nothing, and it would wait for questions.
+do_it() { case "$*" in *" cat-file "*) ;; *) git "$@" > /dev/null;; esac; }
 count=$(($(cat "$FAULTY_COUNT" 2>/dev/null || echo 0) + 1))
 echo $count > "$FAULTY_COUNT"
 if [ $count = "$FAULTY_AT" ]; then
     case $FAULTY_HOW in
     fails) echo "fatal: the disk is full" >&2; exit 128;;
-    does_it_and_fails) git "$@" > /dev/null; echo "fatal: the disk is full" >&2; exit 128;;
+    does_it_and_fails) do_it "$@"; echo "fatal: the disk is full" >&2; exit 128;;
     is_killed) kill -9 $PPID; exit 1;;
-    does_it_and_is_killed) git "$@" > /dev/null; kill -9 $PPID; exit 1;;
+    does_it_and_is_killed) do_it "$@"; kill -9 $PPID; exit 1;;
     esac
 fi
 exec git "$@"
 "#;
 const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: |\n  /// Before tax.\n  net = amount - tax\n";
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command
-        .args(args)
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
-    let run = finish(command);
-    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
-    run.out
-}
 
 /// Creates a project that was pushed once. Since then, its spec has changed and somebody has added a description of a
 /// column by hand. Another file does not belong to the push.
@@ -51,18 +41,11 @@ fn template() -> TestProject {
         .write("metrics/revenue.yml", SPEC)
         .write(".gitignore", ".formulac/local/\n");
     let folder = project.path("");
-    git(&folder, &["init", "--quiet", "--initial-branch=main"]);
-    for (key, value) in [
-        ("user.name", "Ann"),
-        ("user.email", "ann@example.com"),
-        ("commit.gpgsign", "false"),
-    ] {
-        git(&folder, &["config", key, value]);
-    }
-    git(&folder, &["add", "--all"]);
-    git(&folder, &["commit", "--quiet", "--message", "specs"]);
+    git_init(&folder);
+    git_in(&folder, &["add", "--all"]);
+    git_in(&folder, &["commit", "--quiet", "--message", "specs"]);
     project.succeed(&["push", "--yes"]);
-    git(&folder, &["add", "--all"]);
+    git_in(&folder, &["add", "--all"]);
     project.write(
         "metrics/revenue.yml",
         SPEC.replace("amount - tax", "amount - tax - fees"),
@@ -77,7 +60,7 @@ fn template() -> TestProject {
         yml.replace("Before tax.", "Before all tax."),
     );
     project.write("notes.txt", "mine").write("staged.txt", "mine too");
-    git(&folder, &["add", "staged.txt"]);
+    git_in(&folder, &["add", "staged.txt"]);
     project
 }
 
@@ -92,21 +75,21 @@ fn copied(template: &TestProject, name: &str) -> TestProject {
 /// Returns the committed and uncommitted changes, without the hashes and times in the log and in messages.
 fn left(project: &TestProject) -> (String, String, String) {
     let folder = project.path("");
-    let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
+    let tree = git_in(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
     let tree: Vec<&str> = tree.lines().filter(|line| !line.contains(".formulac/log/")).collect();
-    let titles = git(&folder, &["log", "--format=%s"]);
+    let titles = git_in(&folder, &["log", "--format=%s"]);
     let log = fs::read_dir(project.path(".formulac/log")).unwrap().count();
     (
         tree.join("\n"),
         format!("{titles}{log} entries"),
-        git(&folder, &["status", "--porcelain"]),
+        git_in(&folder, &["status", "--porcelain"]),
     )
 }
 
 /// Returns the contents of the work tree.
 fn work_tree(project: &TestProject) -> String {
     let folder = project.path("");
-    let status = git(&folder, &["status", "--porcelain"]);
+    let status = git_in(&folder, &["status", "--porcelain"]);
     let files = [
         "metrics/revenue.yml",
         "models/formulac/revenue.yml",
@@ -115,7 +98,7 @@ fn work_tree(project: &TestProject) -> String {
     let texts: Vec<String> = files.iter().map(|file| project.read(file)).collect();
     format!(
         "{}{status}{}",
-        git(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]),
+        git_in(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]),
         texts.concat()
     )
 }
@@ -272,8 +255,8 @@ fn an_interrupted_push_is_undone_if_a_file_has_changed_since() {
     assert!(project.read(sql).contains("-- mine"));
     assert_eq!(project.read("metrics/lines.yml"), text);
     assert_eq!(
-        git(&project.path(""), &["status", "--porcelain"]),
-        git(&copied_after_push(template).path(""), &["status", "--porcelain"])
+        git_in(&project.path(""), &["status", "--porcelain"]),
+        git_in(&copied_after_push(template).path(""), &["status", "--porcelain"])
     );
 }
 

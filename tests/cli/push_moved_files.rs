@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::push_hand_edits::create_project;
+use crate::push_manual_edits::create_project;
 use crate::repository::{commit, edit, git};
 use crate::run::TestProject;
 

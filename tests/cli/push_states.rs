@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::push_hand_edits::{SPEC, create_project};
+use crate::push_manual_edits::{SPEC, create_project};
 use crate::repository::{commit, edit, git};
 
 /// The state of the last push is the base of each comparison. If somebody removes or changes the state, it is restored
@@ -85,6 +85,47 @@ fn a_removed_or_changed_state_is_restored() {
         (project.read(state), git(&project, &["status", "--porcelain"])),
         (pushed, String::new())
     );
+}
+
+/// After `git reset`, the next push commits the files of the removed commit: the generated files, the state and the log
+/// entry.
+#[test]
+fn a_push_commits_the_files_of_a_removed_commit() {
+    let project = create_project("push_after_reset");
+    let files = || git(&project, &["ls-files"]);
+    let before = files();
+    git(&project, &["reset", "--quiet", "HEAD~1"]);
+    let plan = project.run(&["plan"]);
+    for text in [
+        "Files that are already written and that `push` commits: revenue",
+        "pushed files to commit",
+    ] {
+        assert!(plan.out.contains(text), "{}", plan.out);
+    }
+    let status = project.run(&["status"]).out;
+    assert!(
+        status.contains("files of an earlier push are not committed"),
+        "{status}"
+    );
+    for text in [&plan.out, &status] {
+        assert!(!text.contains("manual") && !text.contains("layout"), "{text}");
+    }
+    project.succeed(&["push", "--yes"]);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    assert!(
+        before.lines().all(|file| files().contains(file)),
+        "{before}\n{}",
+        files()
+    );
+    assert_eq!(git(&project, &["log", "-1", "--format=%s"]).trim(), "Files of revenue");
+    project.succeed(&["log"]);
+    // If the user commits the generated files, the push commits the state alone.
+    git(&project, &["reset", "--quiet", "HEAD~1"]);
+    git(&project, &["add", "models", "metrics"]);
+    git(&project, &["commit", "--quiet", "-m", "models"]);
+    project.succeed(&["push", "--yes"]);
+    assert_eq!(git(&project, &["status", "--porcelain"]), "");
+    assert!(files().contains(".formulac/state/revenue.yml"), "{}", files());
 }
 
 /// States that git merged or took from another branch are not changed by hand.

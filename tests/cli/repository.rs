@@ -1,15 +1,31 @@
 //! A git repository around a test project, and the user who works in it.
 
+use std::fs;
+use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 use crate::run::{Run, TestProject, finish};
 
 /// Creates a repository with all existing files in its first commit.
 pub fn begin(project: &TestProject) {
-    git(project, &["init", "--quiet", "--initial-branch=main"]);
-    git(project, &["config", "commit.gpgsign", "false"]);
-    switch_user(project, "ann");
+    git_init(&project.path(""));
     commit(project, "specs");
+}
+
+/// Creates a repository of the user `ann`, without commits.
+pub fn git_init(folder: &Path) {
+    git_in(folder, &["init", "--quiet", "--initial-branch=main"]);
+    // One write is faster than a git process for each value.
+    let mut config = fs::OpenOptions::new()
+        .append(true)
+        .open(folder.join(".git/config"))
+        .unwrap();
+    config
+        .write_all(
+            b"[user]\nname = Ann\nemail = ann@example.com\n[commit]\ngpgsign = false\n[maintenance]\nauto = false\n",
+        )
+        .unwrap();
 }
 
 /// Sets the user who works in the repository from now on: `ann` is `Ann <ann@example.com>`.
@@ -24,14 +40,22 @@ pub fn switch_user(project: &TestProject, name: &str) {
 }
 
 pub fn git(project: &TestProject, args: &[&str]) -> String {
-    let run = git_may_fail(project, args);
-    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+    git_in(&project.path(""), args)
+}
+
+pub fn git_in(folder: &Path, args: &[&str]) -> String {
+    let (run, place) = (run_git(folder, args), folder.display());
+    assert_eq!(run.exit, 0, "git {args:?} in {place}: {}{}", run.out, run.err);
     run.out
 }
 
 pub fn git_may_fail(project: &TestProject, args: &[&str]) -> Run {
+    run_git(&project.path(""), args)
+}
+
+fn run_git(folder: &Path, args: &[&str]) -> Run {
     let mut command = Command::new("git");
-    command.args(args).current_dir(project.path(""));
+    command.args(args).current_dir(folder);
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");

@@ -238,3 +238,44 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
     project.write("formulac.yml", format!("{without}roles: {{ann@example.com: admin}}\n"));
     assert_eq!(project.run(&["prove", "--env", "production", "--yes"]).exit, 2);
 }
+
+/// A tag never decides which rules apply, even if the tag has the name of the branch to merge into.
+#[test]
+fn tags_do_not_replace_the_target_branch() {
+    let project = create_project("roles_tags");
+    git(&project, &["update-ref", "refs/remotes/origin/main", "main"]);
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    edit(&project, "formulac.yml", "default_role: analyst", "default_role: admin");
+    commit(&project, "more rights");
+    let authorize = |base: &str| project.run(&["authorize", "--base", base]).exit;
+    for base in ["origin/main", "main", "refs/remotes/origin/main", "refs/heads/main"] {
+        assert_eq!(authorize(base), 4, "{base}");
+    }
+    for base in ["origin/main", "main"] {
+        git(&project, &["tag", base]);
+        for suffix in ["", "~0"] {
+            let run = project.run(&["authorize", "--base", &format!("{base}{suffix}")]);
+            assert_eq!(run.exit, 2, "{base}{suffix}: {}", run.out);
+            assert!(
+                run.err.contains(&format!("`{base}` is the name of a tag")),
+                "{}",
+                run.err
+            );
+        }
+    }
+    for base in ["refs/remotes/origin/main", "refs/heads/main"] {
+        assert_eq!(authorize(base), 4, "{base}");
+    }
+    // If the branch is missing, git looks for a tag with the branch's complete name.
+    git(&project, &["tag", "refs/remotes/origin/gone"]);
+    for base in ["origin/gone", "refs/remotes/origin/gone", "gone"] {
+        assert_eq!(authorize(base), 2, "{base}");
+    }
+    let run = project.run(&["env", "diff", "production"]);
+    assert_eq!(run.exit, 2, "{}", run.out);
+    // The tag does not change the name of the current branch.
+    git(&project, &["switch", "--quiet", "main"]);
+    switch_user(&project, "root");
+    let run = project.run(&["push", "--env", "production", "--yes"]);
+    assert_ne!(run.exit, 4, "{}{}", run.out, run.err);
+}

@@ -58,7 +58,7 @@ fn handwritten_files_in_the_same_folders_are_kept() {
 }
 
 #[test]
-fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
+fn manual_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     let project = create_pushed_project("rollback_hand_edits");
     // These edits were made by hand, and the push of the second formula only keeps them, so a rollback does not undo
     // them.
@@ -240,4 +240,37 @@ fn a_push_before_a_squash_merge_is_not_undone() {
     let run = project.run(&["rollback", &id, "--yes"]);
     assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
     assert!(project.path("models/other.sql").exists());
+}
+
+/// A commit that only moves the generated files does not change their lines.
+#[test]
+fn generated_files_that_were_moved_after_the_push_are_restored() {
+    let project = create_pushed_project("rollback_moved");
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    push(&project);
+    edit(
+        &project,
+        SQL,
+        "group by country",
+        "group by country\nhaving count(*) % 7 < 3",
+    );
+    project
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("models/marts/.gitkeep", "");
+    for file in ["revenue.sql", "revenue.yml"] {
+        let [from, to] = ["models", "models/marts"].map(|folder| format!("{folder}/{file}"));
+        git(&project, &["mv", &from, &to]);
+    }
+    commit(&project, "Move the model");
+    let output = roll_back(&project);
+    assert!(!output.contains("warning"), "{output}");
+    assert!(!project.path(SQL).exists());
+    let sql = project.read("models/marts/revenue.sql");
+    assert!(
+        sql.contains("sum(amount)") && !sql.contains("tax") && sql.contains("having count(*) % 7 < 3"),
+        "{sql}"
+    );
+    let plan = project.run(&["plan"]).out;
+    assert!(!plan.contains("tax"), "{plan}");
+    assert!(project.read(SPEC).contains("SUM(amount)"));
 }

@@ -44,7 +44,7 @@ fn push(project: &TestProject) {
 }
 
 #[test]
-fn a_hand_edit_of_a_metric_is_resolved_in_the_set_or_in_the_model() {
+fn a_manual_edit_of_a_metric_is_resolved_in_the_set_or_in_the_model() {
     let mut place = project("set_changes_resolve");
     push(&place);
     let generated = place.read("models/formulac/by_month.sql");

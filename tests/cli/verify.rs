@@ -1,11 +1,10 @@
 //! Tests `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs the command with dbt.
 
-use std::process::Command;
-
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::preview::has_tool;
+use crate::repository::{git, git_init};
 use crate::run::{Run, TestProject, finish};
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\ninherit: [secret]\n";
@@ -42,25 +41,8 @@ fn create_project(name: &str) -> TestProject {
         .write("data/orders.csv", ORDERS)
         .write("data/revenue.csv", BUILT)
         .write("data/finance.csv", FINANCE);
-    git(&project, &["init", "--quiet", "--initial-branch=main"]);
-    for (key, value) in [
-        ("user.name", "Ann"),
-        ("user.email", "ann@example.com"),
-        ("commit.gpgsign", "false"),
-    ] {
-        git(&project, &["config", key, value]);
-    }
+    git_init(&project.path(""));
     project
-}
-
-fn git(project: &TestProject, args: &[&str]) {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(project.path(""));
-    command
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
-    let run = finish(command);
-    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
 }
 
 fn verify(project: &TestProject, more: &[&str]) -> Run {
@@ -449,7 +431,7 @@ fn builds_and_sources_of_environments_are_reported() {
         "✓ stg_web_events  its formula: 2 of 2 rows · takes 1.25 s · built in ",
         "the source landing.web_events was loaded ",
         "in production built in ",
-        "the build of production is the oldest",
+        "production has the oldest build",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }

@@ -36,8 +36,8 @@ impl Watch {
         Self { process, lines }
     }
 
-    /// Waits until a run that prints `text` has finished.
-    fn wait_for(&self, text: &str) {
+    /// Waits until a run that prints `text` has finished. Returns the lines that were printed.
+    fn wait_for(&self, text: &str) -> Vec<String> {
         // The streams are read in parallel, so their lines can arrive in any order.
         let mut missing = vec![text, "waiting for changes"];
         let mut seen = Vec::new();
@@ -50,6 +50,7 @@ impl Watch {
                 Err(error) => panic!("no line contains {missing:?}: {error}\n{}", seen.join("\n")),
             }
         }
+        seen
     }
 }
 
@@ -132,6 +133,23 @@ fn a_run_is_not_triggered_by_its_own_files() {
     watch.wait_for("sales.sql");
     assert!(project.path(".formulac/state/known.yml").is_file());
     assert!(watch.lines.recv_timeout(Duration::from_secs(2)).is_err());
+}
+
+/// Each run reads the project several times.
+#[test]
+fn each_run_prints_a_warning_once() {
+    let project = project("watch_warnings");
+    project.write(
+        "dbt_project.yml",
+        "name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n",
+    );
+    let watch = Watch::start(&project, &["check", "--watch"]);
+    for function in ["MIN", "MAX"] {
+        let lines = watch.wait_for("1 file checked").join("\n");
+        assert_eq!(lines.matches("cannot resolve the Jinja").count(), 1, "{lines}");
+        let spec = format!("model: sales\nfrom: orders\ndefinitions: revenue = {function}(amount)\n");
+        project.write("specs/sales.yml", spec);
+    }
 }
 
 #[test]

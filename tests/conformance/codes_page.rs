@@ -12,7 +12,7 @@ const HEAD: &str = "# Diagnostics
 This page is generated from the registry of codes (`src/syntax/diag/codes.rs`). The command `formulac explain W0470` shows
 a single code.
 
-No SQL is generated for a formula or spec with an error (F). A warning (W) does not affect the SQL. To turn off a warning:
+formulac generates no SQL for a formula or spec with an error (F). A warning (W) does not affect the SQL. To turn off a warning:
 
 - On one line, add a comment at the end: `// noqa: W0470`, or `// noqa: not-a-known-value` with the name. `// noqa` turns
   off all warnings on its line. The comment can be in any formula, including formulas in specs.

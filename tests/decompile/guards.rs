@@ -153,7 +153,7 @@ const CASES: &[Case] = &[
         "round(score, 0)",
         &["bigquery", "snowflake", "duckdb"],
         "ROUND(score)",
-        false,
+        true,
     ),
     (ROWS, "upper(name)", ALL, "UPPER(name)", false),
     (
@@ -184,7 +184,7 @@ fn calls_without_guards_become_formulas() {
 /// Edits remain manual edits if the formula function with the same name returns different values, or if the edit
 /// removes guards on purpose.
 #[test]
-fn other_calls_remain_hand_edits() {
+fn other_calls_remain_manual_edits() {
     let summed = GROUPED.replace("COUNT()", "SUM(amount)");
     let postgres: &[&str] = &["postgres"];
     for (spec, edit, dialects) in [
@@ -226,6 +226,12 @@ fn other_calls_remain_hand_edits() {
             "coalesce(sum(distinct amount), 0) as value",
             "the formula `SUM(DISTINCT(amount))` would change only `value`, but the edited SQL also changes `net`; first \
              write `value` in the formula of `net`",
+        ),
+        (
+            &summed,
+            "coalesce(sum(amount), 0)",
+            "sum(quantity) // 2",
+            "no formula expresses `//` between these operands; `QUOTIENT(a, b)` drops the decimals of a quotient",
         ),
         (
             &summed,

@@ -14,10 +14,11 @@ use formulac::decompile::Decompiler;
 mod corpus;
 mod edits;
 mod guards;
-mod hand_edits;
+mod manual_edits;
 mod random;
 mod respell;
 mod round_trip;
+mod unresolved_names;
 
 /// Returns the decompiler, which all tests share so that its caches are filled only once.
 fn decompiler() -> &'static Decompiler {

@@ -31,6 +31,17 @@ pub fn events() -> Relation {
         .with(Column::new("items", Type::Other).with_declared_type("ARRAY<STRUCT<id INT64>>"))
 }
 
+/// Returns a relation of an exported file, whose column names contain spaces and dots.
+pub fn exported() -> Relation {
+    Relation::new("exported")
+        .with(Column::new("Kunden Nr.", Type::Text))
+        .with(Column::new("Net Revenue", Type::Decimal))
+        .with(Column::new("q1", Type::Decimal))
+        .with(Column::new("revenue", Type::Decimal))
+        .with(Column::new("country", Type::Text))
+        .with(Column::new("day", Type::Date))
+}
+
 /// Settings for compiling an input.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -47,9 +58,9 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// Creates a setting from words: `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month),
-    /// `monthly` (ordered by the month of a date), `bigquery`, `snowflake`, `redshift`, `spec`, and `model`, which also
-    /// reports the diagnostics of the model.
+    /// Creates a setting from words: `measure`, `row`, `orders`, `events`, `exported`, `two` (relations), `ordered` (by
+    /// month), `monthly` (ordered by the month of a date), `bigquery`, `snowflake`, `redshift`, `spec`, and `model`,
+    /// which also reports the diagnostics of the model.
     pub fn from_words(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
@@ -63,6 +74,10 @@ impl Setting {
         if has("events") {
             builder = builder.schema(Schema::new().with(events())).timezone("Europe/Berlin");
             builder = if has("spec") { builder } else { builder.from("events") };
+        }
+        if has("exported") {
+            builder = builder.schema(Schema::new().with(exported()));
+            builder = if has("spec") { builder } else { builder.from("exported") };
         }
         if has("two") {
             builder = builder.schema(Schema::new().with(orders()).with(customers()));

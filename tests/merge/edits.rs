@@ -90,6 +90,31 @@ exposures:
 }
 
 #[test]
+fn several_items_create_a_missing_list() {
+    let add = |to: Path, name: &str| Edit::Add {
+        to,
+        value: YamlValue::map([("name", YamlValue::text(name))]),
+    };
+    let orders = || Path::root().key("models").item("name", "orders");
+    let edits = [
+        add(orders().key("columns"), "id"),
+        add(Path::root().key("exposures").key("all"), "e"),
+        add(orders().key("columns"), "amount"),
+    ];
+    assert_eq!(
+        apply_edits("exposures:\nmodels:\n- name: orders\n", &edits).unwrap(),
+        "exposures:\n  all:\n  - name: e\nmodels:\n- name: orders\n  columns:\n  - name: id\n  - name: amount\n"
+    );
+    let columns = |value| set(orders().key("columns"), value);
+    let overlapping = [add(orders().key("columns"), "id"), columns(YamlValue::text("x"))];
+    let refusal = apply_edits("models:\n- name: orders\n", &overlapping).unwrap_err();
+    assert!(refusal.reason().contains("two edits overlap"), "{refusal}");
+    // A mapping does not hide the list that it inherits.
+    let inherited = "base: &base\n  columns: [a]\nmodels:\n- <<: *base\n  name: orders\n";
+    assert!(apply_edits(inherited, &edits[..1]).is_err());
+}
+
+#[test]
 fn unsupported_edits_are_rejected_with_a_position() {
     let id = || order().key("columns").item("name", "id");
     let tags = || id().key("tags");
@@ -351,5 +376,55 @@ fn texts_keep_the_style_and_the_lines_of_the_file() {
         ),
     ] {
         assert_eq!(set_description(before, text), after, "{before}{text}");
+    }
+}
+
+/// The YAML parser reports unusual positions for these texts.
+#[test]
+fn unusual_layouts_are_edited() {
+    let key = |key: &str| Path::root().key(key);
+    let add = |to: Path| Edit::Add {
+        to,
+        value: YamlValue::text("new"),
+    };
+    let cases = [
+        (
+            "k: {\n  a: 1, # c\n  b: 2,\n  # d\n}\nl: x\n",
+            set(key("k"), YamlValue::text("new")),
+            "k: new\nl: x\n",
+        ),
+        (
+            "k: {\n  a: 1,\n  b: 2,\n}\nl: x\n",
+            set(key("m"), YamlValue::text("new")),
+            "k: {\n  a: 1,\n  b: 2,\n}\nl: x\nm: new\n",
+        ),
+        (
+            "k:\r\n- [a] # c\r\n- []",
+            add(key("k")),
+            "k:\r\n- [a] # c\r\n- []\r\n- new",
+        ),
+        (
+            "k:\n- []\nl: x\n",
+            Edit::Remove {
+                at: key("k").position(0),
+            },
+            "k: []\nl: x\n",
+        ),
+        (
+            "k: [\n  a\n  , b\n]\n",
+            Edit::Remove {
+                at: key("k").position(0),
+            },
+            "k: [\n  b\n]\n",
+        ),
+        (
+            "k:\t'a: b' # c\n",
+            set(key("k"), YamlValue::Bare("7".into())),
+            "k: 7 # c\n",
+        ),
+        ("k: a\u{a0}\n", set(key("k"), YamlValue::text("new")), "k: new\n"),
+    ];
+    for (text, edit, expected) in cases {
+        assert_eq!(apply_edits(text, &[edit]).as_deref(), Ok(expected), "{text}");
     }
 }

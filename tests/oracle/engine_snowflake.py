@@ -3,6 +3,7 @@
 Deviations that remain are listed in tests/oracle/README.md.
 """
 import logging
+import sys
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -16,6 +17,9 @@ from literals import PLAIN_NAME, native, qualified, quoted_name, rows_of
 from snowflake_functions import FUNCTIONS
 from snowflake_rewrite import rewrite
 from values import to_json
+
+# sqlglot visits a chain of operators recursively.
+sys.setrecursionlimit(10_000)
 
 TYPE_NAMES = {
     0: "NUMBER", 1: "FLOAT", 2: "VARCHAR", 3: "DATE", 5: "VARIANT", 6: "TIMESTAMP_LTZ",

@@ -8,6 +8,7 @@ A line of in.jsonl: {"dialect": ..., "from": ..., "sql": ..., "tables": [{"name"
 "type": ..., "quoted": ...}]}], "outputs": [[name, type], ...]}. The rules are data (rules.toml), with the reason and
 the source of each; here is how each finds its violations. Exit status 3 if sqlglot is not installed.
 """
+import decimal
 import functools
 import json
 import logging
@@ -127,6 +128,31 @@ def allowed_names(statement):
         name = item.alias_or_name
         if name.lower().startswith(SYSTEM_COLUMNS) or not isinstance(item, exp.Star) and not all(map(is_allowed, name)):
             yield name
+
+
+def is_long_number(digits):
+    number = decimal.Decimal(digits)
+    return number.adjusted() >= 29 or -number.as_tuple().exponent > 9
+
+
+def numeric_literals(statement):
+    for literal in statement.all(exp.Literal):
+        parent = literal.parent
+        if isinstance(parent, exp.Cast):
+            is_wrong = literal.is_string and parent.to.is_type(exp.DType.DECIMAL) and is_long_number(literal.name)
+        elif isinstance(parent, exp.Binary) and not literal.is_string and is_long_number(literal.name):
+            other = statement.kind(parent.right if parent.left is literal else parent.left)
+            is_wrong = isinstance(other, Number) and other.scale > 0
+        else:
+            is_wrong = False
+        if is_wrong:
+            yield parent.sql("bigquery")
+
+
+def literal_delimiter(statement):
+    for call in statement.all(exp.GroupConcat):
+        if not isinstance(call.args.get("separator"), (exp.Literal, exp.RawString, type(None))):
+            yield call.sql(statement.dialect)
 
 
 # ---- Snowflake: windows ----
@@ -395,6 +421,12 @@ def is_widest_decimal(node):
     node = node.unnest()
     node = node.this if isinstance(node, exp.Nullif) else node
     return isinstance(node, exp.Cast) and node.to.sql("redshift") == "DECIMAL(38, 9)"
+
+
+def ascii_characters(statement):
+    for call in statement.all(exp.Chr):
+        if any(isinstance(code, exp.Literal) and int(code.name) > 127 for code in call.expressions):
+            yield call.sql("redshift")
 
 
 def short_quotients(statement):

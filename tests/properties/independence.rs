@@ -78,6 +78,106 @@ proptest! {
     }
 }
 
+/// Uses of `x`, `y` and `z`, whose types no schema declares. Each group contains uses that some type accepts.
+const USES_OF_UNKNOWN_TYPES: &[&[&str]] = &[
+    // Instants, timestamps and dates.
+    &["YEAR(x)", "x > NOW()", "x = TODAY()", "x[month]", "EDATE(x, 1)"],
+    &[
+        "DATEDIF(x, TODAY(), \"D\")",
+        "x - DATE(2024, 1, 1)",
+        "MAX(x, NOW())",
+        "x[hour]",
+    ],
+    &["x > \"2024-01-31\"", "x + 1", "HOUR(x)", "IF(x = NOW(), 1, 2)"],
+    &["x > \"2024-01-31 12:00\"", "YEAR(x)", "TEXT(x, \"yyyy-mm-dd\")"],
+    &["YEAR(IF(z, x, y))", "y > NOW()", "COALESCE(x, TODAY())", "z + 1"],
+    &["SWITCH(z, x, 1, TODAY(), 2)", "x = y", "y[hour]", "y <> TODAY()"],
+    // Numbers and conditions.
+    &["IF(x, 1, 2)", "x + 1.5", "x & \"\"", "AND(x, TRUE)"],
+    &["IF(x, 1, 2)", "x + TIME(1, 0, 0)", "NOT(x)", "ROUND(x, 1)"],
+    &["IF(x, 1, 2)", "x - y", "OR(y, z)", "IFS(z, y, TRUE, x)"],
+    &["IF(x, y, z)", "x = TRUE", "y * 2", "z + 1"],
+    // Sums and differences of unknown types.
+    &["x - y", "y - z", "YEAR(z)", "(x - y) * 2"],
+    &["x + y", "y - z", "MONTH(x)", "z / 2", "x > NOW()"],
+    &["YEAR(x - y)", "y + z", "x & z"],
+    &["x - y - z", "x = NOW()", "SQRT(z)"],
+    // Text.
+    &["x = \"2024-01-31\"", "UPPER(x)", "x = y", "LEN(y)"],
+    &["x = \"open\"", "y = x", "y & z", "IF(z = y, z, \"none\")"],
+];
+
+/// Checks that definitions give the same SQL and types in every order if their uses determine the types.
+#[test]
+fn inferred_types_do_not_depend_on_the_order() {
+    fn permutations(lines: &[String]) -> Vec<Vec<String>> {
+        let Some((first, rest)) = lines.split_first() else {
+            return vec![Vec::new()];
+        };
+        let insert = |rest: &Vec<String>, at: usize| {
+            let mut lines = rest.clone();
+            lines.insert(at, first.clone());
+            lines
+        };
+        let rest = permutations(rest);
+        rest.iter()
+            .flat_map(|rest| (0..=rest.len()).map(|at| insert(rest, at)))
+            .collect()
+    }
+    for dialect in Dialect::all() {
+        let builder = || {
+            Compiler::builder()
+                .dialect(dialect)
+                .timezone("Europe/Berlin")
+                .context(Context::Row)
+        };
+        let compiler = builder().build();
+        for uses in USES_OF_UNKNOWN_TYPES {
+            let lines: Vec<String> = uses
+                .iter()
+                .enumerate()
+                .map(|(i, used)| format!("d{i} = {used}"))
+                .collect();
+            let wanted = sql_in_order(&compiler, &lines);
+            assert_eq!(
+                wanted.len(),
+                lines.len(),
+                "{lines:?}: {:?}",
+                compiler.compile(&lines.join("\n")).diagnostics()
+            );
+            for lines in permutations(&lines) {
+                assert_eq!(sql_in_order(&compiler, &lines), wanted, "{lines:?}");
+            }
+        }
+    }
+}
+
+/// Checks that conflicting uses are reported at the second use in the text, whichever definition uses the other.
+#[test]
+fn conflicting_uses_are_reported_in_the_order_of_the_text() {
+    let conflicting = [
+        ["a = YEAR(x)", "b = UPPER(x)"],
+        ["a = SUM(x)", "b = UPPER(x)"],
+        ["a = IF(b = \"A\", x * 2)", "b = UPPER(x)"],
+        ["a = IF(x, 1, 2)", "b = YEAR(x)"],
+        ["a = x + 1", "b = UPPER(x)"],
+        ["a = x = \"open\"", "b = SUM(x)"],
+        ["a = x > NOW()", "b = x = \"open\""],
+    ];
+    let compiler = Compiler::builder().context(Context::Measure).build();
+    for [first, second] in conflicting {
+        for text in [format!("{first}\n{second}"), format!("{second}\n{first}")] {
+            let compiled = compiler.compile(&text);
+            let errors: Vec<_> = compiled.diagnostics().iter().filter(|d| d.is_error()).collect();
+            let line_break = text.find('\n').expect("two lines");
+            assert!(
+                errors.len() == 1 && errors[0].span().start as usize > line_break,
+                "{text}: {errors:?}"
+            );
+        }
+    }
+}
+
 /// Returns all results for a source, so that a used compiler can be compared with a new compiler.
 fn outcome(compiler: &Compiler, text: &str) -> String {
     let (compiled, spec) = (compiler.compile(text), compiler.compile_spec(text));

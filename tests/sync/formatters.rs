@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::hand_edits::{CHANGES, MODEL};
+use crate::manual_edits::{CHANGES, MODEL};
 use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 use formulac::sync::with_layout_from;
 

@@ -174,6 +174,20 @@ fn added_keys_become_keys_of_the_spec() {
     assert_eq!(faults, "");
 }
 
+/// DuckDB's functions on lists are not aggregates, although the function `list` is one.
+#[test]
+fn a_list_function_becomes_a_key() {
+    let compiler = Compiler::builder().dialect("duckdb".parse().unwrap()).build();
+    const COLUMN: &str =
+        "    country,\n    list_median(list_value(cast(amount as double), cast(tax as double))) as middle,\n";
+    let case: Case = (
+        GROUPED,
+        &[("    country,\n", COLUMN), ("group by country", "group by all")],
+        &["group_by: country, middle\n", "  middle = MEDIAN(amount, tax)\n"],
+    );
+    assert_eq!(check_case(&compiler, &case), None);
+}
+
 /// `date_trunc` returns a timestamp, and the generated SQL converts it to a date.
 #[test]
 fn truncated_dates_become_timeframes() {

@@ -16,37 +16,55 @@ pub struct EditedProject {
 impl EditedProject {
     /// Creates a model. Its files contain edited SQL and an edited description for every column.
     pub fn new(compiler: &Compiler, columns: usize) -> Self {
+        let mut project = Self::without_edits(compiler, columns);
+        for i in 0..columns {
+            project.edit_sql(i, &format!("count(distinct amount_{i})"));
+            let [before, after] = [format!("SUM(amount_{i})"), format!("Column {i}")];
+            project.replace(
+                "models/m.yml",
+                &format!("description: {before}\n"),
+                &format!("description: {after}\n"),
+            );
+        }
+        project
+    }
+
+    /// Creates a model. Every fourth column has edited SQL whose formula is found only after many others, or not at
+    /// all.
+    pub fn with_difficult_edits(compiler: &Compiler, columns: usize) -> Self {
+        let mut project = Self::without_edits(compiler, columns);
+        for i in (0..columns).step_by(4) {
+            let sql = match i / 4 % 4 {
+                0 => format!("sum(case when status_{i} = 'x' then amount_{i} else 0 end)"),
+                1 => format!("sum(amount_{i}) / nullif(sum(price_{i}), 0)"),
+                2 => format!("sum(amount_{i})"),
+                _ => format!("lag(sum(amount_{i})) over (order by region)"),
+            };
+            project.edit_sql(i, &sql);
+        }
+        project
+    }
+
+    fn without_edits(compiler: &Compiler, columns: usize) -> Self {
         let definitions: String = (0..columns).map(|i| format!("  d{i}: SUM(amount_{i})\n")).collect();
         let text = format!("model: m\nfrom: orders\ngroup_by: region\ndefinitions:\n{definitions}");
         let compiled = compiler.compile_spec_at(&text, Some("metrics/m.yml"));
         let spec =
             CurrentSpec::new("metrics/m.yml", &text, compiled, "models", "tests").expect("the spec must compile");
-        let mut files = spec.files.clone();
-        for i in 0..columns {
-            for (path, before, after) in [
-                (
-                    "models/m.sql",
-                    format!("coalesce(sum(amount_{i}), 0)"),
-                    format!("count(distinct amount_{i})"),
-                ),
-                (
-                    "models/m.yml",
-                    format!("description: SUM(amount_{i})\n"),
-                    format!("description: Column {i}\n"),
-                ),
-            ] {
-                let text: &mut String = files.get_mut(path).expect("the model must have the file");
-                assert!(text.contains(&before), "{text}");
-                *text = text.replace(&before, &after);
-            }
-        }
+        let files = spec.files.clone();
         let base = PushState::from_pushed("m", &spec);
         Self { spec, base, files }
+    }
+
+    /// Replaces the SQL of a column.
+    fn edit_sql(&mut self, column: usize, sql: &str) {
+        self.replace("models/m.sql", &format!("coalesce(sum(amount_{column}), 0)"), sql);
     }
 
     /// Replaces text in a file.
     pub fn replace(&mut self, path: &str, before: &str, after: &str) {
         let text = self.files.get_mut(path).expect("the model must have the file");
+        assert!(text.contains(before), "{text}");
         *text = text.replace(before, after);
     }
 

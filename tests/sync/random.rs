@@ -89,7 +89,7 @@ fn yaml(text: &str) -> String {
 
 /// Edits to the files.
 #[derive(Clone, Debug)]
-struct HandEdits {
+struct ManualEdits {
     edits: Vec<(PropertyLocation, usize)>,
     yml_comment: Option<u8>,
     sql_comment: bool,
@@ -104,15 +104,15 @@ fn column(number: usize) -> Path {
 }
 
 /// Applies the edits to the files, and returns the contents of the spec that would generate the edited files.
-fn apply_hand_edits(
+fn apply_manual_edits(
     project: &mut TestProject,
     compiler: &Compiler,
     spec_contents: &SpecContents,
-    hand: &HandEdits,
+    manual: &ManualEdits,
 ) -> SpecContents {
     let mut now = spec_contents.clone();
     let mut edits = Vec::new();
-    for (thing, value) in &hand.edits {
+    for (thing, value) in &manual.edits {
         if now.properties_by_location()[thing] != spec_contents.properties_by_location()[thing] {
             continue;
         }
@@ -153,7 +153,7 @@ fn apply_hand_edits(
     if !edits.is_empty() {
         project.set(YML, apply_edits(project.text(YML), &edits).unwrap());
     }
-    if let Some(at) = hand.yml_comment {
+    if let Some(at) = manual.yml_comment {
         let lines: Vec<&str> = project.text(YML).lines().collect();
         let at = 2 + usize::from(at) % (lines.len() - 2);
         let text = [&lines[..at], &["# somebody was here"], &lines[at..]]
@@ -162,7 +162,7 @@ fn apply_hand_edits(
             + "\n";
         project.set(YML, text);
     }
-    if hand.sql_comment {
+    if manual.sql_comment {
         project.set(SQL, format!("{}-- and here\n", project.text(SQL)));
     }
     now
@@ -211,13 +211,13 @@ fn edits() -> impl Strategy<Value = Vec<(PropertyLocation, usize)>> {
     prop::collection::vec((property_location(), 0..12_usize), 0..4)
 }
 
-fn hand_edits() -> impl Strategy<Value = HandEdits> {
+fn manual_edits() -> impl Strategy<Value = ManualEdits> {
     (
         edits(),
         prop::option::weighted(0.3, any::<u8>()),
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(edits, yml_comment, sql_comment)| HandEdits {
+        .prop_map(|(edits, yml_comment, sql_comment)| ManualEdits {
             edits,
             yml_comment,
             sql_comment,
@@ -286,10 +286,10 @@ proptest! {
     /// Checks that edits on one side exist on both sides afterwards, that equal edits are not a conflict, and that
     /// exactly the differing edits are reported.
     #[test]
-    fn no_edit_is_lost(base in spec_contents(), spec_edits in edits(), hand in hand_edits()) {
+    fn no_edit_is_lost(base in spec_contents(), spec_edits in edits(), manual in manual_edits()) {
         let compiler = compiler();
         let mut project = TestProject::from_spec(&base.spec()).push(&compiler);
-        let theirs = apply_hand_edits(&mut project, &compiler, &base, &hand);
+        let theirs = apply_manual_edits(&mut project, &compiler, &base, &manual);
         let mut mine = base.clone();
         spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
         project.set(SPEC, mine.spec());
@@ -315,7 +315,7 @@ proptest! {
             let name = edit.definition.as_deref().filter(|_| edit.property == Property::Formula)?;
             NAMES.iter().position(|other| *other == name)
         }).collect();
-        let in_the_way = (!kept.is_empty() || hand.sql_comment) && reported == conflicts.iter().copied().chain([(None, Property::Text)]).collect();
+        let in_the_way = (!kept.is_empty() || manual.sql_comment) && reported == conflicts.iter().copied().chain([(None, Property::Text)]).collect();
         if in_the_way {
             return Ok(());
         }
@@ -334,7 +334,7 @@ proptest! {
         for name in NAMES {
             prop_assert!(after.spec().contains(&format!("about {name}")), "{}", after.spec());
         }
-        if hand.yml_comment.is_some() {
+        if manual.yml_comment.is_some() {
             // A comment at the start of a column's list is removed with the list if the spec removes the list.
             let inside = "data_tests:\n# somebody was here";
             let is_gone = project.text(YML).split_once(inside).is_some_and(|(before, _)| {
@@ -347,7 +347,7 @@ proptest! {
             let now = after.text(YML);
             prop_assert!(is_gone || now.contains("# somebody was here"), "{now}");
         }
-        if hand.sql_comment {
+        if manual.sql_comment {
             prop_assert!(after.text(SQL).contains("-- and here"), "{}", after.text(SQL));
         }
         // A second push changes no files.
@@ -357,12 +357,12 @@ proptest! {
 
     /// Checks that the result is the same in whichever order git merges two pushed branches.
     #[test]
-    fn the_order_of_branches_does_not_matter(base in spec_contents(), left in (edits(), hand_edits()), right in (edits(), hand_edits())) {
+    fn the_order_of_branches_does_not_matter(base in spec_contents(), left in (edits(), manual_edits()), right in (edits(), manual_edits())) {
         let compiler = compiler();
         let start = TestProject::from_spec(&base.spec()).push(&compiler);
-        let branch = |(spec_edits, hand): &(Vec<(PropertyLocation, usize)>, HandEdits)| {
+        let branch = |(spec_edits, manual): &(Vec<(PropertyLocation, usize)>, ManualEdits)| {
             let mut project = start.clone();
-            apply_hand_edits(&mut project, &compiler, &base, hand);
+            apply_manual_edits(&mut project, &compiler, &base, manual);
             let mut mine = base.clone();
             spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
             project.set(SPEC, mine.spec());

@@ -215,3 +215,30 @@ fn many_edits_are_transferred_together() {
         "{spec}"
     );
 }
+
+/// In a large model, the formula of an edit is searched for without the other definitions.
+#[test]
+fn difficult_edits_of_a_large_model_have_the_same_result_as_in_a_small_model() {
+    let compiler = compiler();
+    let project = EditedProject::with_difficult_edits(&compiler, 64);
+    let done = project.reconcile(&compiler, &Decompiler::default());
+    let spec = done.source.unwrap();
+    for i in (0..64).step_by(16) {
+        for (column, formula) in [
+            (i, format!("SUM(IF(status_{i} = \"x\", amount_{i}, 0))")),
+            (i + 4, format!("SUM(amount_{}) / SUM(price_{})", i + 4, i + 4)),
+        ] {
+            assert!(spec.contains(&format!("  d{column}: {formula}\n")), "{spec}");
+        }
+    }
+    let kept = done.kept.iter().map(|edit| edit.why.as_deref().unwrap_or_default());
+    let (removed, windows): (Vec<&str>, Vec<&str>) = kept.partition(|why| why.contains("which the edit removes"));
+    assert_eq!(
+        (done.carried.len(), removed.len(), windows.len()),
+        (8, 4, 4),
+        "{windows:?}"
+    );
+    let expected =
+        "no formula expresses `lag(…) over (…)`; `OFFSET(x, -1)` reads the previous row in the order of `order_by`";
+    assert!(windows.iter().all(|why| *why == expected), "{windows:?}");
+}

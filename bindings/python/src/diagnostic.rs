@@ -16,7 +16,7 @@ pyo3::create_exception!(
 );
 
 result_class! {
-    /// Span in a text: `text[span.start:span.end]`.
+    /// Span in source text: `text[span.start:span.end]`.
     Span {
         /// Offset of the first character.
         start: usize,
@@ -51,7 +51,7 @@ result_class! {
 }
 
 result_class! {
-    /// Edit that fixes the error by replacing `span` with `text`. The fixes of one text never overlap.
+    /// Edit that fixes the error by replacing `span` with `text`. The fixes for the same source never overlap.
     Fix {
         /// Span that the fix replaces.
         span: Span,
@@ -103,7 +103,7 @@ result_class! {
     }
 }
 
-/// Converter from byte offsets to character offsets in one text.
+/// Converter from byte offsets to character offsets in source text.
 pub struct Offsets<'s> {
     lines: LineIndex<'s>,
     /// Number of characters before each byte. Empty for ASCII text, in which each byte is a character.

@@ -159,6 +159,15 @@ def test_each_step_can_fail(repository):
     assert (run.returncode, "authorize failed (exit status 4)" in run.stdout) == (1, True), run.all
 
 
+def test_tags_named_like_the_target_branch(repository):
+    repository.write("metrics/takings.yml", SPEC.replace("SUM(", "MAX("))
+    repository.run("git commit --all --quiet --message 'only the spec' && git tag origin/main && git tag main")
+    run = repository.run("formulac-ci --steps authorize", GITHUB_BASE_REF="main")
+    assert (run.returncode, "authorize failed (exit status 4)" in run.stdout) == (1, True), run.all
+    run = repository.run("formulac-ci --steps authorize --base origin/main")
+    assert (run.returncode, "authorize failed (exit status 2)" in run.stdout) == (1, True), run.all
+
+
 def test_options_that_are_wrong(repository):
     run = repository.run("formulac-ci --steps check,deploy")
     assert (run.returncode, "unknown step `deploy`" in run.stderr) == (2, True)

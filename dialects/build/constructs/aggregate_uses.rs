@@ -21,7 +21,7 @@ pub struct AggregateUses {
 impl AggregateUses {
     /// Returns the ways in which queries use a function's template. An entry that another function refers to in
     /// `window` or `over` is computed over partitions, and an entry in `framed` over frames.
-    pub fn find_aggregate_uses(function: &Function, functions: &[Function]) -> Self {
+    pub fn find(function: &Function, functions: &[Function]) -> Self {
         let is_referenced = |field: fn(&Function) -> &Option<String>| {
             functions.iter().any(|f| field(f).as_ref() == Some(&function.name))
         };

@@ -10,7 +10,7 @@ pub(super) fn is_temporal_class(class: &str) -> bool {
 }
 
 /// Returns the class of a type in a signature.
-pub(super) fn class_of_type(ty: &str) -> &str {
+pub fn class_of_type(ty: &str) -> &str {
     match ty {
         "positive" | "negative" => "number",
         _ if ty.contains("..") => "integer",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::classes::{arithmetic_class, class_of_native_type, class_of_type, is_temporal_class, strip_safe_prefix};
-use super::{AggregateUses, Construct, Scope, Section};
+use super::{AggregateUses, Construct, Conversion, Scope, Section};
 use crate::signature::Signature;
 use crate::template::{EXPRESSION_END_KEYWORDS, Node, Type};
 
@@ -57,7 +57,7 @@ pub(super) struct ConstructCollector<'a> {
     nodes: &'a [Node],
     signature: &'a Signature,
     scope: &'a Scope<'a>,
-    /// Text after each call, such as ` within group (order by)`. Alternative texts are separated by `|`.
+    /// Text after each call, such as ` within group (order by)`. Alternatives are separated by `|`.
     suffixes: Vec<String>,
     described: Vec<NodeDescription>,
     found: BTreeSet<Construct>,
@@ -375,15 +375,16 @@ impl<'a> ConstructCollector<'a> {
             .map_or("any", |param| class_of_type(&param.ty));
         match mode {
             "" => arg_class.to_owned(),
-            "days" => {
-                let converted = self.scope.days.iter().find(|(from, _)| from == arg_class);
-                converted.map_or_else(|| "integer".to_owned(), |(_, class)| class.clone())
-            }
             "tens" | "scale" => "integer".to_owned(),
             "tenths" => "decimal".to_owned(),
             "word" => "unit".to_owned(),
+            "literal" | "character" => "text".to_owned(),
             _ if crate::part::NEUTRAL_TYPES.contains(&mode) => mode.to_owned(),
             _ => {
+                let is_conversion = |c: &&Conversion| c.mode == mode && c.from == arg_class;
+                if let Some(conversion) = self.scope.conversions.iter().find(is_conversion) {
+                    return conversion.class.clone();
+                }
                 let function = self.scope.functions.iter().find(|f| f.is_internal() && f.name == mode);
                 let signature = function
                     .and_then(|f| f.overloads.first())

@@ -29,7 +29,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// Writes the Rust structs `Facts`, `Literals` and `Forms`.
+/// Writes the Rust structs `Facts`, `Literals` and `LiteralForms`.
 fn write_types(output: &mut String, ansi: &Dialect) {
     output.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
@@ -45,7 +45,7 @@ fn write_types(output: &mut String, ansi: &Dialect) {
         let _ = writeln!(output, "pub {name}: &'static str,");
     }
     output.push_str(
-        "}\n/// The same, cut where the value stands.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct Forms {\n",
+        "}\n/// Syntax of each literal in a dialect, without its value.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct LiteralForms {\n",
     );
     for (name, _) in &ansi.literals {
         let _ = writeln!(output, "pub {name}: LiteralForm,");
@@ -125,7 +125,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         let text = literal(name);
         let _ = write!(output, "{name}: {text:?}, ");
     }
-    output.push_str("}, forms: Forms { ");
+    output.push_str("}, forms: LiteralForms { ");
     for (name, _) in &ansi.literals {
         let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
         let _ = write!(

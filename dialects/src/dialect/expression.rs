@@ -1,5 +1,30 @@
 //! SQL expressions written by an analyst. An expression is accepted only if it is guaranteed to be a single value.
 
+/// Words that begin a clause of a query or end an expression.
+const CLAUSE_WORDS: [&str; 21] = [
+    "as",
+    "except",
+    "fetch",
+    "for",
+    "from",
+    "group",
+    "having",
+    "intersect",
+    "into",
+    "join",
+    "limit",
+    "minus",
+    "offset",
+    "on",
+    "order",
+    "qualify",
+    "returning",
+    "union",
+    "using",
+    "where",
+    "window",
+];
+
 /// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if the string
 /// is valid.
 pub fn expression_error(sql: &str) -> Option<&'static str> {
@@ -9,7 +34,11 @@ pub fn expression_error(sql: &str) -> Option<&'static str> {
     let mut depth = 0usize;
     let mut quote: Option<char> = None;
     let mut before = ' ';
+    // The SQL with spaces in place of everything in quotes or brackets.
+    let mut outer_sql = String::with_capacity(sql.len());
     for c in sql.chars() {
+        let is_outer = depth == 0 && quote.is_none();
+        outer_sql.push(if is_outer { c } else { ' ' });
         if c.is_control() || matches!(c, '\\' | '$' | '#' | ';') {
             return Some("contains a character that is not allowed here");
         }
@@ -30,8 +59,14 @@ pub fn expression_error(sql: &str) -> Option<&'static str> {
         }
         before = c;
     }
-    let words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
-    if words.into_iter().any(|word| word.eq_ignore_ascii_case("select")) {
+    let contains_word = |sql: &str, known: &[&str]| {
+        sql.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| known.iter().any(|known| word.eq_ignore_ascii_case(known)))
+    };
+    if contains_word(&outer_sql, &CLAUSE_WORDS) {
+        return Some("continues with another SQL clause");
+    }
+    if contains_word(sql, &["select"]) {
         return Some("reads a table");
     }
     (depth > 0 || quote.is_some()).then_some("contains an unclosed quote or bracket")
@@ -48,6 +83,10 @@ mod tests {
             "date_trunc('month', current_date)",
             "date '2024-03-31'",
             "cast(\"a\" as date)",
+            "extract(year from current_date)",
+            "date 'from'",
+            "\"from\"",
+            "from_days",
         ] {
             assert_eq!(expression_error(sql), None, "{sql}");
         }
@@ -58,6 +97,9 @@ mod tests {
             "(a",
             "'a",
             "a, b",
+            "current_date from x",
+            "current_date(1)FROM x",
+            "'a' as b",
             "a -- b",
             "a /* b */",
             "{{ x }}",

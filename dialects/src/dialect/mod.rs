@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::catalog;
-use crate::tables::{self, DialectData, Forms, OverloadId};
+use crate::tables::{self, DialectData, LiteralForms, OverloadId};
 use crate::types::Type;
 
 pub use crate::tables::{
@@ -88,7 +88,7 @@ impl Dialect {
     }
 
     /// Returns the syntax of literals, split at the placeholder of the value.
-    pub fn forms(self) -> &'static Forms {
+    pub fn forms(self) -> &'static LiteralForms {
         &self.0.forms
     }
 

@@ -2,7 +2,7 @@
 
 use super::op::Op;
 use super::part::TemplatePart;
-use super::{Facts, Forms, Literals};
+use super::{Facts, LiteralForms, Literals};
 use crate::types::Type;
 
 /// Case to which a dialect folds unquoted names.
@@ -133,7 +133,7 @@ pub struct DialectData {
     /// Syntax of literals.
     pub literals: Literals,
     /// Syntax of literals, split at the placeholder of the value.
-    pub forms: Forms,
+    pub forms: LiteralForms,
     /// For each type in [`super::part::NEUTRAL_TYPES`], its other names in handwritten SQL, with the same limits and
     /// precision.
     pub type_synonyms: [&'static [&'static str]; 8],

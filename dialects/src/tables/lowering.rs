@@ -40,6 +40,12 @@ impl Lowering {
         )
     }
 
+    /// Returns `true` if the parameter `unit` of the function is the name of a calendar unit, such as `"month"`.
+    #[allow(dead_code, reason = "the build script uses a part of this file")]
+    pub fn takes_calendar_unit(self) -> bool {
+        matches!(self, Self::PeriodOffset | Self::First | Self::Last)
+    }
+
     /// Returns `true` if the function looks up a row by a key or a row number.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn looks_up_rows(self) -> bool {

@@ -88,6 +88,10 @@ pub enum ArgumentMode {
     Tenths,
     /// For a literal number: the number of digits after its decimal point.
     Scale,
+    /// For a constant text: the text as a single literal, which is empty for NULL.
+    Literal,
+    /// For a literal code point: the character as a text literal.
+    Character,
 }
 
 /// Type in a cast.

@@ -44,7 +44,7 @@ Examples:
   # A file of definitions, for another warehouse
   formulac compile --file metrics.fx --dialect snowflake
 
-  # The columns of a table, with their types
+  # With the types of the columns, from a dbt manifest
   formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
     /// Formula or definitions; use `-` for standard input, and `--` before a formula that is also an option, such as
@@ -77,7 +77,7 @@ pub struct MetricsArgs {
     /// Keys to group by: columns, dimensions, or periods such as `month`
     #[arg(long, value_name = "KEY,…", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub by: Vec<String>,
-    /// Condition that selects the rows of each set
+    /// Condition that selects the rows of each metric set
     #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub filter: Option<String>,
     /// Condition that selects the groups
@@ -92,11 +92,11 @@ pub struct MetricsArgs {
     /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
     #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub define: Vec<String>,
-    /// Period whose missing rows are added, like `fill` in a spec: `month`, or `{by: month, from: 2024-01-01, to:
+    /// Period for which missing rows are added, like `fill` in a spec: `month`, or `{by: month, from: 2024-01-01, to:
     /// TODAY()}`
     #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub fill: Option<String>,
-    /// Sort order of the rows: names, each followed by `asc` or `desc`
+    /// Sort order of the rows: names, each optionally followed by `asc` or `desc`
     #[arg(long, value_name = "NAME,…", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub order_by: Vec<String>,
 }
@@ -108,7 +108,7 @@ Examples:
   formulac query revenue
   formulac query metrics/revenue.yml --dialect bigquery
 
-  # Metrics of metric sets by keys, without a spec
+  # Metrics grouped by keys, without a spec
   formulac query --metrics orders.revenue,orders.aov --by month,customers.region --since 2024-01-01")]
 pub struct QueryArgs {
     /// Model spec, or the name of its model in a project; use `-` for standard input
@@ -176,10 +176,10 @@ Examples:
   # Only two models and everything that reads them
   formulac generate --select revenue+ churn+
 
-  # In CI: exit with 1 if a committed file is out of date
+  # In CI: exit with status 1 if a committed file is out of date
   formulac generate --check
 
-  # Let dbt parse the result, and undo the writing if dbt rejects it
+  # Let dbt parse the result, and restore the previous files if dbt rejects it
   formulac generate --validate --target ci")]
 pub struct GenerateArgs {
     #[command(flatten)]
@@ -214,7 +214,7 @@ Examples:
   # One file, with the safe fixes applied
   formulac check metrics/revenue.yml --fix
 
-  # The specs that changed since production was built, as annotations of a GitHub workflow
+  # The specs that changed since production was built, with diagnostics as GitHub annotations
   formulac check --select state:modified --state prod-artifacts --output-format github")]
 pub struct CheckArgs {
     /// Formula files and specs (.yml, .yaml), or `-` for standard input [default: the project's specs]
@@ -226,7 +226,7 @@ pub struct CheckArgs {
     /// Check again after each change to a file that the command reads, such as a spec or dbt's manifest
     #[arg(long, conflicts_with_all = ["fix", "json"])]
     pub watch: bool,
-    /// Also exit with status 1 for these diagnostics
+    /// Kind of diagnostics for which `check` also exits with status 1
     #[arg(long, value_name = "WHAT")]
     pub deny: Option<DenyLevel>,
     #[command(flatten)]
@@ -253,7 +253,7 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301
 
-  # The operators of a model's query
+  # The relational operators of a model's query
   formulac explain --plan revenue_by_month")]
 pub struct ExplainArgs {
     /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand` or `--plan`; use `-` for
@@ -263,12 +263,12 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub settings: Settings,
     /// Print the spec with the definitions of its metric sets written out in full
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub expand: bool,
     /// Print the relational operators of a model's query, with the definitions that each operator computes
     #[arg(long, conflicts_with = "expand")]
     pub plan: bool,
-    /// Format of the plan
+    /// Format of the plan that `--plan` prints
     #[arg(long, value_name = "FORMAT", requires = "plan", conflicts_with = "json", default_value = "tree", hide_default_value = true, value_parser = ["tree", "mermaid", "dot"])]
     pub format: String,
     /// Print one JSON object
@@ -298,7 +298,7 @@ pub struct FunctionsArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Looks for dbt with the project's adapter, git, and the programs that `preview --data` and `preview --engine postgres` run. Checks the project: its settings, dbt's artifacts and missing columns. Each problem is shown with its fix. Exit status: 0 ready, 1 the project has errors, 5 a program that the project needs is missing or too old.
+    after_long_help = "Looks for dbt with the project's adapter, git, and the programs that `preview --data` and `preview --engine postgres` run. Checks the project: its settings, dbt's artifacts and missing columns. For each problem, the command shows a fix. Exit status: 0 if the project is ready, 1 if it has errors, 5 if a program that it needs is missing or too old.
 
 Examples:
   formulac doctor

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-const DBT_HELP_HEADING: &str = "Options passed on to dbt";
+const DBT_HELP_HEADING: &str = "Options that formulac passes on to dbt";
 const SELECTION_HELP_HEADING: &str = "Selection of models, in dbt's syntax";
 
 /// Options that are passed to dbt each time it runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DbtArgs {
-    /// Output of the dbt profile [default: the environment's `connection`]
+    /// Output of the dbt profile to use [default: the environment's `connection`]
     #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "OUTPUT")]
     pub target: Option<String>,
     /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else dbt's default folder]
@@ -19,7 +19,7 @@ pub struct DbtArgs {
     /// dbt variables as a YAML mapping [default: the environment's `vars`]
     #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "YAML", allow_hyphen_values = true)]
     pub vars: Option<String>,
-    /// Number of threads
+    /// Number of threads that dbt uses
     #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "N", value_parser = super::settings::parse_positive)]
     pub threads: Option<u32>,
 }

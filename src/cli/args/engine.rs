@@ -30,14 +30,14 @@ pub struct EngineArgs {
     after_long_help = "DuckDB is queried with the program `duckdb` (`pip install duckdb-cli`), Postgres with `psql`, and dbt with `dbt show`. Set FORMULAC_DUCKDB, FORMULAC_PSQL or FORMULAC_DBT to use a program at another path.
 
 Examples:
-  # Through the dbt project
+  # With the project's dbt
   formulac preview metrics/revenue.yml --target dev
 
-  # Over files, without dbt
+  # On files, without dbt
   formulac preview metrics/revenue.yml --data seeds --limit 50"
 )]
 pub struct PreviewArgs {
-    /// Model spec; use `-` for standard input
+    /// Model spec, or the name of its model in a project; use `-` for standard input
     #[arg(
         value_hint = ValueHint::FilePath,
         required_unless_present_any = ["select", "exclude", "metrics"],
@@ -101,9 +101,9 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "The cases are formulac's own test cases for each function and each form of its arguments, with NULLs and edge cases. In addition, the project's models are run on generated rows. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end. If a run is killed, the next run drops its table. The command does not read your data. If the role is not permitted to create tables, each statement contains its rows.
+    after_long_help = "The cases are formulac's own test cases for each function and each form of its arguments, with NULLs and edge cases. In addition, the project's models are run on generated rows. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end. If a run is interrupted, the next run drops the table. The command does not read your data. If the role is not permitted to create tables, each statement contains the rows that it needs.
 
-The report is written to .formulac/proofs/ and contains versions, session parameters and the cases that differ, but no names and no data of the project. `formulac functions NAME` then shows what is proven.
+The report is written to .formulac/proofs/ and contains versions, session parameters and the cases with different values, but no names or data of the project. `formulac functions NAME` then shows what is proven.
 
 Examples:
   formulac prove --env dev
@@ -111,7 +111,7 @@ Examples:
   # Only two functions
   formulac prove ROUND TEXT
 
-  # What would be sent, planned by the warehouse, but not run
+  # Let the warehouse plan the statements without running them
   formulac prove --dry-run"
 )]
 pub struct ProveArgs {

@@ -24,7 +24,7 @@ Examples:
   # The changes of this branch, as a page
   formulac impact --since main -o impact.html
 
-  # In CI: exit with 1 if something breaks
+  # In CI: exit with status 1 if something breaks
   formulac impact --since origin/main --fail-on breaking"
 )]
 pub struct ImpactArgs {

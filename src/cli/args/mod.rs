@@ -85,7 +85,7 @@ pub struct GlobalOptions {
     /// Ignore the project's settings and the facts known about its data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
-    /// Project environment to use
+    /// Environment of the project to use
     #[arg(long, global = true, hide_short_help = true, value_name = "NAME")]
     pub env: Option<String>,
     /// Format of diagnostics
@@ -133,7 +133,7 @@ pub enum Command {
     Init(InitArgs),
     /// Find errors in formulas and specs, and apply safe fixes
     Check(CheckArgs),
-    /// Move definitions that several specs contain to metric sets
+    /// Move definitions that several specs share to metric sets
     Extract(ExtractArgs),
     /// Explain a formula or a diagnostic
     Explain(ExplainArgs),
@@ -145,15 +145,15 @@ pub enum Command {
     Compile(CompileArgs),
     /// Compile a spec to one SQL query
     Query(QueryArgs),
-    /// Compile specs to dbt models, printed or written to a folder
+    /// Compile specs to dbt models, and print them or write them to a folder
     Model(ModelArgs),
     /// Write the dbt models, tests and docs of all specs
     Generate(GenerateArgs),
     /// Compare built models with their formulas, row by row
     Verify(VerifyArgs),
-    /// Prove on the project's warehouse that formulas give the right values
+    /// Run test cases on the project's warehouse to prove that formulas return the right values
     Prove(ProveArgs),
-    /// Show what is out of date or failing, and how to fix it
+    /// Show what is out of date or fails, and how to fix it
     Status(StatusArgs),
     /// Show what `push` would change, and the conflicts
     Plan(PlanArgs),
@@ -165,7 +165,7 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Show the log of pushes
     Log(LogArgs),
-    /// Undo the pushes after an entry of the log, as a new commit
+    /// Undo all pushes after an entry of the log, in a new commit
     Rollback(RollbackArgs),
     /// Update the Omni model from dbt: views, keys, joins, test results
     Pull(PullArgs),
@@ -177,7 +177,7 @@ pub enum Command {
     Change(ChangeArgs),
     /// CI gate: check that all commits on a branch are permitted
     Authorize(AuthorizeArgs),
-    /// Tag a release of specs, dbt files and Omni files
+    /// Tag the current specs, dbt files and Omni files as a release
     Release(ReleaseArgs),
     /// Show what a change affects downstream
     Impact(ImpactArgs),

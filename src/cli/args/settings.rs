@@ -46,7 +46,7 @@ pub struct Settings {
     /// Time zone used to convert instants to dates
     #[arg(long, value_name = "ZONE", value_parser = formulac::parse_time_zone)]
     pub timezone: Option<String>,
-    /// Treat blanks as zero in `+ - *` and numerators
+    /// Treat blanks as zero in `+ - *` and in numerators
     #[arg(long, value_name = "HOW")]
     pub blanks: Option<BlankHandling>,
 }

@@ -23,13 +23,13 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 `pull` reads manifest.json, catalog.json, run_results.json and sources.json from dbt's target folder, and writes to \
-the folder `omni:` of formulac.yml. Edits that people made there are kept.
+the folder `omni:` of formulac.yml. `pull` keeps the edits that people made there.
 
 Examples:
   # Show what would change
   formulac pull --dry-run
 
-  # In CI: exit with 1 if Omni's files are out of date
+  # In CI: exit with status 1 if Omni's files are out of date
   formulac pull --check
 
   # The artifacts of production
@@ -66,7 +66,7 @@ pub struct PullArgs {
 Examples:
   formulac plan
 
-  # Keep the plan, and push exactly that
+  # Save the plan, and push exactly this plan
   formulac plan -o plan.json
   formulac push plan.json
 
@@ -75,7 +75,7 @@ Examples:
 pub struct PlanArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Write the plan to this file, to be applied with `push FILE`
+    /// Write the plan to this file, which `push FILE` applies
     #[arg(short, long, alias = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Print the description of a merge request as Markdown instead of the plan
@@ -100,7 +100,7 @@ Examples:
   formulac push plan.json"
 )]
 pub struct PushArgs {
-    /// Plan file to apply; if the plan no longer matches the project, nothing is applied
+    /// Plan file to apply; if the plan no longer matches the project, `push` applies nothing
     #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
@@ -128,7 +128,7 @@ pub struct PushArgs {
 #[command(group = clap::ArgGroup::new("side").required(true))]
 #[command(after_long_help = "\
 Examples:
-  # Keep the formula of the spec, and drop the manual edit
+  # Keep the formula of the spec, and discard the manual edit
   formulac resolve revenue.net --ours
 
   # Apply the manual edit to the spec
@@ -143,19 +143,20 @@ pub struct ResolveArgs {
     /// Keep the spec, and remove the manual edit from the file
     #[arg(long, group = "side")]
     pub ours: bool,
-    /// Keep the file, and convert the edit to a formula if possible; otherwise revert the spec to its base
+    /// Keep the edited file, and copy the edit to the spec; if no formula expresses the edit, restore the formula of
+    /// the last push in the spec
     #[arg(long, group = "side")]
     pub theirs: bool,
-    /// Keep the spec, whichever side it is
+    /// Keep the version in the spec: the same as --ours or --theirs, depending on the conflict
     #[arg(long, group = "side")]
     pub spec: bool,
-    /// Keep dbt's file, whichever side it is
+    /// Keep the version in dbt's file: the same as --ours or --theirs, depending on the conflict
     #[arg(long, group = "side")]
     pub dbt: bool,
-    /// Keep Omni's file, whichever side it is
+    /// Keep the version in Omni's file: the same as --ours or --theirs, depending on the conflict
     #[arg(long, group = "side")]
     pub omni: bool,
-    /// Change the definition in the metric set and therefore in all models that use the metric
+    /// Change the definition in the metric set, and with it all models that use the metric
     #[arg(long, group = "side")]
     pub to_set: bool,
     /// Override the metric in the model only, and keep the metric set
@@ -316,7 +317,7 @@ pub struct RollbackArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Writes the spec to the folder `specs:` of formulac.yml and never overwrites a file. A comment `# gap:` with Omni's file and line marks what formulas cannot express. Joins come from the relationships in the folder `omni:`.
+    after_long_help = "Writes the spec to the folder `specs:` of formulac.yml and never overwrites a file. A comment `# gap:` with Omni's file and line marks each part that formulas cannot express. Joins come from the relationships in the folder `omni:`.
 
 Examples:
   # Two measures by month
@@ -325,7 +326,7 @@ Examples:
   # Show the spec without writing it
   formulac promote omni/orders.view.yaml:revenue --dry-run
 
-  # After the model is built: let Omni's field read the column
+  # After dbt has built the model: make Omni's field read the column
   formulac promote omni/orders.view.yaml:revenue --repoint"
 )]
 pub struct PromoteArgs {
@@ -350,7 +351,7 @@ pub struct PromoteArgs {
     /// Show the spec, or the changed Omni file, without writing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Make the Omni field read the model's column, if both return exactly the same values
+    /// Make the Omni field read the model's column, if both return the same values
     #[arg(long, conflicts_with_all = ["grain", "name", "out", "drop_access"])]
     pub repoint: bool,
     #[command(flatten)]
@@ -362,7 +363,7 @@ pub struct PromoteArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Specs over the same relation with the same filter can share a set. If the project already has a set over these rows, the definitions are added to it. A spec is changed only if its SQL remains the same. Either all files are written or no file is written.
+    after_long_help = "Specs that read the same relation with the same filter can share a set. If the project already has a set over these rows, the definitions are added to it. A spec is changed only if its SQL remains the same. `extract` writes either all files or none.
 
 Examples:
   # Show what would change

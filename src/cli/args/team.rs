@@ -61,13 +61,12 @@ pub struct EnvUseArgs {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The models of another environment come from the environment's branch. The names of the tables come \
-from the environment's dbt artifacts, in the folder `artifacts:` of formulac.yml or, by default, in target/NAME.
+formulac reads the models of the other environment from the environment's branch, and the names of the tables from its dbt artifacts, in the folder `artifacts:` of formulac.yml or, by default, in target/NAME.
 
 Examples:
   formulac env diff production
 
-  # The rows of one model, too
+  # Also compare the rows of one model
   formulac env diff production revenue --rows --limit 20")]
 pub struct EnvDiffArgs {
     /// Environment to compare with
@@ -193,8 +192,7 @@ pub struct ShowArgs {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Run `authorize` in CI on the branch to merge. Roles and rules are those of REV, so a branch cannot grant itself a \
-permission. The exit status is 4 if a commit is not permitted or an approval is missing.
+Run `authorize` in CI on the branch to merge. `authorize` reads the roles and rules from REV, so a branch cannot grant itself a permission. The exit status is 4 if a commit is not permitted or an approval is missing.
 
 Examples:
   formulac authorize --base origin/main
@@ -202,7 +200,7 @@ Examples:
   # Write the owners of all files for GitHub
   formulac authorize --codeowners")]
 pub struct AuthorizeArgs {
-    /// Revision to merge into, such as `origin/main`
+    /// Branch or commit to merge into, such as `origin/main`
     #[arg(
         long,
         value_name = "REV",
@@ -229,7 +227,8 @@ Examples:
 
   formulac release v1.4 -m 'Net revenue' --yes")]
 pub struct ReleaseArgs {
-    /// Name of the release, such as `v1.4` [default: the latest name with its number incremented]
+    /// Name of the release, such as `v1.4` [default: the name of the latest release with the last number increased by
+    /// 1]
     #[arg(value_name = "VERSION")]
     pub version: Option<String>,
     /// Summary of the release, on one line

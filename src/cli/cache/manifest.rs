@@ -187,7 +187,7 @@ mod tests {
             });
             (manifest.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };
-        write("first", SystemTime::now());
+        write("first", SystemTime::now() + Duration::from_secs(60));
         assert_eq!(look(code), ("first".to_owned(), true));
         assert_eq!(look(code), ("first".to_owned(), true), "it was changed just now");
         write("first", old);

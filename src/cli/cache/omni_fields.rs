@@ -87,7 +87,7 @@ mod tests {
             [look(&files, "snowflake", true), look(&files, "snowflake", true)],
             [true, false]
         );
-        write(7, "c", SystemTime::now());
+        write(7, "c", SystemTime::now() + Duration::from_secs(60));
         assert_eq!(
             [look(&files, "snowflake", true), look(&files, "snowflake", true)],
             [true, true],

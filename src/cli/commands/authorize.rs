@@ -31,7 +31,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let Some(base) = &args.base else { return Ok(Exit::Done) };
     let branch_differences = BranchDifferences::new(&workspace, &repository, base, session.global.env.as_deref())?;
     let (changes, faults) = change::read_changes(&workspace);
-    let refused = forbidden_changes(
+    let forbidden = forbidden_changes(
         &branch_differences.project,
         branch_differences.environment.as_ref(),
         &branch_differences.commits,
@@ -48,22 +48,23 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     } else {
         Vec::new()
     };
-    let is_allowed = refused.is_empty() && lacks.is_empty() && approval_state.rejected.is_empty() && by_hand.is_empty();
+    let is_allowed =
+        forbidden.is_empty() && lacks.is_empty() && approval_state.rejected.is_empty() && by_hand.is_empty();
     if args.json {
         let change_json = |change: &ForbiddenChange| json!({"commit": change.commit, "author": change.author, "path": change.path, "why": change.reason});
-        let refused: Vec<Value> = refused.iter().map(change_json).collect();
+        let forbidden: Vec<Value> = forbidden.iter().map(change_json).collect();
         session.print_json(&json!({
             "allowed": is_allowed,
             "environment": branch_differences.environment.as_ref().map(|environment| environment.name.as_str()),
             "commits": branch_differences.commits.len(),
-            "not_allowed": refused,
+            "not_allowed": forbidden,
             "generated_by_hand": by_hand.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
             "notes": notes,
             "approvals": change::show::approval_state_json(&approval_state),
         }))?;
     } else {
         let mut text = String::new();
-        for change in &refused {
+        for change in &forbidden {
             let path = change.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
             let _ = writeln!(
                 text,
@@ -180,8 +181,8 @@ fn find_manually_edited_files(
             };
             let why = match (is_generated(file), &file.now) {
                 (true, Some(_)) if has_generated_content => {
-                    "its comments or its layout are not those that the specs generate, and nobody reviews generated \
-                     files; describe the model or the column in the spec, then delete the file and run `formulac generate`"
+                    "the comments or the layout differ from the generated ones, and nobody reviews generated files; \
+                     describe the model or the column in the spec, then delete the file and run `formulac generate`"
                 }
                 (true, Some(_)) => {
                     "the header says that formulac generated the file, but the specs generate different content; delete \
@@ -227,21 +228,20 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
             ),
         );
     }
-    let prefix = repository.project_prefix()?;
     let specs = workspace.specs().unwrap_or_default();
     let changes = specs.iter().filter_map(|path| {
         let names = approvers_in_spec(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (workspace.relative_path(path), names))
     });
     let changes: Vec<(String, Vec<String>)> = changes.collect();
-    let full_path = repository.top_folder()?.join(path);
+    let full_path = repository.top_folder.join(path);
     let before = read_text(&full_path).unwrap_or_default();
     let (models, tests) = workspace.output_folders();
     let folders = [workspace.specs_folder(), models, tests, workspace.omni_folder()];
     let after = codeowners(
         &before,
         workspace.project.people(),
-        &format!("/{prefix}"),
+        &format!("/{}", repository.project_prefix),
         &folders,
         &changes,
     );
@@ -250,7 +250,7 @@ fn write_owners(session: &Session, workspace: &Workspace, repository: &Repositor
         return Ok(());
     }
     write_all(
-        &WritableFolders::from_project(&repository.top_folder()?)?,
+        &WritableFolders::from_project(&repository.top_folder)?,
         &[PlannedFile {
             path: full_path,
             text: after,

@@ -4,8 +4,8 @@ use formulac::{Compiled, Compiler, Definition, Dialect, TypeSensitiveColumn};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::CompileArgs;
+use crate::cli::context::{CommandContext, FormulaSettings};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::knowledge::{CommandContext, FormulaSettings};
 use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;

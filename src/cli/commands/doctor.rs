@@ -27,6 +27,9 @@ use crate::cli::workspace::Workspace;
 /// Maximum time to wait for the warehouse. Some adapters retry for many minutes if there is no network.
 const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Maximum number of characters of the reason why the warehouse cannot be reached.
+const MAX_REASON_LENGTH: usize = 300;
+
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find_workspace_or_dbt_project(session)?;
     let mut parts = vec![passed_check("formulac", env!("CARGO_PKG_VERSION").to_owned())];
@@ -70,7 +73,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     );
     add(check_project(workspace.as_ref()), Exit::Done);
     if let Some(workspace) = workspace.as_ref().filter(|workspace| workspace.has_project_file()) {
-        for part in status::of_specs(session, workspace, &Selection::default())? {
+        for part in status::spec_health(session, workspace, &Selection::default())? {
             let fault = if part.fix.starts_with("formulac check") {
                 Exit::Faulty
             } else {
@@ -170,7 +173,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         Ok(read) => read,
         Err(failure) => {
             let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
-            return missing_optional_check(name, format!("{text}: {}", failure.reason()));
+            return missing_optional_check(name, format!("{text}: {}", shorten(&failure.reason())));
         }
     };
     let problems = state.faults(dialect);
@@ -193,6 +196,15 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         name,
         format!("{version}; the session parameters have the values that the generated SQL requires"),
     )
+}
+
+/// Returns the start of a message that is too long for one line, because dbt's messages may contain the whole query.
+fn shorten(message: &str) -> String {
+    let start: String = message.chars().take(MAX_REASON_LENGTH).collect();
+    match start.len() < message.len() {
+        true => format!("{start}…"),
+        false => start,
+    }
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.

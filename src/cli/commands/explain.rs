@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
 use crate::cli::commands::compile::{CompileOutcome, compile, compile_nonempty_source, definition_json};
+use crate::cli::context::CommandContext;
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaNode};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
 use crate::cli::session::{Session, diagnostics_json};
@@ -74,41 +74,50 @@ fn reject_formula_argument(subject: &OsStr) -> Result<(), Failure> {
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let target = &args.settings.target;
     let file = CompiledProject::find_named_spec(session, target, Path::new(&args.subject))?;
-    let knowledge = CommandContext::new(session, target)?;
-    let sources = knowledge.read_sources(&[file]);
-    let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
+    let context = CommandContext::new(session, target)?;
+    let sources = context.read_sources(&[file]);
+    let mut specs = context.compile_specs(&context.compiler(), sources)?;
     let mut spec = specs.pop().unwrap_or_default();
     let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
     let compiled = spec.compiled.as_ref();
-    let expanded = compiled.and_then(formulac::CompiledSpec::expanded);
+    let expanded = compiled.and_then(CompiledSpec::expanded);
+    let exit = Exit::from_failures(&diagnostics);
+    if expanded.is_none() && exit == Exit::Done {
+        session.report(&diagnostics);
+        let message = format!("`{}` reads no metric sets", args.subject.to_string_lossy());
+        return Err(Failure::new(Exit::Faulty, message).with_help("`--expand` needs a spec with `metrics`"));
+    }
+    if args.json {
+        session.print_json(&json!({
+            "dialect": context.dialect.name(),
+            "name": spec.name,
+            "spec": expanded,
+            "diagnostics": diagnostics_json(&diagnostics),
+        }))?;
+        return Ok(exit);
+    }
     if let Some(text) = expanded {
         session.print_data(text)?;
     }
     session.report(&diagnostics);
-    let exit = Exit::from_failures(&diagnostics);
-    if expanded.is_some() || exit != Exit::Done {
-        return Ok(exit);
-    }
-    let subject_text = args.subject.to_string_lossy();
-    let message = format!("`{subject_text}` reads no metric sets");
-    Err(Failure::new(Exit::Faulty, message).with_help("`--expand` needs a spec with `metrics`"))
+    Ok(exit)
 }
 
 /// Prints the relational operators of the query of a model.
 fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let target = &args.settings.target;
     let file = CompiledProject::find_named_spec(session, target, Path::new(&args.subject))?;
-    let knowledge = CommandContext::new(session, target)?;
-    let sources = knowledge.read_sources(&[file]);
-    let compiler = knowledge.builder().plans(true).build();
-    let mut spec = knowledge.compile_specs(&compiler, sources)?.pop().unwrap_or_default();
+    let context = CommandContext::new(session, target)?;
+    let sources = context.read_sources(&[file]);
+    let compiler = context.builder().plans(true).build();
+    let mut spec = context.compile_specs(&compiler, sources)?.pop().unwrap_or_default();
     spec.reject_metric_set()?;
     spec.add_model_diagnostics();
     let plan = spec.compiled.as_ref().and_then(CompiledSpec::plan);
     let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
     if args.json {
         session.print_json(&json!({
-            "dialect": knowledge.dialect.name(),
+            "dialect": context.dialect.name(),
             "name": spec.name,
             "parts": plan.map(|plan| &plan.parts),
             "diagnostics": diagnostics_json(&diagnostics),
@@ -190,10 +199,10 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let settings = &args.settings;
     let source = SourceText::from_argument(&args.subject);
-    let knowledge = CommandContext::new(session, &settings.target)?;
-    let main = knowledge.dialect;
+    let context = CommandContext::new(session, &settings.target)?;
+    let main = context.dialect;
     let target_dialect = settings.target.dialect;
-    let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
+    let formulas = context.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
     let outcome = compile_nonempty_source(compiler, source);
     let parts = formula_parts::formula_parts(compiler, &outcome.file_diagnostics.text);
@@ -219,27 +228,20 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     } else {
         // An explanation of a formula with errors would only be a guess.
         if Exit::from_diagnostics(&main.outcome.file_diagnostics.diagnostics) == Exit::Done {
-            session.print_data(&format_explanation(
-                &main,
-                &others,
-                &parts,
-                &sentences,
-                session.global.verbose,
-            ))?;
+            session.print_data(&format_explanation(&main, &others, &parts, &sentences))?;
         }
         session.report(std::slice::from_ref(&main.outcome.file_diagnostics));
     }
     Ok(Exit::from_diagnostics(&main.outcome.file_diagnostics.diagnostics))
 }
 
-/// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree. The
-/// tokens are included only with `--verbose`.
+/// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree
+/// and the tokens.
 fn format_explanation(
     main: &CompiledDialectSql,
     others: &[CompiledDialectSql],
     parts: &[FormulaNode],
     sentences: &[Sentence],
-    verbose: bool,
 ) -> String {
     let source = &main.outcome.file_diagnostics.text;
     let mut out = String::new();
@@ -328,11 +330,9 @@ fn format_explanation(
             None => writeln!(out, "{}", label(part)),
         };
     }
-    if verbose {
-        let _ = writeln!(out, "\ntokens");
-        for word in formula_parts::source_tokens(source) {
-            let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
-        }
+    let _ = writeln!(out, "\ntokens");
+    for word in formula_parts::source_tokens(source) {
+        let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
     }
     out.trim_start_matches('\n').to_owned()
 }

@@ -220,8 +220,8 @@ impl ExtractionReport<'_> {
                 false => "without the skipped specs, ",
             };
             lines.push(format!(
-                "{others}no definition is in two specs, or in a spec and a set, over the same relation with the same \
-                 filter"
+                "{others}no definition occurs twice: in two specs, or in a spec and a set, that read the same \
+                 relation with the same filter"
             ));
         }
         let changed = self.extraction.specs.iter().filter(|spec| spec.changes_properties);

@@ -11,9 +11,9 @@ use crate::cli::apply::PendingFileChanges;
 use crate::cli::args::GenerateArgs;
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
+use crate::cli::context::{KNOWN_FACTS_PATH, KnownFactsPrecedence, report_assumptions};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{KNOWN_FACTS_PATH, KnownFactsPrecedence, report_assumptions};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
@@ -147,16 +147,16 @@ fn write_files(
     }
     sync::save_lost_comments(session, workspace, &pending_text_changes(workspace, pending_changes))?;
     let changed = pending_changes.write(bounds)?;
-    let refused = match validate_files(session, args, workspace, &planned.models, diagnostics) {
-        Ok(refused) => refused,
+    let invalid = match validate_files(session, args, workspace, &planned.models, diagnostics) {
+        Ok(invalid) => invalid,
         Err(failure) => {
             changed.undo();
             return Err(failure);
         }
     };
-    if !refused.is_empty() {
+    if !invalid.is_empty() {
         changed.undo();
-        diagnostics.extend(refused);
+        diagnostics.extend(invalid);
         return Ok(vec!["no file is written, because dbt rejects the models".to_owned()]);
     }
     let mut notes = summarize_known_facts_changes(&planned.fact_changes);

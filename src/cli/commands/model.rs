@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::cli::apply::{self, PendingFileChanges};
 use crate::cli::args::ModelArgs;
 use crate::cli::atomic_write::PlannedFile;
+use crate::cli::context::{CommandContext, report_assumptions};
 use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::orphans;
@@ -38,26 +38,23 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         false => CompiledProject::selected_specs(session, &args.target, &args.selection)?,
     };
     let (dialect, models, mut diagnostics) = match model_compiler(session, args) {
-        Ok((knowledge, compiler, lacks_spine)) => {
-            let mut sources = knowledge.read_sources(&specs);
+        Ok((context, compiler, lacks_spine)) => {
+            let mut sources = context.read_sources(&specs);
             if args.unit_tests {
-                let compiler = knowledge.with_metric_sets(&compiler, &sources)?;
+                let compiler = context.with_metric_sets(&compiler, &sources)?;
                 drafts = draft_unit_tests(&compiler, &specs, &mut sources, args.out.is_some());
             }
-            let specs = knowledge.compile_specs(&compiler, sources.clone())?;
+            let specs = context.compile_specs(&compiler, sources.clone())?;
             if specs.iter().all(Spec::is_metric_set)
                 && let Some(set) = specs.first()
             {
                 set.reject_metric_set()?;
             }
             let compiled = specs.iter().filter_map(|spec| spec.compiled.as_ref());
-            report_assumptions(session, knowledge.workspace.as_ref(), compiled);
+            report_assumptions(session, context.workspace.as_ref(), compiled);
             let (models, mut file_diagnostics) = models::models_from_specs(specs, &sources);
             if lacks_spine {
-                let dbt = knowledge
-                    .workspace
-                    .as_ref()
-                    .and_then(|workspace| workspace.dbt.as_ref());
+                let dbt = context.workspace.as_ref().and_then(|workspace| workspace.dbt.as_ref());
                 time_spine::warn_if_time_spine_missing(
                     dbt,
                     models::compiled_model_specs(&models),
@@ -113,7 +110,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     }
     for drafted in models.iter().filter_map(drafted) {
         drafted
-            .explain_missing_unit_test_draft(args.out.is_some())
+            .explain_missing(args.out.is_some())
             .iter()
             .for_each(|note| session.note(note));
     }
@@ -174,8 +171,8 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
 /// Returns the schema, models and settings for the command, the compiler, and whether the dbt project lacks a time
 /// spine.
 fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext, Compiler, bool), Failure> {
-    let knowledge = CommandContext::new(session, &args.target)?;
-    let workspace = knowledge.workspace.as_ref();
+    let context = CommandContext::new(session, &args.target)?;
+    let workspace = context.workspace.as_ref();
     let manifest = workspace.and_then(|workspace| workspace.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::lacks_time_spine);
     if let (Some(dbt), Some(out)) = (workspace.and_then(|workspace| workspace.dbt.as_ref()), &args.out) {
@@ -185,8 +182,8 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
         None => false,
     };
-    let compiler = knowledge.builder().contracts(contracts).build();
-    Ok((knowledge, compiler, lacks_spine))
+    let compiler = context.builder().contracts(contracts).build();
+    Ok((context, compiler, lacks_spine))
 }
 
 /// Returns whether dbt enforces contracts in the folder for the models, which is the project's models folder by

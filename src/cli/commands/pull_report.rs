@@ -95,7 +95,7 @@ fn report_rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3
 
 fn slower_run_row(run: &RunTrend) -> [String; 3] {
     let description = format!(
-        "took {:.1}x its median of the last {}: {} s, {} s before",
+        "took {:.1} times as long as the median of the last {}: {} s instead of {} s",
         run.ratio(),
         format_count(run.runs, "run", "runs"),
         round_seconds(run.seconds),
@@ -216,18 +216,25 @@ pub fn pull_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<Stri
         pull.excluded_views.iter().map(excluded_views_line).collect(),
     );
     push_lines("gaps", unsupported_item_lines(model));
+    let looker = model.looker_dimensions.iter().map(|(file, dimension)| {
+        format!(
+            "{file}: the SQL of `{dimension}` contains Looker's `${{TABLE}}`, which Omni does not support; write only the \
+             name of the column"
+        )
+    });
+    push_lines("dimensions with `${TABLE}`", looker.collect());
     let (keys, joins) = pull.count_constraints_from_tests(model);
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
-            "{} and {} that Omni cannot find without formulac",
+            "derived {} and {} from dbt's tests; Omni cannot find these keys and joins without formulac",
             format_count(keys, "key", "keys"),
             format_count(joins, "join", "joins")
         ));
     }
     if !has_catalog {
         notes.push(
-            "there is no catalog.json, so types and undocumented columns are unknown, and all documented columns are \
-             assumed to exist; run `dbt docs generate` to write it"
+            "there is no catalog.json, so types and undocumented columns are unknown, and formulac assumes that all \
+             documented columns exist; run `dbt docs generate` to write catalog.json"
                 .to_owned(),
         );
     }

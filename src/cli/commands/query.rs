@@ -4,9 +4,9 @@ use formulac::{Column, ColumnLineage, CompiledSpec, Dialect};
 use serde_json::{Value, json};
 
 use crate::cli::args::QueryArgs;
+use crate::cli::context::{CommandContext, report_assumptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::spec::Spec;
@@ -69,9 +69,9 @@ fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
 }
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
-    let (knowledge, sources) = if args.metrics.describes_query() {
-        let knowledge = CommandContext::new(session, &args.target)?;
-        (knowledge, vec![(args.metrics.spec(args.limit), None)])
+    let (context, sources) = if args.metrics.describes_query() {
+        let context = CommandContext::new(session, &args.target)?;
+        (context, vec![(args.metrics.spec(args.limit), None)])
     } else {
         let file = CompiledProject::require_single_spec(
             session,
@@ -80,20 +80,20 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
             &args.selection,
             "query",
         )?;
-        let knowledge = CommandContext::new(session, &args.target)?;
-        let sources = knowledge.read_sources(&[file]);
-        (knowledge, sources)
+        let context = CommandContext::new(session, &args.target)?;
+        let sources = context.read_sources(&[file]);
+        (context, sources)
     };
-    let mut spec = knowledge
-        .compile_specs(&knowledge.compiler(), sources)?
+    let mut spec = context
+        .compile_specs(&context.compiler(), sources)?
         .pop()
         .unwrap_or_default();
     spec.reject_metric_set()?;
     if args.metrics.describes_query() {
         spec.name = None;
-    } else if knowledge.workspace.is_some() {
+    } else if context.workspace.is_some() {
         spec.add_model_warnings();
     }
-    report_assumptions(session, knowledge.workspace.as_ref(), &spec.compiled);
-    Ok((knowledge.dialect, spec))
+    report_assumptions(session, context.workspace.as_ref(), &spec.compiled);
+    Ok((context.dialect, spec))
 }

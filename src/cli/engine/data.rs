@@ -78,7 +78,7 @@ pub fn find_data_files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
 fn inspect_file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
     let display_path = path.to_string_lossy().into_owned();
     let full_path: PathBuf =
-        std::path::absolute(path).map_err(|error| Failure::io_failure("read", &display_path, &error))?;
+        std::path::absolute(path).map_err(|error| Failure::from_io("read", &display_path, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), full_path.to_str()) {
         (Some(stem), Some(path_text)) if !stem.contains('\0') => Ok(DataFile {
             relation: stem.to_owned(),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use formulac::dbt::RelationReference as Read;
-use formulac::{Column as Known, Dialect, Project, Type};
+use formulac::dbt::RelationReference;
+use formulac::{Column, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
 use super::fault::{self, EngineSql};
@@ -81,7 +81,9 @@ pub fn call_dbt_show(
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         call.command.arg("--defer").arg("--state").arg(folder);
     }
-    call.command.args(["--inline", sql]).envs(variables.iter().cloned());
+    call.command
+        .args(["--inline", &formulac::dbt::escape_comment_ends(sql)])
+        .envs(variables.iter().cloned());
     call.time_limit = run.time_limit;
     call.run(&run.waiting, &format!("asking dbt for {subject}"))
 }
@@ -228,7 +230,7 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
 }
 
 /// Checks whether each relation exists.
-pub fn check_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+pub fn check_relations(relations: &[RelationReference], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
     Ok(look_up_relations(relations, run, run.deferred.as_deref())?
         .into_iter()
         .map(relation_presence)
@@ -236,7 +238,7 @@ pub fn check_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
 }
 
 /// Checks whether each relation is built in this environment, without deferring to another environment.
-pub fn find_built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+pub fn find_built_relations(relations: &[RelationReference], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
     Ok(look_up_relations(relations, run, None)?
         .into_iter()
         .map(relation_presence)
@@ -259,7 +261,7 @@ pub type RelationLookup = Result<Option<WarehouseRelation>, String>;
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations
 /// fails, dbt is called once per relation.
 pub fn look_up_relations(
-    relations: &[Read],
+    relations: &[RelationReference],
     run: &DbtRun,
     deferred: Option<&Path>,
 ) -> Result<Vec<RelationLookup>, Failure> {
@@ -321,7 +323,7 @@ fn relation_presence(relation_lookup: RelationLookup) -> RelationPresence {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
         Ok(Some(WarehouseRelation { columns, name })) => {
-            let to_column = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
+            let to_column = |(name, ty): (String, String)| Column::new(name, ty.parse().unwrap_or_default());
             RelationPresence::There(columns.into_iter().map(to_column).collect(), name)
         }
     }
@@ -360,7 +362,7 @@ fn quote_special_floats(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<ResultColumn> {
+fn columns(rows: &[Map<String, Value>], columns: &[Column]) -> Vec<ResultColumn> {
     let Some(first) = rows.first() else {
         return columns
             .iter()
@@ -374,7 +376,7 @@ fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<ResultColumn> 
         columns
             .iter()
             .find(|column| column.name().eq_ignore_ascii_case(name))
-            .map(Known::ty)
+            .map(Column::ty)
     };
     first
         .keys()

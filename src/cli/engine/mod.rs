@@ -11,8 +11,8 @@ mod statements;
 mod typed_columns;
 mod warehouse;
 
-use formulac::dbt::RelationReference as Read;
-use formulac::{Column as Known, Dialect, Project, Schema};
+use formulac::dbt::RelationReference;
+use formulac::{Column, Dialect, Project, Schema};
 
 use super::args::{DbtArgs, EngineArgs};
 use super::dbt_project;
@@ -40,7 +40,7 @@ pub struct EngineRequest<'q> {
     /// Description of the requested rows, for messages.
     pub what: &'q str,
     /// Columns that the query returns, for engines that do not report column types.
-    pub columns: &'q [Known],
+    pub columns: &'q [Column],
     /// Tables that the query reads, as written in the query.
     pub tables: &'q [String],
     /// Row limit that the spec sets. Engines whose SQL does not contain this limit must apply it.
@@ -55,7 +55,7 @@ pub struct EngineRequest<'q> {
 #[derive(Debug)]
 pub enum RelationPresence {
     /// The relation exists and has these columns. Only dbt reports its full name.
-    There(Vec<Known>, Option<String>),
+    There(Vec<Column>, Option<String>),
     Missing,
     /// The lookup failed for this reason.
     Unknown(String),
@@ -72,7 +72,7 @@ pub enum Engine {
 impl Engine {
     /// Returns the engine that the arguments specify. If they specify none, returns DuckDB if there are data files,
     /// otherwise the project's dbt.
-    pub fn select_engine(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+    pub fn select(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
@@ -118,7 +118,7 @@ impl Engine {
             dbt: args.clone(),
             ..EngineArgs::default()
         };
-        match Self::select_engine(session, &args, project)? {
+        match Self::select(session, &args, project)? {
             Self::Dbt(run) => Ok(run),
             Self::Duckdb(_) | Self::Postgres(..) => Err(no_dbt_project_failure()),
         }
@@ -226,18 +226,18 @@ impl Engine {
     /// Looks up each relation and its columns.
     pub fn check_relations(
         &self,
-        relations: &[Read],
+        relations: &[RelationReference],
         typed: Option<&Schema>,
     ) -> Result<Vec<RelationPresence>, Failure> {
         match self {
             Self::Dbt(run) => dbt::check_relations(relations, run),
             Self::Duckdb(files) => {
-                let file = |relation: &Read| {
+                let file = |relation: &RelationReference| {
                     files
                         .iter()
                         .find(|file| file.relation.eq_ignore_ascii_case(relation.name()))
                 };
-                let presence_of = |relation: &Read| match file(relation) {
+                let presence_of = |relation: &RelationReference| match file(relation) {
                     None => Ok(RelationPresence::Missing),
                     Some(file) => self.find_relation_presence(&duckdb::view_name(file), typed),
                 };
@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// Returns the columns of each relation, with the warehouse's names for their types. Only dbt supports this lookup.
-    pub fn look_up_relations(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
+    pub fn look_up_relations(&self, relations: &[RelationReference]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::look_up_relations(relations, run, run.deferred.as_deref()),
             _ => Ok(Vec::new()),
@@ -260,7 +260,10 @@ impl Engine {
 
     /// Looks up whether each relation is built in this environment, even if queries read the relation from another
     /// environment. Returns `None` if queries never read from another environment.
-    pub fn find_built_relations(&self, relations: &[Read]) -> Result<Option<Vec<RelationPresence>>, Failure> {
+    pub fn find_built_relations(
+        &self,
+        relations: &[RelationReference],
+    ) -> Result<Option<Vec<RelationPresence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::find_built_relations(relations, run).map(Some),
             _ => Ok(None),
@@ -282,7 +285,7 @@ impl Engine {
         };
         match self.answer(request, typed) {
             Ok(answer) => {
-                let to_column = |column: ResultColumn| Known::new(column.name, column.ty);
+                let to_column = |column: ResultColumn| Column::new(column.name, column.ty);
                 Ok(RelationPresence::There(
                     answer.columns.into_iter().map(to_column).collect(),
                     None,

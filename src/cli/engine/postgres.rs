@@ -272,7 +272,7 @@ fn load_file_statements(file: &DataFile, typed: Option<&Schema>) -> Result<Strin
         return Ok(String::new());
     };
     let names = data::header_columns(Path::new(&file.path), delimiter);
-    let names = names.map_err(|error| Failure::io_failure("read", &file.display_path, &error))?;
+    let names = names.map_err(|error| Failure::from_io("read", &file.display_path, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
         let ty = relation

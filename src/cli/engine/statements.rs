@@ -164,7 +164,7 @@ fn read_rows(rows: &Value) -> Vec<Vec<Option<String>>> {
         .unwrap_or_default()
 }
 
-/// Escapes all non-ASCII characters in a JSON text.
+/// Escapes all non-ASCII characters in JSON.
 fn to_ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];

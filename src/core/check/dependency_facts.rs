@@ -147,7 +147,7 @@ fn link_definitions_compared_by_lints(program: &Program, definitions: &mut [Defi
     }
     for (id, node) in (0u32..).zip(program.nodes()) {
         let Ir::Apply { overload, args } = node else { continue };
-        if let Some(comparison) = text_comparison(program, node) {
+        if let Some(comparison) = text_comparison(program, node, |_| true) {
             let (compared, text) = comparison.of;
             add(id, DependencyLink::new(("text", name(compared), text), false));
         }

@@ -164,7 +164,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_forbidden_aggregate(&mut self, span: Span) {
         self.failed = true;
-        let Some(refusal) = self.no_aggregates.take() else {
+        let Some(context) = self.no_aggregates.take() else {
             return;
         };
         let help = match self.role {
@@ -184,7 +184,7 @@ impl Lowerer<'_> {
             Diagnostic::new(
                 Code::AggregateNotAllowed,
                 span,
-                format!("aggregate `{text}` is not allowed in {refusal}"),
+                format!("aggregate `{text}` is not allowed in {context}"),
             )
             .with_help(help),
         );
@@ -204,22 +204,22 @@ impl Lowerer<'_> {
     #[cold]
     fn report_forbidden_window(&mut self, span: Span) {
         self.failed = true;
-        let Some(refusal) = self.no_windows.take() else { return };
+        let Some(context) = self.no_windows.take() else { return };
         let text = self.source_text(span);
         let diagnostic = if self.role == DefinitionRole::OrderBy {
             let message = format!("`{text}` reads other rows, so it cannot be used in `order_by` of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in this step, and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
-            let message = format!("`{text}` reads other rows, so it is not allowed in {refusal}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {context}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value as a column of the model, and use that column here")
         } else if let DefinitionRole::On(_) = self.role {
-            let message = format!("`{text}` reads other rows, so it is not allowed in {refusal}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {context}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in an earlier step, and join that step")
         } else {
-            let message = format!("`{text}` reads other rows, so it cannot be used in {refusal} of the same step");
+            let message = format!("`{text}` reads other rows, so it cannot be used in {context} of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in this step, and use it to filter or group in the next step")
         };
@@ -244,9 +244,12 @@ impl Lowerer<'_> {
                     meta.span,
                     format!("`order_by` accepts names of columns and definitions, found `{text}`"),
                 )
-                .with_help(format!(
-                    "define the expression, for example as `sort_key = {text}`, and use that name in `order_by`"
-                )),
+                .with_help(match text.strip_prefix('-').map(str::trim_start) {
+                    Some(name) if name.starts_with("${") || crate::lex::is_name(name) => format!("write `{name} desc`"),
+                    _ => format!(
+                        "define the expression, for example as `sort_key = {text}`, and use that name in `order_by`"
+                    ),
+                }),
             );
             return self.add_error(meta.span);
         }

@@ -31,9 +31,8 @@ pub use dates::period_units::{
 pub use dates::timeframe::{DatePart, constant_period, date_part, is_recurring, timeframe_names as timeframes};
 pub use dates::today::Today;
 pub use lint::possible_values;
-pub use names::unresolved_names::{
-    MAX_CANDIDATES, MAX_SIMILAR_NAME_SEARCHES, describe_columns, explain_removed_column, missing_column_diagnostic,
-};
+pub use names::column_diagnostics::{describe_columns, explain_removed_column, missing_column_diagnostic};
+pub use names::unresolved_names::{MAX_CANDIDATES, MAX_SIMILAR_NAME_SEARCHES};
 pub use sheet::tabs::Tab;
 pub use sheet::totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 pub use sheet::{Pivot, WorksheetGrid};

@@ -9,19 +9,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashSet;
 
-use crate::Type;
 use crate::dialect::Dialect;
-
-/// Result type of a function.
-#[derive(Clone, Copy, Debug)]
-pub enum SqlResultType {
-    /// Type of the first argument.
-    First,
-    /// This type.
-    Of(Type),
-    /// Unknown type.
-    Unknown,
-}
 
 /// Warehouse function with the equivalent formula function.
 #[derive(Debug)]
@@ -35,10 +23,6 @@ pub struct SqlFunction {
     pub arguments: std::ops::RangeInclusive<usize>,
     /// Name of the formula function.
     pub formula: &'static str,
-    /// Type of the result.
-    pub gives: SqlResultType,
-    /// Whether the function is an aggregate.
-    pub aggregates: bool,
 }
 
 const IN_ALL_DIALECTS: bool = true;
@@ -46,14 +30,12 @@ const IN_SOME_DIALECTS: bool = false;
 const VARIADIC: usize = 255;
 
 macro_rules! functions {
-    ($($name:literal $is_in_all:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
+    ($($name:literal $is_in_all:expr, $least:literal..$most:expr => $formula:literal;)*) => {
         &[$(SqlFunction {
             name: $name,
             is_in_all: $is_in_all,
             arguments: $least..=$most,
             formula: $formula,
-            gives: $gives,
-            aggregates: $aggregates,
         }),*]
     };
 }
@@ -63,53 +45,47 @@ macro_rules! functions {
 /// arguments or limits.
 const SYNONYMS: &[(&str, &str, usize)] = &[("ceiling", "ceil", 1), ("substring", "substr", 2)];
 
-const INTEGER: SqlResultType = SqlResultType::Of(Type::Integer);
-const FLOAT: SqlResultType = SqlResultType::Of(Type::Float);
-const TEXT: SqlResultType = SqlResultType::Of(Type::Text);
-const BOOLEAN: SqlResultType = SqlResultType::Of(Type::Boolean);
-const DATE: SqlResultType = SqlResultType::Of(Type::Date);
-
 const FUNCTIONS: &[SqlFunction] = functions! {
-    "coalesce" IN_ALL_DIALECTS, 2..VARIADIC => "COALESCE" SqlResultType::First, false;
-    "ifnull" IN_ALL_DIALECTS, 2..2 => "COALESCE" SqlResultType::First, false;
-    "nvl" IN_SOME_DIALECTS, 2..2 => "COALESCE" SqlResultType::First, false;
-    "iff" IN_SOME_DIALECTS, 3..3 => "IF" SqlResultType::Unknown, false;
-    "if" IN_SOME_DIALECTS, 3..3 => "IF" SqlResultType::Unknown, false;
-    "upper" IN_ALL_DIALECTS, 1..1 => "UPPER" TEXT, false;
-    "lower" IN_ALL_DIALECTS, 1..1 => "LOWER" TEXT, false;
-    "length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
-    "char_length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
-    "character_length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
-    "replace" IN_ALL_DIALECTS, 3..3 => "SUBSTITUTE" TEXT, false;
-    "contains" IN_SOME_DIALECTS, 2..2 => "CONTAINS" BOOLEAN, false;
-    "abs" IN_ALL_DIALECTS, 1..1 => "ABS" SqlResultType::First, false;
-    "sign" IN_ALL_DIALECTS, 1..1 => "SIGN" INTEGER, false;
-    "sqrt" IN_ALL_DIALECTS, 1..1 => "SQRT" FLOAT, false;
-    "exp" IN_ALL_DIALECTS, 1..1 => "EXP" FLOAT, false;
-    "ln" IN_ALL_DIALECTS, 1..1 => "LN" FLOAT, false;
-    "power" IN_ALL_DIALECTS, 2..2 => "POWER" FLOAT, false;
-    "pow" IN_ALL_DIALECTS, 2..2 => "POWER" FLOAT, false;
-    "greatest" IN_SOME_DIALECTS, 2..VARIADIC => "MAX" SqlResultType::First, false;
-    "least" IN_SOME_DIALECTS, 2..VARIADIC => "MIN" SqlResultType::First, false;
-    "year" IN_SOME_DIALECTS, 1..1 => "YEAR" INTEGER, false;
-    "quarter" IN_SOME_DIALECTS, 1..1 => "QUARTER" INTEGER, false;
-    "month" IN_SOME_DIALECTS, 1..1 => "MONTH" INTEGER, false;
-    "day" IN_SOME_DIALECTS, 1..1 => "DAY" INTEGER, false;
-    "hour" IN_SOME_DIALECTS, 1..1 => "HOUR" INTEGER, false;
-    "current_date" IN_ALL_DIALECTS, 0..0 => "TODAY" DATE, false;
-    "avg" IN_ALL_DIALECTS, 1..1 => "AVERAGE" FLOAT, true;
-    "min" IN_ALL_DIALECTS, 1..1 => "MIN" SqlResultType::First, true;
-    "max" IN_ALL_DIALECTS, 1..1 => "MAX" SqlResultType::First, true;
-    "median" IN_SOME_DIALECTS, 1..1 => "MEDIAN" FLOAT, true;
-    "stddev" IN_ALL_DIALECTS, 1..1 => "STDEV" FLOAT, true;
-    "stddev_samp" IN_ALL_DIALECTS, 1..1 => "STDEV" FLOAT, true;
-    "stddev_pop" IN_ALL_DIALECTS, 1..1 => "STDEV.P" FLOAT, true;
-    "variance" IN_ALL_DIALECTS, 1..1 => "VAR" FLOAT, true;
-    "var_samp" IN_ALL_DIALECTS, 1..1 => "VAR" FLOAT, true;
-    "var_pop" IN_ALL_DIALECTS, 1..1 => "VAR.P" FLOAT, true;
-    "corr" IN_ALL_DIALECTS, 2..2 => "CORREL" FLOAT, true;
-    "countif" IN_SOME_DIALECTS, 1..1 => "COUNTIF" INTEGER, true;
-    "count_if" IN_SOME_DIALECTS, 1..1 => "COUNTIF" INTEGER, true;
+    "coalesce" IN_ALL_DIALECTS, 2..VARIADIC => "COALESCE";
+    "ifnull" IN_ALL_DIALECTS, 2..2 => "COALESCE";
+    "nvl" IN_SOME_DIALECTS, 2..2 => "COALESCE";
+    "iff" IN_SOME_DIALECTS, 3..3 => "IF";
+    "if" IN_SOME_DIALECTS, 3..3 => "IF";
+    "upper" IN_ALL_DIALECTS, 1..1 => "UPPER";
+    "lower" IN_ALL_DIALECTS, 1..1 => "LOWER";
+    "length" IN_ALL_DIALECTS, 1..1 => "LEN";
+    "char_length" IN_ALL_DIALECTS, 1..1 => "LEN";
+    "character_length" IN_ALL_DIALECTS, 1..1 => "LEN";
+    "replace" IN_ALL_DIALECTS, 3..3 => "SUBSTITUTE";
+    "contains" IN_SOME_DIALECTS, 2..2 => "CONTAINS";
+    "abs" IN_ALL_DIALECTS, 1..1 => "ABS";
+    "sign" IN_ALL_DIALECTS, 1..1 => "SIGN";
+    "sqrt" IN_ALL_DIALECTS, 1..1 => "SQRT";
+    "exp" IN_ALL_DIALECTS, 1..1 => "EXP";
+    "ln" IN_ALL_DIALECTS, 1..1 => "LN";
+    "power" IN_ALL_DIALECTS, 2..2 => "POWER";
+    "pow" IN_ALL_DIALECTS, 2..2 => "POWER";
+    "greatest" IN_SOME_DIALECTS, 2..VARIADIC => "MAX";
+    "least" IN_SOME_DIALECTS, 2..VARIADIC => "MIN";
+    "year" IN_SOME_DIALECTS, 1..1 => "YEAR";
+    "quarter" IN_SOME_DIALECTS, 1..1 => "QUARTER";
+    "month" IN_SOME_DIALECTS, 1..1 => "MONTH";
+    "day" IN_SOME_DIALECTS, 1..1 => "DAY";
+    "hour" IN_SOME_DIALECTS, 1..1 => "HOUR";
+    "current_date" IN_ALL_DIALECTS, 0..0 => "TODAY";
+    "avg" IN_ALL_DIALECTS, 1..1 => "AVERAGE";
+    "min" IN_ALL_DIALECTS, 1..1 => "MIN";
+    "max" IN_ALL_DIALECTS, 1..1 => "MAX";
+    "median" IN_SOME_DIALECTS, 1..1 => "MEDIAN";
+    "stddev" IN_ALL_DIALECTS, 1..1 => "STDEV";
+    "stddev_samp" IN_ALL_DIALECTS, 1..1 => "STDEV";
+    "stddev_pop" IN_ALL_DIALECTS, 1..1 => "STDEV.P";
+    "variance" IN_ALL_DIALECTS, 1..1 => "VAR";
+    "var_samp" IN_ALL_DIALECTS, 1..1 => "VAR";
+    "var_pop" IN_ALL_DIALECTS, 1..1 => "VAR.P";
+    "corr" IN_ALL_DIALECTS, 2..2 => "CORREL";
+    "countif" IN_SOME_DIALECTS, 1..1 => "COUNTIF";
+    "count_if" IN_SOME_DIALECTS, 1..1 => "COUNTIF";
 };
 
 /// Returns the equivalent formula function. `None` if the function or the number of arguments is not supported.

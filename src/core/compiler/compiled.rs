@@ -14,19 +14,33 @@ use crate::{Level, Type};
 
 /// Column that a definition reads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReadColumn(pub(super) ColumnUse);
+pub struct ReadColumn {
+    relation: Option<Arc<str>>,
+    name: Arc<str>,
+    assumed: Option<Type>,
+}
+
+impl From<ColumnUse> for ReadColumn {
+    fn from(column: ColumnUse) -> Self {
+        Self {
+            relation: column.relation,
+            name: column.name,
+            assumed: column.assumed.then_some(column.ty),
+        }
+    }
+}
 
 impl ReadColumn {
     /// Returns the relation of the column. `None` if the relation is neither known nor written in the formula.
     #[must_use]
     pub fn relation(&self) -> Option<&str> {
-        self.0.relation.as_deref()
+        self.relation.as_deref()
     }
 
     /// Returns the name of the column without the relation.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.name
     }
 
     /// Returns `relation.name`, or only the name if the relation is not known.
@@ -40,7 +54,7 @@ impl ReadColumn {
     /// `None` if a schema declares the type.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
-        self.0.assumed.then_some(self.0.ty)
+        self.assumed
     }
 }
 

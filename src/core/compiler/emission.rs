@@ -256,7 +256,7 @@ fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition])
             .and_then(|d| d.name.take());
     }
     if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
-        let columns: Arc<[ReadColumn]> = program.columns.drain().map(ReadColumn).collect();
+        let columns: Arc<[ReadColumn]> = program.columns.drain().map(ReadColumn::from).collect();
         others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
         last.columns = Some(columns);
     }

@@ -35,15 +35,15 @@ impl FrameDistanceUnit {
 }
 
 impl Emitter<'_> {
-    /// Returns the window for a range. The last value in `partition_keys` is the sort key of the frame, if the frame
+    /// Returns the window for a range. The last value in `window_keys` is the sort key of the frame, if the frame
     /// has one.
-    pub(super) fn calendar_window(&mut self, range: CalendarRange, partition_keys: &[IrId], span: Span) -> WindowSpec {
+    pub(super) fn calendar_window(&mut self, range: CalendarRange, window_keys: &[IrId], span: Span) -> WindowSpec {
         let Some(frame) = range.frame() else {
             return WindowSpec::default();
         };
-        let (partition_keys, key) = match partition_keys.split_last() {
+        let (partition_keys, key) = match window_keys.split_last() {
             Some((key, rest)) if frame.order != FrameOrder::Nothing => (rest, Some(*key)),
-            _ => (partition_keys, None),
+            _ => (window_keys, None),
         };
         let partition = self.add_partition_keys(self.windows.partition.clone(), partition_keys);
         let partition = self.buffers.tree.add_slice(&partition);

@@ -119,6 +119,7 @@ impl Emitter<'_> {
             if self.program.meta(*left).ty == Type::Integer {
                 self.widen_operand(overload, args);
             }
+            self.cast_long_literals(args.iter().copied());
             if let Some(sql) = self.emit_truncated_comparison(*op, *left, *right, span) {
                 return sql;
             }
@@ -144,6 +145,7 @@ impl Emitter<'_> {
             return self.emit_pairwise_calls(overload, args, span);
         }
         self.widen_operand(overload, args);
+        self.cast_long_literals(args.iter().copied());
         if template.requires_same_scale {
             self.cast_to_same_scale(args);
         }
@@ -225,7 +227,8 @@ impl Emitter<'_> {
     #[cold]
     fn report_sorted_aggregate(&mut self, function: catalog::FunctionId, span: Span) -> SqlId {
         let message = format!(
-            "dialect `{}` can sort by only one column per step, and cannot count distinct values in the same step",
+            "in one step, dialect `{}` cannot combine aggregates that sort by different columns, or combine such an \
+             aggregate with a count of distinct values",
             self.dialect
         );
         let help = match function {

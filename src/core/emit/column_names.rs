@@ -2,13 +2,14 @@
 
 use super::Emitter;
 use crate::ir::IrId;
+use crate::lex::split_qualifier;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 impl Emitter<'_> {
     /// Returns whether a column such as `device.category` is a field of a STRUCT.
     fn has_struct_path(&self, name: &str) -> bool {
-        self.dialect.facts().struct_fields && name.contains('.')
+        self.dialect.facts().struct_fields && split_qualifier(name).0.is_some()
     }
 
     /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is a single text

@@ -16,7 +16,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn literal_text(&self, id: SqlId) -> Option<&str> {
+    pub(super) fn literal_text(&self, id: SqlId) -> Option<&str> {
         match *self.buffers.tree.node(id) {
             Sql::Text { first, len } => Some(self.buffers.tree.str(first, len)),
             _ => None,

@@ -1,8 +1,11 @@
 //! SQL of single nodes.
 
+use std::iter;
+
 use super::Emitter;
 use crate::Type;
 use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
@@ -20,11 +23,7 @@ impl Emitter<'_> {
             Ir::Null => self.buffers.tree.add_word("null", span),
             Ir::Bool(value) => self.emit_bool(value, span),
             Ir::Number(slice) => self.emit_number(program.text(slice), meta.ty, span),
-            Ir::Text(slice) => {
-                let dialect = self.dialect;
-                let value = program.text(slice);
-                self.buffers.tree.add_text(span, |out| dialect.push_text(out, value))
-            }
+            Ir::Text(slice) => self.add_text_literal(program.text(slice), span),
             Ir::Date(slice) => {
                 let forms = self.dialect.forms();
                 let form = if meta.ty == Type::Timestamp {
@@ -56,6 +55,8 @@ impl Emitter<'_> {
             }
             Ir::Switch { subject, arms } => {
                 self.cast_branches_to_same_scale(arms);
+                let (pairs, _) = program.args(arms).as_chunks::<2>();
+                self.cast_long_literals(iter::once(subject).chain(pairs.iter().map(|[value, _]| *value)));
                 let arms = self.emit_operands(program.args(arms));
                 let subject = Some(self.buffers.sql[subject.index()]);
                 self.buffers.tree.add(Sql::Case { subject, arms }, span)
@@ -66,6 +67,7 @@ impl Emitter<'_> {
             Ir::IsNull { x, negated } => self.emit_null_test(x, negated, span),
             Ir::Coalesce(args) => {
                 self.cast_to_same_scale(program.args(args));
+                self.cast_long_literals(program.args(args).iter().copied());
                 let args = self.emit_operands(program.args(args));
                 self.buffers.tree.add(Sql::Call { name: "coalesce", args }, span)
             }
@@ -76,7 +78,7 @@ impl Emitter<'_> {
                 distinct,
             } => self.emit_aggregate(id, overload, program.args(args), distinct, span),
             Ir::Window { call, over } => {
-                self.emit_window(call, program.window_frame(over), program.partition_keys(over), span)
+                self.emit_window(call, program.window_frame(over), program.window_keys(over), span)
             }
             Ir::GroupWindow { args, role } => self.emit_group_window(program.args(args), role, span),
             // In a select, the planner sets the SQL of this node when it joins the other row.
@@ -88,6 +90,26 @@ impl Emitter<'_> {
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
         self.buffers.sql[id.index()] = sql;
+    }
+
+    pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> SqlId {
+        let dialect = self.dialect;
+        self.buffers.tree.add_text(span, |out| dialect.push_text(out, value))
+    }
+
+    /// Emits a constant text as a single literal. Reports a text that is not constant, or that is too complex.
+    pub(super) fn emit_constant_text(&mut self, id: IrId, span: Span) -> SqlId {
+        let program = self.program;
+        if program.node(program.resolve_references(id)) == Ir::Null {
+            return self.add_text_literal("", span);
+        }
+        if let Some(text) = program.constant_text(id) {
+            return self.add_text_literal(&text, span);
+        }
+        let message = format!("in dialect `{}`, this text must be a literal", self.dialect);
+        let help = "write a text such as `\", \"`, or join texts and characters such as `CHAR(10)` with `&`";
+        self.report(Diagnostic::new(Code::ConstantExpected, program.meta(id).span, message).with_help(help));
+        self.null_placeholder(span)
     }
 
     /// Emits a date that another tool inserts into the SQL.

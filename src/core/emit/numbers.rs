@@ -3,6 +3,8 @@
 use super::Emitter;
 use crate::Type;
 use crate::dialect::LiteralForm;
+use crate::ir::IrId;
+use crate::schema::DecimalDigits;
 use crate::span::Span;
 use crate::sql::SqlId;
 
@@ -11,6 +13,7 @@ impl Emitter<'_> {
     pub(super) fn emit_number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
         let forms = self.dialect.forms();
         let form = match ty {
+            Type::Decimal if self.is_long_decimal(digits) => &forms.long_decimal,
             Type::Decimal => &forms.decimal,
             Type::Float => &forms.float,
             _ => &LiteralForm::BARE,
@@ -20,6 +23,35 @@ impl Emitter<'_> {
         self.buffers
             .tree
             .add_text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
+    }
+
+    /// Returns whether a number has too many digits for a literal next to the dialect's decimals.
+    fn is_long_decimal(&self, digits: &str) -> bool {
+        let max_scale: Option<u32> = self.dialect.facts().literal_scale.parse().ok();
+        let is_long = |max_scale| DecimalDigits::from_literal(digits).is_none_or(|number| number.scale() > max_scale);
+        max_scale.is_some_and(is_long)
+    }
+
+    /// Casts float literals with many digits to float if they are next to decimals. Otherwise, the engine would convert
+    /// the literals or the other values to decimals, which fails or rounds them.
+    #[inline]
+    pub(super) fn cast_long_literals(&mut self, ids: impl Iterator<Item = IrId> + Clone) {
+        let is_decimal = |id: IrId| self.program.meta(id).ty == Type::Decimal;
+        if self.dialect.facts().literal_scale.is_empty() || !ids.clone().any(is_decimal) {
+            return;
+        }
+        for id in ids {
+            let is_float = matches!(self.program.meta(id).ty, Type::Float | Type::Point);
+            if is_float && self.is_long_literal(self.buffers.sql[id.index()]) {
+                self.emit_cast(id, Type::Float);
+            }
+        }
+    }
+
+    fn is_long_literal(&self, sql: SqlId) -> bool {
+        let text = self.literal_text(sql).unwrap_or_default();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        digits.starts_with(|c: char| c.is_ascii_digit()) && self.is_long_decimal(digits)
     }
 }
 

@@ -30,7 +30,13 @@ impl Emitter<'_> {
         let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
         let moved = self.windows.period_lookup_keys.clone();
         let Some(moved) = moved.filter(|_| supports_calendar_frames(self.dialect)) else {
-            let message = "`PERIODOFFSET` looks up another row, which needs a join";
+            let message = match supports_calendar_frames(self.dialect) {
+                true => {
+                    "`PERIODOFFSET` looks up another row, which needs a join unless `group_by` or the relation's key \
+                     identifies each row"
+                }
+                false => "`PERIODOFFSET` looks up another row, which needs a join",
+            };
             self.report(
                 Diagnostic::new(Code::NeedsQuery, span, message).with_help(
                     "write a spec with `order_by` and compile it with `formulac query`, which adds the join",

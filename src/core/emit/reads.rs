@@ -21,15 +21,15 @@ impl ColumnReadRecord {
     pub fn reset(&mut self, program: &Program) {
         let Self {
             reader,
-            columns: found,
-            columns_of_used_definitions: kept,
-            column_ranges: places,
+            columns,
+            columns_of_used_definitions,
+            column_ranges,
         } = self;
         *reader = 0;
-        found.clear();
-        kept.clear();
-        places.clear();
-        places.resize(program.definitions.len(), (0, 0));
+        columns.clear();
+        columns_of_used_definitions.clear();
+        column_ranges.clear();
+        column_ranges.resize(program.definitions.len(), (0, 0));
     }
 }
 

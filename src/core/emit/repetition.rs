@@ -30,8 +30,8 @@ impl Emitter<'_> {
         }
         if repeated > TOLERATED_REPETITION_BYTES && self.warned.is_none() {
             let message = format!(
-                "{repeated} of the {width} bytes of SQL are repetitions, because the SQL of a named value is inserted \
-                 wherever its name is used"
+                "{repeated} of the {width} bytes of SQL repeat earlier text, because the SQL of a named value is \
+                 inserted wherever the name is used"
             );
             self.diagnostics.push(
                 Diagnostic::new(Code::RepeatedArgument, span, message)

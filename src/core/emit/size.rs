@@ -225,6 +225,7 @@ impl Emitter<'_> {
     /// Casts the branches of a CASE to the same scale, as `cast_to_same_scale` does.
     pub(super) fn cast_branches_to_same_scale(&mut self, arms: PoolRange) {
         let program = self.program;
+        self.cast_long_literals(program.branches(arms));
         if !self.dialect.facts().wide_decimal.is_empty()
             && program.branches(arms).any(|id| self.size(id) == MAX_DECIMAL_DIGITS)
         {

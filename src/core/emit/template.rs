@@ -481,6 +481,7 @@ impl Emitter<'_> {
         let meta = self.program.meta(arg);
         match mode {
             ArgumentMode::Plain => sql,
+            ArgumentMode::Convert(function) if self.is_already_rounded(FunctionId(function), arg) => sql,
             ArgumentMode::Convert(function) => {
                 let function = FunctionId(function);
                 let result_type = catalog::get(function).overloads.first().map(|o| o.result);
@@ -536,6 +537,11 @@ impl Emitter<'_> {
                 }
                 _ => sql,
             },
+            ArgumentMode::Literal => self.emit_constant_text(arg, span),
+            ArgumentMode::Character => match self.program.character(arg) {
+                Some(character) => self.add_text_literal(character.encode_utf8(&mut [0; 4]), span),
+                None => sql,
+            },
             ArgumentMode::Or(function) | ArgumentMode::Call(function) => {
                 self.emit_conversion(FunctionId(function), arg, meta, span)
             }
@@ -582,6 +588,16 @@ impl Emitter<'_> {
         number_type
     }
 
+    /// Returns whether the conversion to significant digits can be omitted, because the number is rounded.
+    fn is_already_rounded(&self, conversion: FunctionId, id: IrId) -> bool {
+        let rounding_functions = [internal::ROUND, internal::ROUNDUP, internal::ROUNDDOWN];
+        conversion == internal::TO_SIGNIFICANT
+            && match self.program.node(self.program.resolve_references(id)) {
+                Ir::Apply { overload, .. } => rounding_functions.contains(&catalog::overload_owner(overload)),
+                _ => false,
+            }
+    }
+
     /// Emits a call to an internal function that has one argument.
     fn emit_conversion(&mut self, function: FunctionId, arg: IrId, meta: NodeMeta, span: Span) -> SqlId {
         let literal = match self.program.node(arg) {
@@ -616,6 +632,13 @@ impl Emitter<'_> {
         let Some(overload) = overload_for(true).or_else(|| overload_for(false)).or_else(last_number) else {
             return self.buffers.sql[arg.index()];
         };
+        match (overload.result, self.program.node(arg)) {
+            (ResultType::Is(Type::Decimal), Ir::Number(digits)) if is_short_decimal(self.program.text(digits)) => {
+                let program = self.program;
+                return self.emit_number(program.text(digits), Type::Decimal, span);
+            }
+            _ => {}
+        }
         match self.dialect.cell(overload.id) {
             Cell::Template(template) => {
                 let inner = [arg];
@@ -639,6 +662,11 @@ fn unused_alias(word: &str, names: &[String]) -> String {
         alias.push('_');
     }
     alias
+}
+
+/// Returns whether every dialect can represent the number as a decimal without rounding.
+fn is_short_decimal(digits: &str) -> bool {
+    digits.len() < 10 && digits.contains('.') && split_exponent(digits).is_none()
 }
 
 /// Returns the number of digits after the decimal point: 2 for `0.25`, 3 for `1e-3`.

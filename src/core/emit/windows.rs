@@ -45,7 +45,7 @@ impl Emitter<'_> {
         self.emit_call(catalog::first_overload(internal::PARTITION_KEY).id, &[id], meta.span)
     }
 
-    pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, partition_keys: &[IrId], span: Span) -> SqlId {
+    pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, window_keys: &[IrId], span: Span) -> SqlId {
         let x = self.buffers.sql[call.index()];
         let window = match over {
             WindowFrame::Ranked {
@@ -58,7 +58,7 @@ impl Emitter<'_> {
                 } else {
                     &self.windows.own_partition
                 };
-                let partition = self.add_partition_keys(partition.clone(), partition_keys);
+                let partition = self.add_partition_keys(partition.clone(), window_keys);
                 return self.emit_ranked_window(x, call, partition, (descending, apart), span);
             }
             WindowFrame::Across(CellFrame::Ranked { descending }) => {
@@ -72,8 +72,8 @@ impl Emitter<'_> {
                     ..WindowSpec::default()
                 }
             }
-            WindowFrame::Calendar(range) => self.calendar_window(range, partition_keys, span),
-            _ => self.build_row_window(call, over, partition_keys, span),
+            WindowFrame::Calendar(range) => self.calendar_window(range, window_keys, span),
+            _ => self.build_row_window(call, over, window_keys, span),
         };
         if let Ir::Apply { overload, args } = self.program.node(call)
             && let Cell::Template(Template { windowed: true, .. }) = self.dialect.cell(overload)
@@ -88,12 +88,12 @@ impl Emitter<'_> {
     }
 
     /// Returns a window over rows. If the window uses the step's order, its rows are sorted by that order.
-    fn build_row_window(&mut self, call: IrId, over: WindowFrame, partition_keys: &[IrId], span: Span) -> WindowSpec {
-        let (partition_keys, ahead) = match (over, partition_keys.split_last()) {
+    fn build_row_window(&mut self, call: IrId, over: WindowFrame, window_keys: &[IrId], span: Span) -> WindowSpec {
+        let (partition_keys, ahead) = match (over, window_keys.split_last()) {
             (WindowFrame::Ahead { descending, .. }, Some((key, partition_keys))) => {
                 (partition_keys, Some((*key, descending)))
             }
-            _ => (partition_keys, None),
+            _ => (window_keys, None),
         };
         let mut divided_by = self.add_partition_keys(self.windows.partition.clone(), partition_keys);
         if over == WindowFrame::SameValue

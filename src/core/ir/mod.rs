@@ -4,8 +4,9 @@
 mod builder;
 mod calendar_range;
 mod calendar_unit;
+mod constant_text;
 mod dependencies;
-mod null_meaning;
+mod null_interpretation;
 mod program;
 mod sorted_aggregates;
 mod window_frame;
@@ -14,7 +15,7 @@ pub use calendar_range::{
     CalendarPeriod, CalendarRange, CalendarRangeEnd, FrameOrder, PeriodBoundary, RangeBound, RangeFrame,
 };
 pub use calendar_unit::{CalendarOffset, CalendarUnit};
-pub use null_meaning::NullInterpretation;
+pub use null_interpretation::NullInterpretation;
 pub use program::{ColumnUse, IrDefinition, Program};
 pub use sorted_aggregates::{SortedAggregates, sorts_values};
 pub use window_frame::{CellFrame, FrameBound, GroupWindowKind, WindowFrame, WindowFrameId};

@@ -58,10 +58,10 @@ pub struct ColumnUse {
 impl ColumnUse {
     /// Returns the use of a column of which only the name is known, with the type that its uses require.
     #[must_use]
-    pub fn with_assumed_type(relation: Option<&str>, name: &str, ty: Type) -> Self {
+    pub fn with_assumed_type(relation: Option<Arc<str>>, name: Arc<str>, ty: Type) -> Self {
         Self {
-            relation: relation.map(Arc::from),
-            name: Arc::from(name),
+            relation,
+            name,
             quoted: false,
             bare: 0,
             ty,
@@ -105,7 +105,7 @@ pub struct IrDefinition {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Arena<(Ir, NodeMeta)>,
-    /// Windows, each with the partition keys that it has in addition to the step's keys.
+    /// Windows, each with its keys that are not keys of the step.
     windows: Vec<(WindowFrame, PoolRange)>,
     pub args: Arena<IrId>,
     pub texts: String,
@@ -113,8 +113,8 @@ pub struct Program {
     /// Columns of other tabs that no schema gives a type, by tab and position, with the types inferred from their uses.
     pub tab_columns: BTreeMap<(u32, u32), Type>,
     pub definitions: Arena<IrDefinition>,
-    /// Dates that another tool inserts into the SQL, each with the text that this tool replaces and an optional ISO
-    /// date for SQL without macros. If there is no ISO date, SQL without macros contains the current date.
+    /// Dates that another tool inserts into the SQL, each with the text that the date replaces and an optional ISO date
+    /// for SQL without macros. If there is no ISO date, SQL without macros contains the current date.
     pub macros: Arena<(PoolRange, Option<PoolRange>)>,
     /// Periods by which lookups shift their keys.
     pub periods: Arena<CalendarOffset>,
@@ -151,7 +151,7 @@ impl Program {
     pub fn clear(&mut self) {
         let Self {
             nodes,
-            windows: overs,
+            windows,
             args,
             texts,
             columns,
@@ -160,20 +160,20 @@ impl Program {
             macros,
             periods,
             distances,
-            lookups: finds,
+            lookups,
             holidays,
             other_forms,
             criteria,
             lowered_calls,
             meanings,
             null_interpretations,
-            has_unused_nodes: folded,
+            has_unused_nodes,
             shares_nodes,
             order,
             fiscal_month_offset,
         } = self;
         nodes.clear();
-        overs.clear();
+        windows.clear();
         args.clear();
         texts.clear();
         columns.clear();
@@ -182,14 +182,14 @@ impl Program {
         macros.clear();
         periods.clear();
         distances.clear();
-        finds.clear();
+        lookups.clear();
         holidays.clear();
         other_forms.clear();
         criteria.clear();
         lowered_calls.clear();
         meanings.clear();
         null_interpretations.clear();
-        *folded = false;
+        *has_unused_nodes = false;
         *shares_nodes = false;
         order.clear();
         *fiscal_month_offset = None;
@@ -286,8 +286,8 @@ impl Program {
         }
     }
 
-    pub fn add_window(&mut self, over: WindowFrame, partition_keys: &[IrId]) -> WindowFrameId {
-        let partition = self.add_args(partition_keys);
+    pub fn add_window(&mut self, over: WindowFrame, window_keys: &[IrId]) -> WindowFrameId {
+        let partition = self.add_args(window_keys);
         self.windows.push((over, partition));
         WindowFrameId(self.windows.len() as u32 - 1)
     }
@@ -298,8 +298,9 @@ impl Program {
             .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
-    /// Returns the partition keys that a window has in addition to the step's keys.
-    pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
+    /// Returns the keys of a window that are not keys of the step: its partition keys and then, for some frames, the
+    /// sort key.
+    pub fn window_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.windows
             .get(id.0 as usize)
             .map_or(&[], |(_, partition)| self.args(*partition))
@@ -353,7 +354,7 @@ impl Program {
         self.definitions[index as usize].root
     }
 
-    /// Returns the name of a definition, or an empty text for a bare formula.
+    /// Returns the name of a definition, or an empty string for a bare formula.
     pub fn definition_name(&self, index: u32) -> &str {
         self.definitions[index as usize].name.as_deref().unwrap_or_default()
     }
@@ -476,7 +477,7 @@ impl Program {
     }
 
     /// Returns the values of a CASE with the given arms, without the conditions.
-    pub fn branches(&self, arms: PoolRange) -> impl Iterator<Item = IrId> + '_ {
+    pub fn branches(&self, arms: PoolRange) -> impl Iterator<Item = IrId> + Clone + '_ {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
 
@@ -514,7 +515,7 @@ impl Program {
             | Ir::RowLookup { args, .. }
             | Ir::Coalesce(args) => (None, self.args(args)),
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
-            Ir::Window { call, over } => (Some(call), self.partition_keys(over)),
+            Ir::Window { call, over } => (Some(call), self.window_keys(over)),
             Ir::Not(x)
             | Ir::IsNull { x, .. }
             | Ir::Range { x, .. }

@@ -6,7 +6,7 @@ use super::planner::Planner;
 use crate::dialect::op::Op;
 use crate::ir::{IrId, LookupMatchMode};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, RowPlan, SelectSource, Sql, SqlId};
 
 /// Columns of the CTE with the candidates for each lookup value.
 struct LookupCandidateColumns {
@@ -48,7 +48,7 @@ impl Planner<'_> {
     ) -> (SearchedRows, bool) {
         let LookupSelect { parts, stratum, from } = lookup;
         if !sharing_lookups.iter().any(|other| other.returned.is_none()) {
-            return (self.searched_rows(parts.find.tab, stratum, from), false);
+            return (self.searched_rows(parts.lookup.tab, stratum, from), false);
         }
         let numbered = self.add_row_number_cte(lookup, sharing_lookups, ctes);
         lookup_join.position = numbered.position;
@@ -73,7 +73,7 @@ impl Planner<'_> {
         qualifier: Option<&str>,
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
-        match parts.find.matching {
+        match parts.lookup.matching {
             LookupMatchMode::Below => order.push(self.emitter.emit_order_by_key(key, true, false)),
             LookupMatchMode::Above => order.push(self.emitter.emit_order_by_key(key, false, false)),
             LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => {}
@@ -113,13 +113,13 @@ impl Planner<'_> {
         let alone = if is_numbered {
             None
         } else {
-            self.set_select_qualifier(parts.find.tab, stratum, from)
+            self.set_select_qualifier(parts.lookup.tab, stratum, from)
         };
         let (key_name, quoted) = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = self.emitter.emit_column_by_name(&key_name, quoted);
         NearestRows {
             order: self.emit_nearest_sort_keys(parts, key, stratum, position.as_deref(), alone.as_deref()),
-            partition: self.emit_search_partition_keys(parts.find.tab, stratum),
+            partition: self.emit_search_partition_keys(parts.lookup.tab, stratum),
             items: self.build_lookup_result_items(&columns, position.as_deref()),
             source: rows.source,
             columns,
@@ -138,9 +138,9 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let LookupSelect { parts, from, .. } = lookup;
-        let stratum = parts.find.tab.is_none().then(|| from.to_owned());
-        let key = (lookup_join.key.without_lookup_value(), stratum);
-        let rows = match self.finds.next_key_ctes.get(&key) {
+        let sheet_cte = parts.lookup.tab.is_none().then(|| from.to_owned());
+        let key = (lookup_join.key.without_lookup_value(), sheet_cte);
+        let rows = match self.key_lookups.next_key_ctes.get(&key) {
             Some(rows) => rows.clone(),
             None => self.add_next_key_cte(lookup_join, lookup, ctes),
         };
@@ -150,7 +150,7 @@ impl Planner<'_> {
         if let Some(position) = &rows.position {
             lookup_join.position.clone_from(position);
         }
-        self.finds.next_key_ctes.insert(key, rows);
+        self.key_lookups.next_key_ctes.insert(key, rows);
     }
 
     fn add_next_key_cte(
@@ -163,12 +163,12 @@ impl Planner<'_> {
         let mut sharing_lookups = self.lookups_sharing_cte(parts, false);
         sharing_lookups.retain(|other| !self.step.program.meta(other.lookup_value).is_constant());
         let mut rows = self.build_nearest_rows(lookup_join, lookup, (&sharing_lookups, true), ctes);
-        let side = match parts.find.matching {
+        let side = match parts.lookup.matching {
             LookupMatchMode::Above => "previous",
             _ => "next",
         };
         let preferred_name = format!("{side}_{}", to_identifier_fragment(&rows.key_name));
-        let next = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
+        let next = self.unused_column_name(&preferred_name, &rows.columns, parts.lookup.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // If several rows have the same key, the first of them is the row to choose, so the row before it has the next
         // key.
@@ -176,12 +176,9 @@ impl Planner<'_> {
             self.emit_window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             self.quoted_name(&next),
         ));
-        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
+        let origin = self.searched_rows(parts.lookup.tab, stratum, from).name;
         let name = self.cte_names.choose_short_name(&format!("{origin}_with_{side}"));
-        ctes.push(Cte::new(
-            self.quoted_name(&name),
-            Select::scan(rows.source).project(rows.items),
-        ));
+        self.add_cte(&name, RowPlan::scan(rows.source).project(rows.items), ctes);
         self.reset_qualifier();
         NextKeyCte {
             name,
@@ -201,7 +198,7 @@ impl Planner<'_> {
     ) -> SqlId {
         let next = self.emitter.emit_qualified_column(&lookup_join.alias, next, false);
         self.emitter.set_sql(parts.by, next);
-        let next_reached = self.emit_condition(parts.find.test, &[parts.lookup_value, parts.by]);
+        let next_reached = self.emit_condition(parts.lookup.test, &[parts.lookup_value, parts.by]);
         let alias = self.quoted_name(&lookup_join.alias);
         let tree = self.emitter.tree();
         let before_next = tree.add_negation(next_reached);
@@ -220,34 +217,34 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let LookupSelect { parts, stratum, from } = lookup;
-        let Some(sought_column) = self.input_column_name(parts.lookup_value, stratum) else {
+        let Some(value_column) = self.input_column_name(parts.lookup_value, stratum) else {
             return;
         };
         let sharing_lookups = self.lookups_sharing_cte(parts, true);
-        let (among, is_numbered) = self.build_candidate_rows(lookup_join, lookup, &sharing_lookups, ctes);
+        let (searched, is_numbered) = self.build_candidate_rows(lookup_join, lookup, &sharing_lookups, ctes);
         let columns = self.columns_read_by_lookups(&sharing_lookups, false, stratum);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let mut in_use = columns.iter().map(|((name, _), _)| name).chain(&position);
-        let candidate_name = match in_use.any(|name| name.eq_ignore_ascii_case(&sought_column.0)) {
-            true => self.unused_column_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
-            false => sought_column.0.clone(),
+        let candidate_name = match in_use.any(|name| name.eq_ignore_ascii_case(&value_column.0)) {
+            true => self.unused_column_name(&format!("{}_sought", value_column.0), &columns, parts.lookup.tab),
+            false => value_column.0.clone(),
         };
         let row_number = self.unused_column_name(
             &format!("{}_row", to_identifier_fragment(&candidate_name)),
             &columns,
-            parts.find.tab,
+            parts.lookup.tab,
         );
         let rows = LookupCandidateColumns {
-            sheet_column: sought_column,
+            sheet_column: value_column,
             cte_column: candidate_name,
             columns,
             position,
             row_number,
         };
         let (values, source) = self.add_lookup_values_cte(&rows.sheet_column, lookup, ctes);
-        let body = self.build_candidates_select(&rows, among, parts, stratum, (&values, source));
-        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
-        let side = match parts.find.matching {
+        let body = self.build_candidates_select(&rows, searched, parts, stratum, (&values, source));
+        let origin = self.searched_rows(parts.lookup.tab, stratum, from).name;
+        let side = match parts.lookup.matching {
             LookupMatchMode::Above => "from",
             _ => "up_to",
         };
@@ -255,7 +252,7 @@ impl Planner<'_> {
         let candidates = self
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{name_part}"));
-        ctes.push(Cte::new(self.quoted_name(&candidates), body));
+        self.add_cte(&candidates, body, ctes);
         let quoted_there = rows.sheet_column.1 && rows.cte_column == rows.sheet_column.0;
         let mut items = vec![Item::unnamed(
             self.emitter.emit_column_by_name(&rows.cte_column, quoted_there),
@@ -263,8 +260,7 @@ impl Planner<'_> {
         items.extend(self.build_lookup_result_items(&rows.columns, rows.position.as_deref()));
         let body = self.build_first_rows_select(&candidates, &rows.row_number, items);
         let name = self.cte_names.choose_short_name(&format!("{origin}_for_{name_part}"));
-        ctes.push(Cte::new(self.quoted_name(&name), body));
-        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        lookup_join.source = Some(self.add_cte(&name, body, ctes));
         lookup_join.alias = name;
         lookup_join.how = LookupJoinKind::ByValues(vec![(rows.sheet_column, (rows.cte_column, quoted_there))]);
     }
@@ -282,7 +278,7 @@ impl Planner<'_> {
         let source = self.select_source(stratum, from);
         let mut columns = vec![(name.clone(), *quoted)];
         columns.extend(
-            self.partition_columns(parts.find.tab, stratum)
+            self.partition_columns(parts.lookup.tab, stratum)
                 .into_iter()
                 .map(|(column, _)| column),
         );
@@ -295,9 +291,8 @@ impl Planner<'_> {
         let values = self
             .cte_names
             .choose_short_name(&format!("{}_values", to_identifier_fragment(name)));
-        let cte_name = self.quoted_name(&values);
-        ctes.push(Cte::new(cte_name.clone(), body));
-        (values, SelectSource::Name(cte_name))
+        let source = self.add_cte(&values, body, ctes);
+        (values, source)
     }
 
     /// Returns the select that joins each lookup value to the rows whose keys are on the requested side of the value,
@@ -305,32 +300,32 @@ impl Planner<'_> {
     fn build_candidates_select(
         &mut self,
         rows: &LookupCandidateColumns,
-        among: SearchedRows,
+        searched: SearchedRows,
         parts: LookupOperands,
         stratum: u32,
         (from, source): (&str, SelectSource),
-    ) -> Select {
+    ) -> RowPlan {
         let LookupCandidateColumns {
-            sheet_column: sought_column,
+            sheet_column: value_column,
             cte_column: candidate_name,
             columns,
             position,
             row_number,
         } = rows;
-        let mut alias = among.name;
+        let mut alias = searched.name;
         let is_same_alias = alias.eq_ignore_ascii_case(from);
         if is_same_alias {
             alias.push_str("_rows");
         }
         let lookup_value = self
             .emitter
-            .emit_qualified_column(from, &sought_column.0, sought_column.1);
+            .emit_qualified_column(from, &value_column.0, value_column.1);
         let (key_name, quoted) = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = self.emitter.emit_qualified_column(&alias, &key_name, quoted);
         self.emitter.set_sql(parts.lookup_value, lookup_value);
         self.emitter.set_sql(parts.by, key);
-        let test = self.emit_condition(parts.find.test, &[parts.lookup_value, parts.by]);
-        let mut conditions = self.emit_partition_conditions(parts.find.tab, stratum, from, &alias);
+        let test = self.emit_condition(parts.lookup.test, &[parts.lookup_value, parts.by]);
+        let mut conditions = self.emit_partition_conditions(parts.lookup.tab, stratum, from, &alias);
         conditions.push(test);
         let written_alias = self.quoted_name(&alias);
         let tree = self.emitter.tree();
@@ -338,22 +333,22 @@ impl Planner<'_> {
             .add_conjunction(conditions)
             .map(|condition| tree.put_joined_column_last(condition, &written_alias));
         let order = self.emit_nearest_sort_keys(parts, key, stratum, position.as_deref(), Some(&alias));
-        let alias_of_sought = (*candidate_name != sought_column.0).then(|| self.quoted_name(candidate_name));
-        let mut items = vec![Item::new(lookup_value, alias_of_sought)];
+        let value_alias = (*candidate_name != value_column.0).then(|| self.quoted_name(candidate_name));
+        let mut items = vec![Item::new(lookup_value, value_alias)];
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
         for (name, quoted) in columns.chain(position.as_deref().map(|position| (position, false))) {
             items.push(Item::unnamed(self.emitter.emit_qualified_column(&alias, name, quoted)));
         }
         let mut partition = vec![self.emitter.partition_key(parts.lookup_value, lookup_value)];
-        for ((name, quoted), id) in self.partition_columns(parts.find.tab, stratum) {
+        for ((name, quoted), id) in self.partition_columns(parts.lookup.tab, stratum) {
             let key_sql = self.emitter.emit_qualified_column(&alias, &name, quoted);
             partition.push(self.emitter.partition_key(id, key_sql));
         }
         let expr = self.emit_row_number(&partition, &order);
         items.push(Item::named(expr, self.quoted_name(row_number)));
-        let join = Join::new(JoinKind::Inner, among.source, join_condition)
-            .with_alias((is_same_alias || among.renamed).then_some(written_alias));
-        Select::scan(source).join([join]).project(items)
+        let join = Join::new(JoinKind::Inner, searched.source, join_condition)
+            .with_alias((is_same_alias || searched.renamed).then_some(written_alias));
+        RowPlan::scan(source).join([join]).project(items)
     }
 
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
@@ -368,13 +363,13 @@ impl Planner<'_> {
         let mut rows = self.build_nearest_rows(lookup_join, lookup, (&sharing_lookups, false), ctes);
         let test = self.emit_lookup_key_condition(parts, stratum, &lookup_join.position);
         let preferred_name = format!("{}_row", to_identifier_fragment(&rows.key_name));
-        let row_number = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
+        let row_number = self.unused_column_name(&preferred_name, &rows.columns, parts.lookup.tab);
         rows.items.push(Item::named(
             self.emit_row_number(&rows.partition, &rows.order),
             self.quoted_name(&row_number),
         ));
-        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
-        let side = match parts.find.matching {
+        let origin = self.searched_rows(parts.lookup.tab, stratum, from).name;
+        let side = match parts.lookup.matching {
             LookupMatchMode::Below => "up_to",
             LookupMatchMode::Above => "from",
             LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => "like",
@@ -383,10 +378,9 @@ impl Planner<'_> {
             "{origin}_{side}_{}",
             self.lookup_value_identifier(parts.lookup_value)
         ));
-        let body = Select::scan(rows.source).filter(test).project(rows.items);
-        ctes.push(Cte::new(self.quoted_name(&name), body));
+        let body = RowPlan::scan(rows.source).filter(test).project(rows.items);
+        let source = self.add_cte(&name, body, ctes);
         self.reset_qualifier();
-        let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);
         self.add_single_match_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
     }

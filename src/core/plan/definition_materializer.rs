@@ -75,7 +75,7 @@ impl DefinitionMaterializer<'_> {
                 Ir::Apply { overload, args } => self.materialize_call_operands(node, overload, args, target),
                 Ir::GroupWindow { args, role } => self.materialize_group_window(node, args, role, target),
                 Ir::Window { call, over } => self.materialize_window_operands(call, over, target),
-                Ir::RowLookup { args, lookup: find } => self.materialize_lookup_operands(args, find, target),
+                Ir::RowLookup { args, lookup } => self.materialize_lookup_operands(args, lookup, target),
                 Ir::PeriodLookup { value, .. } => self.materialize_period_lookup(value, target),
                 _ => {}
             }
@@ -156,7 +156,7 @@ impl DefinitionMaterializer<'_> {
         let program = self.program;
         // A partition key that reads other rows must be a column.
         let late = |key_id: &&IrId| program.meta(**key_id).level == Level::Window;
-        for key_id in program.partition_keys(over).iter().filter(late) {
+        for key_id in program.window_keys(over).iter().filter(late) {
             self.materialize_node(*key_id, target);
         }
         let Some(value) = program.operands(call).next() else {
@@ -194,23 +194,23 @@ impl DefinitionMaterializer<'_> {
 
     /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched
     /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
-    fn materialize_lookup_operands(&self, args: PoolRange, find: u32, target: &mut MaterializationTarget<'_, '_>) {
+    fn materialize_lookup_operands(&self, args: PoolRange, lookup: u32, target: &mut MaterializationTarget<'_, '_>) {
         let program = self.program;
-        let Some(find) = program.lookups.try_get(find as usize) else {
+        let Some(lookup) = program.lookups.try_get(lookup as usize) else {
             return;
         };
         let step = target.shared.step;
         let lookup_args = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, step) || matches!(program.node(id), Ir::TabColumn { .. });
         let parts = (0..step.roles.len())
-            .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
+            .filter(|index| lookup.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
         for id in lookup_args.chain(&parts).filter(|id| !is_column(**id)) {
             self.materialize_node(*id, target);
         }
         for lookup_value in lookup_values(program.args(args)) {
             let meta = program.meta(lookup_value);
-            let in_place = find.matching == LookupMatchMode::Exact && meta.level < Level::Window && !meta.volatile;
+            let in_place = lookup.matching == LookupMatchMode::Exact && meta.level < Level::Window && !meta.volatile;
             if meta.is_constant()
                 || in_place
                 || self.is_column(lookup_value, step)

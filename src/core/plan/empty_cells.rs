@@ -23,10 +23,10 @@ pub fn needs_all_pivot_cells(step: &StepPlan<'_>, keys: &[String]) -> bool {
         Ir::Window { call, over } => counts_empty_pivot_cells(program, call, program.window_frame(over), keys),
         Ir::PeriodLookup { value, .. } => !is_null_in_empty_pivot_cell(program, value, keys),
         // A lookup in the sheet itself also searches the rows of empty cells.
-        Ir::RowLookup { lookup: find, .. } => program
+        Ir::RowLookup { lookup, .. } => program
             .lookups
-            .try_get(find as usize)
-            .is_none_or(|find| find.tab.is_none()),
+            .try_get(lookup as usize)
+            .is_none_or(|lookup| lookup.tab.is_none()),
         _ => false,
     })
 }

@@ -11,7 +11,7 @@ use crate::dialect::op::Op;
 use crate::ir::{IrId, LookupMatchMode};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, SqlId};
+use crate::sql::{Cte, Item, RowPlan, SelectSource, SqlId};
 
 impl Planner<'_> {
     /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, the result
@@ -23,7 +23,7 @@ impl Planner<'_> {
         qualifier: Option<&str>,
         behind_key: bool,
     ) -> Vec<SqlId> {
-        let Some(tab) = self.tab(parts.find.tab) else {
+        let Some(tab) = self.tab(parts.lookup.tab) else {
             // The lookup searches the sheet's own rows.
             if self.roles.order.is_empty() {
                 self.report_missing_lookup_order(parts, stratum);
@@ -61,7 +61,7 @@ impl Planner<'_> {
             };
             order.push(self.emitter.emit_order_by_key(key, descending, column.is_nullable()));
         }
-        if order.is_empty() && parts.find.matching == LookupMatchMode::Exact {
+        if order.is_empty() && parts.lookup.matching == LookupMatchMode::Exact {
             order.extend(searched.map(|(name, is_quoted)| self.emitter.emit_column_by_name(&name, is_quoted)));
         }
         order
@@ -124,24 +124,24 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) -> NumberedRowsCte {
         let LookupSelect { parts, stratum, from } = lookup;
-        let by_number = parts.find.by_number;
-        let exact = parts.find.matching == LookupMatchMode::Exact;
-        let key = (!by_number).then(|| self.finds.lookup_value_number(parts.by));
+        let by_number = parts.lookup.by_number;
+        let exact = parts.lookup.matching == LookupMatchMode::Exact;
+        let key = (!by_number).then(|| self.key_lookups.lookup_value_number(parts.by));
         // The rows of another tab are the same in all strata. The sheet's own rows come from the previous stratum, so
         // they differ between strata.
-        let rows = match parts.find.tab {
+        let rows = match parts.lookup.tab {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
         };
         let existing = self
-            .finds
+            .key_lookups
             .numbered_row_ctes
             .iter()
             .find(|(existing_rows, existing_key, _)| exact && (existing_rows, existing_key) == (&rows, &key));
         if let Some((.., numbered_rows)) = existing {
             return numbered_rows.clone();
         }
-        let among = self.searched_rows(parts.find.tab, stratum, from);
+        let searched = self.searched_rows(parts.lookup.tab, stratum, from);
         let columns = self.columns_read_by_lookups(sharing_lookups, true, stratum);
         let unique = by_number || !exact || self.is_lookup_key_unique(parts, stratum);
         let counts = by_number || sharing_lookups.iter().any(|other| other.returned.is_none());
@@ -151,12 +151,12 @@ impl Planner<'_> {
             .unwrap_or_default();
         let shown_key = self.key_name(parts, stratum);
         let row_number =
-            (!unique).then(|| self.unused_column_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
-        let position = self.unused_column_name("position", &columns, parts.find.tab);
-        let alone = self.set_select_qualifier(parts.find.tab, stratum, from);
+            (!unique).then(|| self.unused_column_name(&format!("{shown_key}_row"), &columns, parts.lookup.tab));
+        let position = self.unused_column_name("position", &columns, parts.lookup.tab);
+        let alone = self.set_select_qualifier(parts.lookup.tab, stratum, from);
         let order = self.emit_search_sort_keys(parts, stratum, alone.as_deref(), false);
         let mut items = Vec::new();
-        let parted = self.emit_search_partition_keys(parts.find.tab, stratum);
+        let parted = self.emit_search_partition_keys(parts.lookup.tab, stratum);
         let mut partition = parted.clone();
         for (column, id) in &columns {
             let expr = self.emitter.emit_column_by_name(&column.0, column.1);
@@ -174,12 +174,12 @@ impl Planner<'_> {
             items.push(Item::named(expr, self.quoted_name(&position)));
         }
         let preferred_name = match key {
-            Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
-            _ => format!("{}_numbered", among.name),
+            Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", searched.name),
+            _ => format!("{}_numbered", searched.name),
         };
         let name = self.cte_names.choose_short_name(&preferred_name);
-        let body = Select::scan(among.source.clone()).project(items);
-        ctes.push(Cte::new(self.quoted_name(&name), body));
+        let body = RowPlan::scan(searched.source.clone()).project(items);
+        self.add_cte(&name, body, ctes);
         self.reset_qualifier();
         let with_others = sharing_lookups
             .iter()
@@ -187,10 +187,10 @@ impl Planner<'_> {
         let first = row_number.as_ref().filter(|_| with_others).map(|row_number| {
             let first = self
                 .cte_names
-                .choose_short_name(&format!("{}_by_{shown_key}", among.name));
+                .choose_short_name(&format!("{}_by_{shown_key}", searched.name));
             let items = self.build_lookup_result_items(&columns, counts.then_some(position.as_str()));
             let body = self.build_first_rows_select(&name, row_number, items);
-            ctes.push(Cte::new(self.quoted_name(&first), body));
+            self.add_cte(&first, body, ctes);
             first
         });
         if row_number.is_some() {
@@ -203,7 +203,7 @@ impl Planner<'_> {
             position,
         };
         if exact {
-            self.finds.numbered_row_ctes.push((rows, key, new_rows.clone()));
+            self.key_lookups.numbered_row_ctes.push((rows, key, new_rows.clone()));
         }
         new_rows
     }
@@ -223,9 +223,9 @@ impl Planner<'_> {
     }
 
     /// Returns a select that reads a CTE with numbered rows and keeps the first row of each key.
-    pub(super) fn build_first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
+    pub(super) fn build_first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> RowPlan {
         let filter = Some(self.emit_first_row_test(row_number));
-        Select::scan_cte(self.quoted_name(numbered))
+        RowPlan::scan_cte(self.quoted_name(numbered))
             .filter(filter)
             .project(items)
     }
@@ -250,7 +250,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn warn_of_multiple_matches(&mut self, parts: LookupOperands, key: &str) {
-        let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else {
+        let Some(tab) = self.tab(parts.lookup.tab).filter(|tab| !tab.ordered) else {
             return;
         };
         let span = self.step.program.meta(parts.by).span;
@@ -277,10 +277,10 @@ impl Planner<'_> {
         let LookupSelect { parts, stratum, from } = lookup;
         let sharing_lookups = self.lookups_sharing_cte(parts, true);
         let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
-        let direct = !parts.find.by_number && !counts && self.is_lookup_key_unique(parts, stratum);
+        let direct = !parts.lookup.by_number && !counts && self.is_lookup_key_unique(parts, stratum);
         let (source, row_number) = if direct {
-            self.set_select_qualifier(parts.find.tab, stratum, from);
-            (self.searched_rows(parts.find.tab, stratum, from).source, None)
+            self.set_select_qualifier(parts.lookup.tab, stratum, from);
+            (self.searched_rows(parts.lookup.tab, stratum, from).source, None)
         } else {
             let lookups = self.lookups_sharing_cte(parts, false);
             let numbered = self.add_row_number_cte(lookup, &lookups, ctes);
@@ -303,13 +303,13 @@ impl Planner<'_> {
 
     /// Emits the condition that tests the key, for a select that reads only the searched rows.
     pub(super) fn emit_lookup_key_condition(&mut self, parts: LookupOperands, stratum: u32, position: &str) -> SqlId {
-        let (name, quoted) = match parts.find.by_number {
+        let (name, quoted) = match parts.lookup.by_number {
             true => (position.to_owned(), false),
             false => self.searched_column(parts.by, stratum).unwrap_or_default(),
         };
         let key = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set_sql(parts.by, key);
-        self.emit_condition(parts.find.test, &[parts.by])
+        self.emit_condition(parts.lookup.test, &[parts.by])
     }
 
     /// Adds a CTE with a single row: the values that lookups read from the row that meets the condition, or NULLs if no
@@ -335,7 +335,7 @@ impl Planner<'_> {
             .iter()
             .filter_map(|other| self.searched_column(other.returned?, stratum));
         let read_names: FxHashSet<String> = read_columns.map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let parted = self.partition_columns(parts.find.tab, stratum);
+        let parted = self.partition_columns(parts.lookup.tab, stratum);
         for (column, id) in self.columns_read_by_lookups(sharing_lookups, false, stratum) {
             let column_sql = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
@@ -357,16 +357,18 @@ impl Planner<'_> {
                 false => Item::unnamed(position_sql),
             });
         }
-        let among = self.searched_rows(parts.find.tab, stratum, from);
+        let searched = self.searched_rows(parts.lookup.tab, stratum, from);
         let name = self.cte_names.choose_short_name(&format!(
             "{}_for_{}",
-            among.name,
+            searched.name,
             self.lookup_value_identifier(parts.lookup_value)
         ));
-        let cte_name = self.quoted_name(&name);
-        let body = Select::scan(source).filter(filter).project(items);
-        ctes.push(Cte::new(cte_name.clone(), body));
-        lookup_join.source = Some(SelectSource::Name(cte_name));
+        let rows = RowPlan::scan(source).filter(filter);
+        let body = match parted.is_empty() {
+            true => rows.aggregate(Vec::new(), items),
+            false => rows.project(items),
+        };
+        lookup_join.source = Some(self.add_cte(&name, body, ctes));
         lookup_join.alias = name;
         lookup_join.how = LookupJoinKind::One;
     }

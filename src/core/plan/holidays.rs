@@ -10,7 +10,7 @@ use crate::dialect::op::Op;
 use crate::ir::{Holidays, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, RowPlan, SelectSource, SqlId};
 
 /// Returns the holiday columns of a step as tabs.
 pub(super) fn list_holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
@@ -58,7 +58,7 @@ impl Planner<'_> {
             return;
         }
         let saved = self.take_qualifier();
-        let among = self.searched_rows(Some(holidays.tab), stratum, from);
+        let searched = self.searched_rows(Some(holidays.tab), stratum, from);
         self.set_select_qualifier(Some(holidays.tab), stratum, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stratum).unwrap_or_default();
         let column_sql = self.emitter.emit_column_by_name(&name, quoted);
@@ -67,18 +67,19 @@ impl Planner<'_> {
         let filter = self.emit_condition(holidays.on_weekday, &[holidays.column_node]);
         let alias = self.alias_text(&(name, quoted));
         let item = self.select_item(date, alias);
-        let body = Select::scan(among.source).filter(filter).project([item]).distinct();
-        let on_weekdays = self.cte_names.choose_short_name(&format!("{}_on_weekdays", among.name));
-        ctes.push(Cte::new(self.quoted_name(&on_weekdays), body));
+        let body = RowPlan::scan(searched.source).filter(filter).project([item]).distinct();
+        let on_weekdays = self
+            .cte_names
+            .choose_short_name(&format!("{}_on_weekdays", searched.name));
+        let mut source = self.add_cte(&on_weekdays, body, ctes);
 
         self.reset_qualifier();
         let mut name = on_weekdays;
-        if self.finds.has_searched_column(
+        if self.key_lookups.has_searched_column(
             program,
             index + Holidays::FIRST_HOLIDAY_TAB,
             Holidays::WORKING_DAYS_COLUMN,
         ) {
-            let from = SelectSource::Name(self.quoted_name(&name));
             let day_sql = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.emit_row_number(&[], &[day_sql]);
             self.emitter.set_sql(holidays.day, day_sql);
@@ -88,13 +89,10 @@ impl Planner<'_> {
                 .tree()
                 .add_binary(Op::Subtract, weekdays, number, Span::default());
             let before = Item::named(before, self.quoted_name(working_days.name()));
-            name = self.cte_names.choose_short_name(&format!("{}_numbered", among.name));
-            ctes.push(Cte::new(
-                self.quoted_name(&name),
-                Select::scan(from).project([Item::unnamed(day_sql), before]),
-            ));
+            name = self.cte_names.choose_short_name(&format!("{}_numbered", searched.name));
+            let body = RowPlan::scan(source).project([Item::unnamed(day_sql), before]);
+            source = self.add_cte(&name, body, ctes);
         }
-        let source = SelectSource::Name(self.quoted_name(&name));
         if let Some(tab) = self.holidays.get_mut(index as usize) {
             (tab.name, tab.source) = (name, source);
         }
@@ -109,16 +107,16 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let LookupSelect { parts, stratum, from } = lookup;
-        let tab = parts.find.tab;
-        let among = self.searched_rows(tab, stratum, from);
-        let lookup_value: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
+        let tab = parts.lookup.tab;
+        let searched = self.searched_rows(tab, stratum, from);
+        let lookup_values: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
         let mut values: Vec<QuotableColumnName> = Vec::new();
-        for sought_column in lookup_value
+        for value_column in lookup_values
             .iter()
             .filter_map(|lookup_value| self.input_column_name(*lookup_value, stratum))
         {
-            if !values.contains(&sought_column) {
-                values.push(sought_column);
+            if !values.contains(&value_column) {
+                values.push(value_column);
             }
         }
         let names: Vec<String> = values.iter().map(|(name, _)| to_identifier_fragment(name)).collect();
@@ -126,26 +124,26 @@ impl Planner<'_> {
         // Count the holidays only once per date, because many rows contain the same dates.
         let dates = self.cte_names.choose_short_name(&format!("distinct_{name_part}"));
         let mut keys: Vec<SqlId> = Vec::new();
-        for lookup_value in &lookup_value {
-            let Some(sought_column) = self.input_column_name(*lookup_value, stratum) else {
+        for lookup_value in &lookup_values {
+            let Some(value_column) = self.input_column_name(*lookup_value, stratum) else {
                 continue;
             };
-            let sought_sql = self
+            let value_sql = self
                 .emitter
-                .emit_qualified_column(&dates, &sought_column.0, sought_column.1);
-            self.emitter.set_sql(*lookup_value, sought_sql);
+                .emit_qualified_column(&dates, &value_column.0, value_column.1);
+            self.emitter.set_sql(*lookup_value, value_sql);
             if keys.len() < values.len() {
-                keys.push(sought_sql);
+                keys.push(value_sql);
             }
         }
         let key = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = match values.is_empty() {
             true => self.emitter.emit_column_by_name(&key.0, key.1),
-            false => self.emitter.emit_qualified_column(&among.name, &key.0, key.1),
+            false => self.emitter.emit_qualified_column(&searched.name, &key.0, key.1),
         };
         self.emitter.set_sql(parts.by, key);
-        let ids = [lookup_value, vec![parts.by]].concat();
-        let condition = self.emit_condition(parts.find.test, &ids);
+        let ids = [lookup_values, vec![parts.by]].concat();
+        let condition = self.emit_condition(parts.lookup.test, &ids);
         let in_use = values.iter().map(|(name, _)| name.as_str());
         lookup_join.position = unused_name("holidays", in_use, self.emitter.dialect.max_bytes());
         let count = self.emitter.tree().add_row_count(Span::default());
@@ -161,36 +159,40 @@ impl Planner<'_> {
             lookup_join.how = LookupJoinKind::One;
             (
                 format!("{rows_name}_counted"),
-                Select::scan(among.source).filter(condition),
+                RowPlan::scan(searched.source).filter(condition),
             )
         } else {
             let body = self.build_distinct_select(&values, stratum, from);
-            ctes.push(Cte::new(self.quoted_name(&dates), body));
-            let join = Join::new(JoinKind::Inner, among.source, Some(condition));
+            let source = self.add_cte(&dates, body, ctes);
+            let join = Join::new(JoinKind::Inner, searched.source, Some(condition));
             lookup_join.how =
                 LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             (
                 format!("{rows_name}_for_{name_part}"),
-                Select::scan_cte(self.quoted_name(&dates)).join([join]),
+                RowPlan::scan(source).join([join]),
             )
         };
         let name = self.cte_names.choose_short_name(&name);
         let columns = keys.iter().copied().map(Item::unnamed).chain([count]);
-        let body = rows.project(columns).group_by(keys.clone());
-        ctes.push(Cte::new(self.quoted_name(&name), body));
-        lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        let body = rows.aggregate(keys.clone(), columns);
+        lookup_join.source = Some(self.add_cte(&name, body, ctes));
         lookup_join.alias = name;
     }
 
     /// Returns a select with the distinct values of some of the sheet's columns.
-    pub(super) fn build_distinct_select(&mut self, columns: &[QuotableColumnName], stratum: u32, from: &str) -> Select {
+    pub(super) fn build_distinct_select(
+        &mut self,
+        columns: &[QuotableColumnName],
+        stratum: u32,
+        from: &str,
+    ) -> RowPlan {
         self.set_select_qualifier(None, stratum, from);
         let items = columns
             .iter()
             .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
         let items: Vec<Item> = items.map(Item::unnamed).collect();
         self.reset_qualifier();
-        Select::scan(self.select_source(stratum, from))
+        RowPlan::scan(self.select_source(stratum, from))
             .project(items)
             .distinct()
     }
@@ -198,7 +200,7 @@ impl Planner<'_> {
 
 /// Returns the lookup values that can differ from row to row.
 fn row_dependent_lookup_values(parts: LookupOperands, program: &Program) -> impl Iterator<Item = IrId> + '_ {
-    [Some(parts.lookup_value), parts.second_sought]
+    [Some(parts.lookup_value), parts.second_lookup_value]
         .into_iter()
         .flatten()
         .filter(|lookup_value| !program.meta(*lookup_value).is_constant())

@@ -11,17 +11,18 @@ use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, Program};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     pub tab: Option<u32>,
-    /// Value number of the compared key. `lookup_value` contains the value numbers of the lookup values. If
-    /// `lookup_value` is `None`, the key covers lookups of any value.
+    /// Value number of the compared key.
     by: u32,
     matching: LookupMatchMode,
-    lookup_value: Option<(u32, Option<u32>)>,
+    /// Value numbers of the lookup values. `None` if the key covers lookups of any value.
+    lookup_value_numbers: Option<(u32, Option<u32>)>,
 }
 
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct KeyLookups {
-    /// Lookups that find the same rows. If a key has no `lookup_value`, its lookups can have different lookup values.
+    /// Lookups that find the same rows. If a key has no `lookup_value_numbers`, its lookups can have different lookup
+    /// values.
     pub lookups_by_join: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
     numbers: Arena<u32>,
@@ -57,7 +58,7 @@ impl LookupJoinKey {
     /// Returns the key of lookups that differ only in the lookup value.
     pub fn without_lookup_value(self) -> Self {
         Self {
-            lookup_value: None,
+            lookup_value_numbers: None,
             ..self
         }
     }
@@ -103,22 +104,22 @@ impl KeyLookups {
     pub(super) fn key_of_operands(
         &self,
         LookupOperands {
-            find,
+            lookup,
             lookup_value,
             by: searched_key,
-            second_sought: also,
+            second_lookup_value,
             ..
         }: LookupOperands,
     ) -> LookupJoinKey {
-        let lookup_value = Some((
+        let lookup_value_numbers = Some((
             self.lookup_value_number(lookup_value),
-            also.map(|also| self.lookup_value_number(also)),
+            second_lookup_value.map(|value| self.lookup_value_number(value)),
         ));
         LookupJoinKey {
-            tab: find.tab,
+            tab: lookup.tab,
             by: self.lookup_value_number(searched_key),
-            matching: find.matching,
-            lookup_value,
+            matching: lookup.matching,
+            lookup_value_numbers,
         }
     }
 
@@ -143,13 +144,13 @@ impl KeyLookups {
 /// Operands of a lookup.
 #[derive(Clone, Copy)]
 pub(super) struct LookupOperands {
-    pub find: LookupSpec,
+    pub lookup: LookupSpec,
     pub lookup_value: IrId,
     pub by: IrId,
     /// Value to return. `None` for the row number.
     pub returned: Option<IrId>,
     /// Second lookup value, for lookups that count rows.
-    pub second_sought: Option<IrId>,
+    pub second_lookup_value: Option<IrId>,
 }
 
 /// Lookup, and the select that reads the row that the lookup finds.
@@ -168,19 +169,19 @@ pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
 
 impl LookupOperands {
     pub(super) fn new(program: &Program, id: IrId) -> Option<Self> {
-        let Ir::RowLookup { args, lookup: find } = program.node(id) else {
+        let Ir::RowLookup { args, lookup } = program.node(id) else {
             return None;
         };
-        let find = *program.lookups.try_get(find as usize)?;
+        let lookup = *program.lookups.try_get(lookup as usize)?;
         let [lookup_value, by, rest @ ..] = program.args(args) else {
             return None;
         };
         (rest.len() <= 2).then(|| Self {
-            find,
+            lookup,
             lookup_value: *lookup_value,
             by: *by,
             returned: rest.first().copied(),
-            second_sought: rest.get(1).copied(),
+            second_lookup_value: rest.get(1).copied(),
         })
     }
 }

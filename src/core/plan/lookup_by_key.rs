@@ -80,7 +80,7 @@ impl Planner<'_> {
 
     /// Returns the join for a lookup. The join's source is set later.
     pub(super) fn new_lookup_join(&self, id: IrId) -> Option<LookupJoin> {
-        let key = self.finds.key_of_operands(self.lookup_operands(id)?);
+        let key = self.key_lookups.key_of_operands(self.lookup_operands(id)?);
         Some(LookupJoin {
             key,
             id,
@@ -96,7 +96,7 @@ impl Planner<'_> {
     pub(super) fn emit_lookup_result(&mut self, id: IrId, lookup_join: &LookupJoin, stratum: u32) -> Option<SqlId> {
         let parts = self.lookup_operands(id)?;
         let (name, quoted) = match parts.returned {
-            Some(gives) if parts.find.matching != LookupMatchMode::Count => self.searched_column(gives, stratum)?,
+            Some(gives) if parts.lookup.matching != LookupMatchMode::Count => self.searched_column(gives, stratum)?,
             _ => (lookup_join.position.clone(), false),
         };
         Some(self.emitter.emit_qualified_column(&lookup_join.alias, &name, quoted))
@@ -126,9 +126,11 @@ impl Planner<'_> {
             return;
         };
         let saved = self.take_qualifier();
-        let LookupOperands { find, lookup_value, .. } = parts;
         let lookup = LookupSelect { parts, stratum, from };
-        match (find.matching, self.step.program.meta(lookup_value).is_constant()) {
+        match (
+            parts.lookup.matching,
+            self.step.program.meta(parts.lookup_value).is_constant(),
+        ) {
             (LookupMatchMode::Count, _) => self.add_match_count_ctes(lookup_join, lookup, ctes),
             (LookupMatchMode::Exact, false) => self.join_by_key(lookup_join, lookup, ctes),
             (LookupMatchMode::Exact, true) => self.add_constant_key_ctes(lookup_join, lookup, ctes),
@@ -145,7 +147,7 @@ impl Planner<'_> {
             let preferred_name = format!(
                 "{}_for_{}",
                 lookup_join.alias,
-                self.lookup_value_identifier(lookup_value)
+                self.lookup_value_identifier(parts.lookup_value)
             );
             lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
@@ -157,7 +159,7 @@ impl Planner<'_> {
     pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stratum: u32, from: &str) -> Option<Join> {
         let parts = self.lookup_operands(lookup_join.id)?;
         let LookupOperands {
-            find,
+            lookup,
             lookup_value,
             by: searched_key,
             ..
@@ -166,15 +168,15 @@ impl Planner<'_> {
             LookupJoinKind::One => None,
             join_kind @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
                 self.emit_current_row_value(lookup_value, stratum);
-                let sought_sql = self.emit_column_or_value(lookup_value, stratum);
-                self.emitter.set_sql(lookup_value, sought_sql);
-                let (name, quoted) = match find.by_number {
+                let value_sql = self.emit_column_or_value(lookup_value, stratum);
+                self.emitter.set_sql(lookup_value, value_sql);
+                let (name, quoted) = match lookup.by_number {
                     true => (lookup_join.position.clone(), false),
                     false => self.searched_column(searched_key, stratum)?,
                 };
                 let key = self.emitter.emit_qualified_column(&lookup_join.alias, &name, quoted);
                 self.emitter.set_sql(searched_key, key);
-                let reached = self.emit_condition(find.test, &[lookup_value, searched_key]);
+                let reached = self.emit_condition(lookup.test, &[lookup_value, searched_key]);
                 match join_kind {
                     LookupJoinKind::BetweenKeys(next) => {
                         Some(self.emit_key_interval_condition(reached, next, lookup_join, parts))
@@ -194,7 +196,7 @@ impl Planner<'_> {
                 self.emitter.tree().add_conjunction(conditions)
             }
         };
-        let partition = self.emit_partition_conditions(find.tab, stratum, from, &lookup_join.alias);
+        let partition = self.emit_partition_conditions(lookup.tab, stratum, from, &lookup_join.alias);
         let condition = self
             .emitter
             .tree()
@@ -327,10 +329,10 @@ impl Planner<'_> {
     /// Returns whether the compared key is a column that is known to be unique.
     pub(super) fn is_lookup_key_unique(&self, parts: LookupOperands, stratum: u32) -> bool {
         let program = self.step.program;
-        match (parts.find.tab, program.node(parts.by)) {
+        match (parts.lookup.tab, program.node(parts.by)) {
             (Some(_), Ir::TabColumn { .. }) => {
                 let name = self.searched_column(parts.by, stratum).map(|(name, _)| name);
-                let key = self.tab(parts.find.tab).map_or(&[][..], |tab| tab.key.as_slice());
+                let key = self.tab(parts.lookup.tab).map_or(&[][..], |tab| tab.key.as_slice());
                 matches!((key, name), ([key], Some(name)) if key.eq_ignore_ascii_case(&name))
             }
             (None, _) => {
@@ -376,11 +378,11 @@ impl Planner<'_> {
 
     /// Returns the lookups that can share a CTE with a lookup. Lookups in another tab can share a CTE with lookups from
     /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
-    pub(super) fn lookups_sharing_cte(&self, parts: LookupOperands, with_sought: bool) -> Vec<LookupOperands> {
-        let key = self.finds.key_of_operands(parts);
-        let key = if with_sought { key } else { key.without_lookup_value() };
-        let alike_ids = self.finds.lookups_by_join.get(&key).into_iter().flatten();
-        let local_ids = alike_ids.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
+    pub(super) fn lookups_sharing_cte(&self, parts: LookupOperands, same_values: bool) -> Vec<LookupOperands> {
+        let key = self.key_lookups.key_of_operands(parts);
+        let key = if same_values { key } else { key.without_lookup_value() };
+        let alike_ids = self.key_lookups.lookups_by_join.get(&key).into_iter().flatten();
+        let local_ids = alike_ids.filter(|id| parts.lookup.tab.is_some() || self.lookups.has_lookup(**id));
         local_ids.filter_map(|id| self.lookup_operands(*id)).collect()
     }
 
@@ -396,12 +398,12 @@ impl Planner<'_> {
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = sharing_lookups
             .iter()
-            .filter(|parts| with_key && !parts.find.by_number)
+            .filter(|parts| with_key && !parts.lookup.by_number)
             .map(|parts| parts.by)
             .take(1);
         let parted = sharing_lookups
             .first()
-            .map(|parts| self.partition_columns(parts.find.tab, stratum))
+            .map(|parts| self.partition_columns(parts.lookup.tab, stratum))
             .unwrap_or_default();
         let parted = parted.into_iter().map(|(_, id)| id);
         for id in keys
@@ -424,14 +426,14 @@ impl Planner<'_> {
         let LookupSelect { parts, stratum, from } = lookup;
         let sharing_lookups = self.lookups_sharing_cte(parts, false);
         let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
-        if !parts.find.by_number && self.is_lookup_key_unique(parts, stratum) && !counts {
-            let among = self.searched_rows(parts.find.tab, stratum, from);
-            lookup_join.source = Some(among.source);
-            (lookup_join.alias, lookup_join.renamed) = match parts.find.tab {
-                Some(_) => (among.name, among.renamed),
+        if !parts.lookup.by_number && self.is_lookup_key_unique(parts, stratum) && !counts {
+            let searched = self.searched_rows(parts.lookup.tab, stratum, from);
+            lookup_join.source = Some(searched.source);
+            (lookup_join.alias, lookup_join.renamed) = match parts.lookup.tab {
+                Some(_) => (searched.name, searched.renamed),
                 None => {
                     let key = self.key_name(parts, stratum);
-                    (format!("{}_by_{key}", among.name), true)
+                    (format!("{}_by_{key}", searched.name), true)
                 }
             };
             return;
@@ -459,7 +461,7 @@ mod tests {
     use super::to_identifier_fragment;
 
     #[test]
-    fn sought_values_become_name_parts() {
+    fn lookup_values_become_name_parts() {
         for (text, name) in [
             ("\"EU\"", "eu"),
             ("2", "2"),

@@ -19,7 +19,7 @@ use crate::dialect::op::Op;
 use crate::emit::{PeriodLookupKeys, supports_calendar_frames};
 use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, RowPlan, SelectSource, SqlId};
 
 impl Planner<'_> {
     /// Returns the shifted sort key and the compared columns if lookups compile to a window frame instead of a join.
@@ -210,10 +210,9 @@ impl Planner<'_> {
         let count = self.emitter.tree().add_row_count(Span::default());
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
         let is_single = self.emitter.tree().add_binary(Op::Equal, count, one, Span::default());
-        let select = Select::scan(self.select_source(stratum, from))
-            .group_by(group_by)
-            .having(is_single)
-            .project(items);
+        let select = RowPlan::scan(self.select_source(stratum, from))
+            .aggregate(group_by, items)
+            .filter(is_single);
         self.restore_qualifier(saved);
         // Emit the values again, because other values contain the same operands and must read them with a qualifier.
         for id in compared
@@ -236,7 +235,7 @@ impl Planner<'_> {
     fn warn_of_multiple_period_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
         let names = quote_names(std::iter::once(key).chain(compared.iter().map(|column| column.name.as_str())));
         let message = format!(
-            "several rows may have the same {}, and `PERIODOFFSET` returns NULL for these rows",
+            "several rows may have the same {}, and `PERIODOFFSET` returns NULL if it finds several rows",
             join_words(&names, "and")
         );
         let grain: Vec<String> = if self.step.grouped {

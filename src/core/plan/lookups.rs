@@ -40,7 +40,7 @@ enum SharedJoinKey {
 }
 
 impl SharedJoin {
-    fn shared_join_key(&self) -> SharedJoinKey {
+    fn key(&self) -> SharedJoinKey {
         match self {
             Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
             Self::Key(lookup_join) => SharedJoinKey::Rows(lookup_join.key),
@@ -118,7 +118,7 @@ impl Planner<'_> {
                     .map(|lookup_join| SharedJoin::Key(Box::new(lookup_join))),
             };
             let Some(joined) = joined else { continue };
-            let index = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
+            let index = *places.entry(joined.key()).or_insert(lookups.joined.len());
             if index == lookups.joined.len() {
                 lookups.joined.push(joined);
             }

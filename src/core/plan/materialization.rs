@@ -86,10 +86,10 @@ fn share_period_joins(
         _ => None,
     };
     let is_live = |index: &usize| live[*index] && !program.definitions[*index].failed;
-    let (cut, other): (Vec<usize>, Vec<usize>) = (0..program.definitions.len())
+    let (already_materialized, other): (Vec<usize>, Vec<usize>) = (0..program.definitions.len())
         .filter(is_live)
         .partition(|index| materialized.contains(step.definition_root(*index)));
-    let joined: FxHashSet<(i64, bool)> = cut.into_iter().filter_map(distance).collect();
+    let joined: FxHashSet<(i64, bool)> = already_materialized.into_iter().filter_map(distance).collect();
     for index in other {
         let is_output = step.outputs[index] && step.has_role(index, DefinitionRole::Definitions);
         if is_output && distance(index).is_some_and(|distance| joined.contains(&distance)) {
@@ -229,7 +229,7 @@ fn materialize_definitions(
         let DefinitionReadCounts { rows, groups } = reads[index];
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
-        let cut = if step.grouped && constant && rows > 0 {
+        let needs_column = if step.grouped && constant && rows > 0 {
             // A constant that is computed per row is not available after grouping. Constants are short, so the SQL
             // repeats the expression.
             false
@@ -244,7 +244,7 @@ fn materialize_definitions(
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
         };
-        if cut {
+        if needs_column {
             let name = program.definitions[index].name.clone().unwrap_or_default();
             let column = if step.outputs[index] {
                 used_names.output_name(&name)

@@ -74,8 +74,8 @@ pub fn rewrite_unsupported(program: &mut Program, dialect: Dialect) {
     let is_separated = !dialect.facts().sorted_aggregates_combine && program.sorts_different_values();
     for (id, other) in std::mem::take(&mut program.other_forms) {
         let is_sorted = matches!(program.node(id), Ir::Aggregate { overload, .. } if sorts_values(overload));
-        let is_refused = is_separated && is_sorted || is_unsupported(program, id, dialect);
-        if is_refused && !is_unsupported(program, other, dialect) {
+        let needs_other_form = is_separated && is_sorted || is_unsupported(program, id, dialect);
+        if needs_other_form && !is_unsupported(program, other, dialect) {
             program.replace(id, program.node(other));
         }
     }
@@ -120,7 +120,7 @@ impl StepPlan<'_> {
     /// Returns whether at least one lookup by key or row number searches the sheet itself. If several rows match, such
     /// a lookup returns the first row in the sheet's order.
     fn has_lookups_in_own_sheet(&self) -> bool {
-        self.program.lookups.iter().any(|find| find.tab.is_none())
+        self.program.lookups.iter().any(|lookup| lookup.tab.is_none())
     }
 
     /// Returns whether at least one value reads other rows in the step's order.

@@ -4,6 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
+use formulac_syntax::text::is_word_char;
 
 /// Converts a string to snake case: lower-case letters and digits, with one `_` in place of each run of other
 /// characters between them.
@@ -62,16 +63,16 @@ pub(super) struct UsedNames {
     /// present.
     of_groups: FxHashSet<String>,
     /// Maximum number of bytes in a name. 0 if the length is not limited.
-    most: usize,
+    max_bytes: usize,
 }
 
 impl UsedNames {
-    pub fn new(most: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         Self {
             columns: ColumnNameSet::default(),
             outputs: FxHashSet::default(),
             of_groups: FxHashSet::default(),
-            most,
+            max_bytes,
         }
     }
 
@@ -123,7 +124,7 @@ impl UsedNames {
     /// use or too long, returns a name with a hash of the formula text.
     pub fn value_column_name(&mut self, preferred_name: &str, formula: &str) -> String {
         for name in [preferred_name.to_owned(), format!("{preferred_name}_value")] {
-            let fits = self.most == 0 || name.len() <= self.most;
+            let fits = self.max_bytes == 0 || name.len() <= self.max_bytes;
             if fits && self.reserve_if_unused(&name) {
                 return name;
             }
@@ -131,10 +132,10 @@ impl UsedNames {
         let mut text = formula.to_owned();
         loop {
             let mark = hash_to_letters(&text);
-            let room = if self.most == 0 {
+            let room = if self.max_bytes == 0 {
                 0
             } else {
-                self.most.saturating_sub(mark.len() + 1).max(1)
+                self.max_bytes.saturating_sub(mark.len() + 1).max(1)
             };
             let name = format!("{}_{mark}", truncate_name(preferred_name, room));
             if self.reserve_if_unused(&name) {
@@ -146,8 +147,8 @@ impl UsedNames {
 }
 
 /// Returns the preferred name for a helper column, or a similar name if one of the names in use is the same.
-pub fn unused_name<'n>(preferred_name: &str, in_use: impl IntoIterator<Item = &'n str>, most: usize) -> String {
-    let mut used_names = UsedNames::new(most);
+pub fn unused_name<'n>(preferred_name: &str, in_use: impl IntoIterator<Item = &'n str>, max_bytes: usize) -> String {
+    let mut used_names = UsedNames::new(max_bytes);
     in_use.into_iter().for_each(|name| used_names.reserve(name));
     used_names.value_column_name(preferred_name, preferred_name)
 }
@@ -168,19 +169,19 @@ fn hash_to_letters(text: &str) -> String {
 pub struct CteNames {
     names: ColumnNameSet,
     /// Maximum number of bytes in a name. 0 if the length is not limited.
-    most: usize,
+    max_bytes: usize,
 }
 
 impl CteNames {
-    pub fn new(most: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         Self {
             names: ColumnNameSet::default(),
-            most,
+            max_bytes,
         }
     }
 
     pub fn reserve(&mut self, name: &str) {
-        self.names.insert(truncate_name(name, self.most).to_lowercase());
+        self.names.insert(truncate_name(name, self.max_bytes).to_lowercase());
     }
 
     pub fn reserve_columns(&mut self, relation: &Relation) {
@@ -196,7 +197,7 @@ impl CteNames {
     /// Returns whether the short form of a name is not in use, so that
     /// [`choose_short_name`](Self::choose_short_name) would return it unchanged.
     pub fn is_free(&self, preferred_name: &str) -> bool {
-        let name = truncate_with_hash(&shorten_name(preferred_name), self.most);
+        let name = truncate_with_hash(&shorten_name(preferred_name), self.max_bytes);
         !self.names.contains(&name.to_lowercase())
     }
 
@@ -204,7 +205,7 @@ impl CteNames {
     pub fn choose_name(&mut self, base_name: &str) -> String {
         let mut preferred_name = base_name.to_owned();
         loop {
-            let name = truncate_with_hash(&preferred_name, self.most);
+            let name = truncate_with_hash(&preferred_name, self.max_bytes);
             if self.names.insert(name.to_lowercase()) {
                 return name;
             }
@@ -219,7 +220,10 @@ const MAX_GENERATED_BYTES: usize = 40;
 /// Returns a name for the rows of a relation, grouped by keys, such as `orders_by_region`. The name omits keys if it
 /// would be too long.
 pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
-    let full_name = match keys {
+    let is_plain = |key: &String| key.chars().all(is_word_char);
+    let plain_key = |key: &String| if is_plain(key) { key.clone() } else { snake_case(key) };
+    let keys: Vec<String> = keys.iter().map(plain_key).filter(|key| !key.is_empty()).collect();
+    let full_name = match keys.as_slice() {
         [] => format!("{from}_in_total"),
         [key] => format!("{from}_by_{key}"),
         [first_key, two] => format!("{from}_by_{first_key}_and_{two}"),
@@ -281,24 +285,25 @@ pub fn shorten_name(name: &str) -> String {
     }
 }
 
-/// Returns the name or, if it is longer than `most` bytes, its beginning with a hash of the entire name.
-pub fn truncate_with_hash(name: &str, most: usize) -> String {
-    if most == 0 || name.len() <= most {
+/// Returns the name or, if it is longer than `max_bytes` bytes, its beginning with a hash of the entire name.
+pub fn truncate_with_hash(name: &str, max_bytes: usize) -> String {
+    if max_bytes == 0 || name.len() <= max_bytes {
         return name.to_owned();
     }
     let mark = hash_to_letters(name);
     format!(
         "{}_{mark}",
-        truncate_name(name, most.saturating_sub(mark.len() + 1).max(1))
+        truncate_name(name, max_bytes.saturating_sub(mark.len() + 1).max(1))
     )
 }
 
-/// Truncates a name to at most `most` bytes, at a character boundary. The length is not limited if `most` is 0.
-pub fn truncate_name(name: &str, most: usize) -> &str {
-    if most == 0 || name.len() <= most {
+/// Truncates a name to at most `max_bytes` bytes, at a character boundary. The length is not limited if `max_bytes` is
+/// 0.
+pub fn truncate_name(name: &str, max_bytes: usize) -> &str {
+    if max_bytes == 0 || name.len() <= max_bytes {
         return name;
     }
-    let mut end = most;
+    let mut end = max_bytes;
     while !name.is_char_boundary(end) {
         end -= 1;
     }
@@ -345,6 +350,7 @@ mod tests {
         assert_eq!(name("orders", &[]), "orders_in_total");
         assert_eq!(name("orders", &["month", "region"]), "orders_by_month_and_region");
         assert_eq!(name("orders", &["month", "region", "plan"]), "orders_by_month_and_more");
+        assert_eq!(name("orders", &["Rabatt %", "Land"]), "orders_by_rabatt_and_Land");
         let keys = ["billing_date_month", "customer_segment"];
         assert_eq!(name("orders", &keys), "orders_by_billing_date_month_and_more");
         assert_eq!(

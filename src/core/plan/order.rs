@@ -152,7 +152,7 @@ impl Planner<'_> {
             let Ir::Window { over, .. } = program.node(**id) else {
                 return false;
             };
-            let plain = program.window_frame(over).is_row_window() && program.partition_keys(over).is_empty();
+            let plain = program.window_frame(over).is_row_window() && program.window_keys(over).is_empty();
             plain && self.stratum_column(**id, stratum).is_none()
         };
         if ir_ids.iter().filter(through).take(2).count() < 2 {

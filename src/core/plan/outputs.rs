@@ -7,6 +7,7 @@ use super::names::snake_case;
 use super::step::StepSpec;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId};
+use crate::lex::split_qualifier;
 
 /// Output column of a step.
 pub(super) struct OutputColumn {
@@ -94,7 +95,10 @@ pub fn key_name(text: &str) -> String {
         return snake_case(text);
     }
     let (name, frame) = split_timeframe(text);
-    let base = name.rsplit('.').next().unwrap_or(name).trim();
+    let base = match text.trim_start().starts_with("${") {
+        true => split_qualifier(name).1,
+        false => name.rsplit('.').next().unwrap_or(name).trim(),
+    };
     let frame = frame.to_ascii_lowercase();
     if frame.is_empty() || frame == "raw" {
         base.to_owned()

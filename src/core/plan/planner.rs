@@ -49,7 +49,7 @@ pub(super) struct Planner<'p> {
     /// Lookups that this stratum joins.
     pub lookups: StratumLookups,
     /// Lookups of the step by key or row number.
-    pub finds: KeyLookups,
+    pub key_lookups: KeyLookups,
     /// Numbered holidays, as tabs. The name of a tab is empty until a stratum reads the tab.
     pub holidays: Vec<TabSource>,
     /// Time columns of the rows that the first select reads. Empty unless the caller requested them.
@@ -106,7 +106,7 @@ pub fn plan_step<'p>(
         in_windows: false,
         named_window: None,
         lookups: StratumLookups::default(),
-        finds: KeyLookups::new(step, &liveness.live),
+        key_lookups: KeyLookups::new(step, &liveness.live),
         holidays: holidays::list_holiday_tabs(step.program, input),
         times: Vec::new(),
         cte_names,

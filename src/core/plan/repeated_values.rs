@@ -27,6 +27,8 @@ struct EqualValues {
     first: Option<(IrId, usize)>,
     /// Number of times that the SQL would contain the value.
     occurrences: u32,
+    /// Whether one of the values is a key of the groups. The select that groups computes and names the key.
+    is_key: bool,
     is_repeated: bool,
 }
 
@@ -76,7 +78,9 @@ pub(super) fn repeated_values(
     for (id, index) in &nodes {
         if let Some(class) = classes.get_mut(class_of(*id, *index)) {
             class.first.get_or_insert((*id, *index));
-            class.occurrences += u32::from(*id == step.definition_root(*index) && is_written(*index));
+            let is_root = *id == step.definition_root(*index) && is_written(*index);
+            class.occurrences += u32::from(is_root);
+            class.is_key |= is_root && step.grouped && step.roles[*index] == DefinitionRole::GroupBy;
         }
     }
     // The operands of a value have lower numbers than the value.
@@ -87,7 +91,7 @@ pub(super) fn repeated_values(
         let Some((id, index)) = class.first.filter(|(id, _)| !is_alias(*id)) else {
             continue;
         };
-        class.is_repeated = class.occurrences > 1 && is_candidate(id);
+        class.is_repeated = class.occurrences > 1 && !class.is_key && is_candidate(id);
         let is_column = class.is_repeated || materialized.contains(id);
         let occurrences = if is_column { 1 } else { class.occurrences };
         for operand in column_candidate_operands(program, id) {
@@ -127,7 +131,7 @@ pub(super) fn repeated_values(
 fn column_candidate_operands(program: &Program, id: IrId) -> Vec<IrId> {
     match program.node(id) {
         Ir::Window { call, over } => {
-            let keys = program.partition_keys(over).iter().copied();
+            let keys = program.window_keys(over).iter().copied();
             program.operands(call).chain(keys).collect()
         }
         Ir::GroupWindow { .. } | Ir::RowLookup { .. } | Ir::PeriodLookup { .. } => Vec::new(),

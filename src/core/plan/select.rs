@@ -9,12 +9,12 @@ use super::planner::Planner;
 use super::step::{InputColumn, InputProjection};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, SqlId, implicit_name};
+use crate::sql::{Cte, Item, RowPlan, SelectList, SelectSource, SqlId, Star, implicit_name};
 
 impl Planner<'_> {
     /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
     /// stratum is the last select.
-    pub(super) fn build_selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
+    pub(super) fn build_selects(&mut self) -> (Vec<Cte>, RowPlan, Option<usize>) {
         let last = self.strata.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
@@ -30,6 +30,13 @@ impl Planner<'_> {
         let body = self.build_last_select(&from);
         ctes.append(&mut self.lookups.sources);
         (ctes, body, first)
+    }
+
+    /// Adds a CTE and returns it as the source of other plans.
+    pub(super) fn add_cte(&self, name: &str, body: RowPlan, ctes: &mut Vec<Cte>) -> SelectSource {
+        let name = self.quoted_name(name);
+        ctes.push(Cte::new(name.clone(), body));
+        SelectSource::Name(name)
     }
 
     pub(super) fn quoted_name(&self, name: &str) -> String {
@@ -69,14 +76,14 @@ impl Planner<'_> {
         if grouping {
             let mut seen = FxHashSet::default();
             for output in &self.outputs {
-                let is_here = output.key || self.strata.stratum_of(output.root) == stratum;
+                let is_grouped_here = output.key || self.strata.stratum_of(output.root) == stratum;
                 // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
                     self.canonical_node(output.root)
                 } else {
                     self.materialized.representative(output.root)
                 };
-                if is_here && seen.insert(is) {
+                if is_grouped_here && seen.insert(is) {
                     let name = self
                         .columns
                         .get(&self.canonical_node(output.root))
@@ -110,29 +117,32 @@ impl Planner<'_> {
     }
 
     /// Returns the grouping select, or a select that passes on all input columns and adds new columns.
-    fn build_stratum_select(&mut self, stratum: u32, from: &str) -> (Select, Option<String>) {
+    fn build_stratum_select(&mut self, stratum: u32, from: &str) -> (RowPlan, Option<String>) {
         let grouping = self.step.grouped && stratum == self.strata.main;
         let requested = self.requested_columns(stratum);
         let first_new = requested.first().map(|(name, _)| name.clone());
         let mut select = self.build_select(stratum, from, &requested);
-        select.star = !grouping;
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
-        if self.joined_input(stratum).is_some() && !grouping {
-            let mut items = self.passthrough_select_items();
-            items.append(&mut select.items);
-            select.items = items;
-            select.star = matches!(self.spec.keep, InputProjection::All);
-        } else if stratum == 0 && !grouping && self.input_shadows_computed_value() {
-            let mut items = self.expand_star_items();
-            items.append(&mut select.items);
-            (select.items, select.star) = (items, false);
+        let (items, has_star) = if grouping {
+            (Vec::new(), false)
+        } else if self.joined_input(stratum).is_some() {
+            let has_star = matches!(self.spec.keep, InputProjection::All);
+            (self.passthrough_select_items(), has_star)
+        } else if stratum == 0 && self.input_shadows_computed_value() {
+            (self.expand_star_items(), false)
+        } else {
+            (Vec::new(), true)
+        };
+        if let Some(list) = select.list_mut() {
+            list.items.splice(..0, items);
+            list.star.take_if(|_| !has_star);
         }
         (select, first_new)
     }
 
     /// Returns the select with the step's columns, in their order.
-    fn build_last_select(&mut self, from: &str) -> Select {
+    fn build_last_select(&mut self, from: &str) -> RowPlan {
         let stratum = self.strata.last;
         let grouping = self.step.grouped && stratum == self.strata.main;
         let requested = self.requested_columns(stratum);
@@ -141,20 +151,20 @@ impl Planner<'_> {
             true => Some(Vec::new()),
             false => self.passthrough_columns(stratum),
         };
-        match input_columns {
-            Some(kept_columns) => {
+        let carried_count = match input_columns {
+            Some(_) => 0,
+            None => self.count_outputs_in_star(stratum),
+        };
+        if let Some(list) = select.list_mut() {
+            list.items.drain(..carried_count.min(list.items.len()));
+            if let Some(mut columns) = input_columns {
                 let output_names = requested.into_iter().map(|(name, _)| name);
-                let mut columns: Vec<(String, Item)> = kept_columns;
-                columns.extend(output_names.zip(std::mem::take(&mut select.items)));
+                columns.extend(output_names.zip(list.items.drain(..)));
                 if !self.spec.first.is_empty() {
                     columns.sort_by_key(|(name, _)| self.spec.leading_position(name));
                 }
-                select = select.project(columns.into_iter().map(|(_, item)| item));
-            }
-            None => {
-                let carried_count = self.count_outputs_in_star(stratum);
-                select.items.drain(..carried_count.min(select.items.len()));
-                select = select.select_star();
+                list.star = None;
+                list.items.extend(columns.into_iter().map(|(_, item)| item));
             }
         }
         if self.is_ordered(stratum) {
@@ -236,32 +246,18 @@ impl Planner<'_> {
     }
 
     /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
-    fn build_select(&mut self, stratum: u32, from: &str, requested: &[(String, IrId)]) -> Select {
+    fn build_select(&mut self, stratum: u32, from: &str, requested: &[(String, IrId)]) -> RowPlan {
         let grouping = self.step.grouped && stratum == self.strata.main;
-        let filters: Vec<IrId> = self
-            .roles
-            .filter
-            .filter(|_| stratum == self.strata.filter)
-            .into_iter()
-            .collect();
-        let tested: Vec<IrId> = self
-            .roles
-            .having
-            .filter(|_| stratum == self.strata.having)
-            .into_iter()
-            .collect();
+        let filter = self.roles.filter.filter(|_| stratum == self.strata.filter);
+        let tested = self.roles.having.filter(|_| stratum == self.strata.having);
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         if grouping {
-            let groups: Vec<IrId> = requested
-                .iter()
-                .map(|(_, id)| *id)
-                .chain(tested.iter().copied())
-                .collect();
+            let groups: Vec<IrId> = requested.iter().map(|(_, id)| *id).chain(tested).collect();
             keys.extend(self.find_functionally_dependent_columns(&groups, &keys, stratum));
         }
         let joined = self.joined_input(stratum);
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
-        roots.extend(filters.iter().chain(&tested).chain(&keys));
+        roots.extend(filter.iter().chain(&tested).chain(&keys));
         let key_nodes: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stratum > self.strata.main {
             // After grouping, the keys are the only remaining columns of the first select. The selected columns have
@@ -289,16 +285,18 @@ impl Planner<'_> {
         self.emitter.windows.period_lookup_keys = self.emit_period_frame_keys(stratum);
         self.emit_nodes(&roots, stratum);
         let source = self.select_source(stratum, from);
-        let mut select = Select::scan(source.clone());
-        select.window = self.named_window.take();
+        let mut rows = RowPlan::scan(source.clone());
+        let window = self.named_window.take();
+        let mut star = Some(Star(None));
         if !self.lookups.is_empty() {
-            select.star_of = Some(self.quoted_name(from));
-            select = select.join(self.build_lookup_joins(stratum, from, &source));
+            star = Some(Star(Some(self.quoted_name(from))));
+            rows = rows.join(self.build_lookup_joins(stratum, from, &source));
         }
         if let Some(joined) = joined {
-            select = select.join(self.emit_joins(joined));
-            select.star_of = Some(self.quoted_name(self.input.name));
+            rows = rows.join(self.emit_joins(joined));
+            star = Some(Star(Some(self.quoted_name(self.input.name))));
         }
+        let mut items = Vec::with_capacity(requested.len());
         for (name, id) in requested {
             let is_computed = self.stratum_column(*id, stratum).is_none();
             let expr = if is_computed {
@@ -307,38 +305,34 @@ impl Planner<'_> {
                 self.emit_column_or_value(*id, stratum)
             };
             let alias = self.emitter.generated_name_text(name);
-            select.items.push(self.select_item(expr, alias));
+            items.push(self.select_item(expr, alias));
         }
         if grouping && keys.is_empty() {
-            self.ensure_one_row(requested, stratum, &mut select);
+            self.ensure_one_row(requested, stratum, &mut items);
         }
         // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
-        let before: Vec<IrId> = if grouping {
-            filters
-        } else {
-            filters.into_iter().chain(tested.iter().copied()).collect()
-        };
-        let conditions: Vec<SqlId> = before
-            .iter()
-            .map(|id| self.emit_column_or_value(*id, stratum))
-            .collect();
-        select = select.filter(self.emitter.tree().add_conjunction(conditions));
-        if grouping {
-            select = select.group_by(keys.iter().map(|id| self.emit_column_or_value(*id, stratum)).collect());
-            select.having = tested.first().map(|id| self.emit_column_or_value(*id, stratum));
-        }
+        let before = filter.into_iter().chain(tested.filter(|_| !grouping));
+        let conditions: Vec<SqlId> = before.map(|id| self.emit_column_or_value(id, stratum)).collect();
+        let rows = rows.filter(self.emitter.tree().add_conjunction(conditions));
         if stratum == 0 && self.spec.times {
             self.times = self.find_time_columns();
         }
-        select
+        if !grouping {
+            return rows.project_list(SelectList { star, items, window });
+        }
+        let keys = keys.iter().map(|id| self.emit_column_or_value(*id, stratum)).collect();
+        let condition = tested.map(|id| self.emit_column_or_value(id, stratum));
+        let star = None;
+        rows.aggregate_list(keys, SelectList { star, items, window })
+            .filter(condition)
     }
 
     /// Ensures that a grouped select without keys returns one row, even if its SQL contains no aggregates.
-    fn ensure_one_row(&mut self, requested: &[(String, IrId)], stratum: u32, select: &mut Select) {
+    fn ensure_one_row(&mut self, requested: &[(String, IrId)], stratum: u32, items: &mut [Item]) {
         let roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
         if !self.computed_sql_nodes(roots, stratum).any(is_aggregate)
-            && let Some(item) = select.items.first_mut()
+            && let Some(item) = items.first_mut()
         {
             item.expr = self.emitter.emit_constant_as_aggregate(item.expr);
         }

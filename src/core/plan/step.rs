@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::time_columns::TimeColumn;
 use crate::diag::Diagnostic;
 use crate::schema::{Column, Relation};
-use crate::sql::{Cte, JoinKind, Select, SelectSource};
+use crate::sql::{Cte, JoinKind, RowPlan, SelectSource};
 
 /// Input of a step.
 #[derive(Clone, Debug)]
@@ -162,7 +162,7 @@ pub enum InputProjection<'a> {
 /// Result of planning a step.
 pub struct StepOutput {
     pub ctes: Vec<Cte>,
-    pub body: Select,
+    pub body: RowPlan,
     pub relation: Relation,
     /// Whether the step may return columns that no schema specifies.
     pub open: bool,

@@ -149,9 +149,9 @@ impl ValueNumbering<'_> {
                 (18, 0)
             }
             Ir::Ranges(_) => (21, 0),
-            Ir::RowLookup { lookup: find, .. } => {
-                if let Some(find) = program.lookups.try_get(find as usize) {
-                    text = format!("{:?} {:?} {}", find.tab, find.matching, find.by_number);
+            Ir::RowLookup { lookup, .. } => {
+                if let Some(lookup) = program.lookups.try_get(lookup as usize) {
+                    text = format!("{:?} {:?} {}", lookup.tab, lookup.matching, lookup.by_number);
                 }
                 (22, 0)
             }

@@ -8,7 +8,7 @@ use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
 /// Iterator over the nodes that a stratum's SQL needs for the given roots. Each node is visited once, from the roots
-/// down. The iterator includes columns from earlier stages of the step. The inputs of these columns, and columns that a
+/// down. The iterator includes columns from earlier strata of the step. The inputs of these columns, and columns that a
 /// lookup reads from another row, are not included.
 pub(super) struct StratumWalk<'w, 'p> {
     planner: &'w Planner<'p>,

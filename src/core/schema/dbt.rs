@@ -1,5 +1,7 @@
 //! Relation metadata from dbt's artifacts or properties files, and the conversion of this metadata to schema relations.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashSet;
 
 use super::{Access, Column, Relation, structs};
@@ -112,6 +114,22 @@ impl RelationMetadata {
     }
 }
 
+/// Removes the quotes of any dialect from a column name and unescapes doubled quotes inside it.
+pub fn unquote_column(name: &str) -> Cow<'_, str> {
+    let name = name.trim();
+    for (open, close) in [('"', '"'), ('`', '`'), ('[', ']')] {
+        let inside = name.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
+            let doubled = [close, close].iter().collect::<String>();
+            return match inside.contains(&doubled) {
+                true => Cow::Owned(inside.replace(&doubled, &close.to_string())),
+                false => Cow::Borrowed(inside),
+            };
+        }
+    }
+    Cow::Borrowed(name)
+}
+
 /// Parses the name of a type in the warehouse. For example, `timestamp` is an instant in BigQuery and wall-clock time
 /// elsewhere.
 fn parse_warehouse_type(text: &str, dialect: Dialect) -> Type {
@@ -217,5 +235,21 @@ mod tests {
         assert!(facts.primary_key().is_empty());
         facts.columns[0].key = true;
         assert_eq!(facts.primary_key(), ["email"]);
+    }
+
+    #[test]
+    fn quotes_of_every_dialect() {
+        for (name, expected) in [
+            ("id", "id"),
+            ("\"Insurer Code\"", "Insurer Code"),
+            ("`a b`", "a b"),
+            ("[a b]", "a b"),
+            ("\"a\"\"b\"", "a\"b"),
+            ("\"", "\""),
+            ("\"\"", "\"\""),
+            ("\"a", "\"a"),
+        ] {
+            assert_eq!(unquote_column(name), expected, "{name}");
+        }
     }
 }

@@ -8,6 +8,10 @@ use super::Column;
 /// Precision of the largest decimal that every engine supports.
 const MAX_PRECISION: u32 = 38;
 
+/// Maximum number of digits before the decimal point in a decimal literal. Every engine can store such a number in the
+/// same decimal as nine digits after the point.
+const MAX_LITERAL_INTEGER_DIGITS: u32 = 29;
+
 /// Largest scale of a product. A larger scale would leave too few digits for the integer part.
 const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
 
@@ -42,13 +46,20 @@ impl DecimalDigits {
         (scale <= precision).then_some(Self { precision, scale })
     }
 
-    /// Returns the precision and scale of a number literal. `None` for a literal with an exponent.
+    /// Returns the precision and scale of a number literal, written without an exponent. `None` if the literal has too
+    /// many digits for a decimal, so that it is a float.
     pub fn from_literal(text: &str) -> Option<Self> {
-        let (integer_digits, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let integer_part = integer_digits.trim_start_matches('-');
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let exponent: i64 = exponent.parse().ok()?;
+        let (integer_part, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let integer_part = integer_part.trim_start_matches('-');
         let is_plain = integer_part.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
-        let count = |digits: &str| u32::try_from(digits.len()).ok();
-        Self::from_parts(count(integer_part)?, count(fraction)?, MAX_PRECISION).filter(|_| is_plain)
+        let digits = |part: &str, shift: i64| u32::try_from((part.len() as i64).saturating_add(shift).max(0)).ok();
+        let integer_digits = digits(integer_part, exponent)?.max(1);
+        let scale = digits(fraction, exponent.saturating_neg())?;
+        let precision = integer_digits.saturating_add(scale);
+        let is_decimal = integer_digits <= MAX_LITERAL_INTEGER_DIGITS && precision <= MAX_PRECISION;
+        (is_plain && is_decimal).then_some(Self { precision, scale })
     }
 
     /// Returns a decimal with these numbers of digits before and after the decimal point. If the precision exceeds the
@@ -185,7 +196,18 @@ mod tests {
     #[test]
     fn digits_of_a_literal() {
         assert_eq!(DecimalDigits::from_literal("-0.125"), Some(digits("decimal(4, 3)")));
-        assert_eq!(DecimalDigits::from_literal("1e-3"), None);
+        assert_eq!(DecimalDigits::from_literal("1.5e-3"), Some(digits("decimal(5, 4)")));
+        assert_eq!(DecimalDigits::from_literal("-1.25e2"), Some(digits("decimal(3, 0)")));
+        assert_eq!(DecimalDigits::from_literal("1e28"), Some(digits("decimal(29, 0)")));
+        for float in [
+            "1e29",
+            "1e-38",
+            "1e-4294967295",
+            "1e99999999999999999999",
+            "0.12345678901234567890123456789012345678",
+        ] {
+            assert_eq!(DecimalDigits::from_literal(float), None, "{float}");
+        }
     }
 
     #[test]

@@ -201,12 +201,12 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
 /// Parses the name of a formulac type, or a common name of that type in a warehouse. The error has no span.
 fn type_from_name(text: &str) -> Result<Type, Box<Diagnostic>> {
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_cut = text.matches('(').count() != text.matches(')').count();
+    let is_truncated = text.matches('(').count() != text.matches(')').count();
     match text.parse() {
-        Ok(ty) if !is_cut && (ty != Type::Other || base == "other") => Ok(ty),
+        Ok(ty) if !is_truncated && (ty != Type::Other || base == "other") => Ok(ty),
         Ok(_) => {
             let help = match nearest_name(&base, TYPES.iter().copied()) {
-                _ if is_cut => format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\""),
+                _ if is_truncated => format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\""),
                 Some(near) => similar_name_help(near),
                 None => format!("for a type that formulas only pass through, write `other({text})`"),
             };

@@ -136,6 +136,8 @@ impl Relation {
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
         merged.origin = self.origin.clone().or_else(|| other.origin.clone());
+        let schemas = self.warehouse_schema.as_ref().or(other.warehouse_schema.as_ref());
+        merged.warehouse_schema = schemas.cloned();
         merged.former_columns.clone_from(if self.former_columns.is_empty() {
             &other.former_columns
         } else {

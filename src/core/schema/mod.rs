@@ -8,6 +8,8 @@ pub mod lookups;
 mod merge;
 mod omni;
 mod omni_file;
+mod omni_model;
+mod omni_view;
 mod properties;
 pub mod read;
 mod relation;
@@ -22,7 +24,12 @@ pub use column::{Column, ColumnProvenance};
 pub use decimal::DecimalDigits;
 use lookups::RecordedLookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_FROM_DBT_TAG, to_omni_name, view_name as omni_view_name};
-pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRowSource, omni_references, replace_omni_references};
+pub use omni_file::{
+    COMPOUND_KEY_SETTING, OmniFieldKind, OmniFile, OmniFileKind, OmniReference, OmniRowSource, column_of_sql,
+    omni_references, replace_omni_references,
+};
+pub use omni_model::{OmniRelationship, OmniTopic, ParsedOmniFile, ParsedOmniModel};
+pub use omni_view::{OmniViewTable, ParsedOmniView, ViewField};
 pub use relation::{Access, Relation, RelationOrigin};
 pub use structs::field_name;
 

@@ -2,8 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::omni_file::is_removed_from_dbt;
 use super::read::{string_keyed_pairs, unexpected_node_error};
-use super::{Column, Relation, Schema};
+use super::{Column, OmniFieldKind, ParsedOmniModel, Relation, Schema};
 use crate::Type;
 use crate::diag::Diagnostic;
 use crate::yaml::Node;
@@ -11,44 +12,55 @@ use crate::yaml::Node;
 /// Tag that `pull` adds to objects that no longer exist in dbt.
 pub const REMOVED_FROM_DBT_TAG: &str = "dbt_removed";
 
-/// Adds a view under the name of its file. All other keys in the file are relevant only to Omni.
-pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
-    let name = view_name(file);
-    let mut relation = Relation::new(name.clone());
-    let (mut key, mut gone) = (Vec::new(), Vec::new());
-    if let Some(dimensions) = root.get("dimensions") {
-        for (node, name, dimension) in string_keyed_pairs(dimensions, "`dimensions`", faults) {
-            if dimension.pairs().is_none() && !dimension.is_null() {
-                faults.push(unexpected_node_error(dimension, &format!("`{name}`"), "a mapping"));
-                continue;
-            }
-            let is = |flag: &str| dimension.is_true_at(flag);
-            if is("ignored") {
-                continue;
-            }
-            let tags = dimension.texts_at("tags");
-            if tags.iter().any(|tag| tag == REMOVED_FROM_DBT_TAG) {
-                gone.push(name.to_owned());
-                continue;
-            }
-            if is("primary_key") {
-                key.push(name.to_owned());
-            }
-            let column = Column::new(name, Type::Unknown).with_quoted_name(node.is_quoted());
-            let column = column.with_tags(tags);
-            relation.push(match dimension.text_at("description") {
-                Some(text) => column.description(text),
-                None => column,
-            });
+/// Adds a view under the name of its file. All settings except those of dimensions are relevant only to Omni.
+pub(super) fn read(model: &ParsedOmniModel<'_>, index: usize, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+    let Some(view) = model.views.get(index) else { return };
+    let dimensions = model.files.get(view.file).and_then(|file| file.root.get("dimensions"));
+    for (_, name, dimension) in dimensions
+        .map(|node| string_keyed_pairs(node, "`dimensions`", faults))
+        .unwrap_or_default()
+    {
+        if !is_dimension(dimension) {
+            faults.push(unexpected_node_error(dimension, &format!("`{name}`"), "a mapping"));
         }
     }
-    let relation = relation.primary_key(key).with_past_columns(gone);
+    if view.is_template {
+        return;
+    }
+    let mut relation = Relation::new(view.name.clone());
+    let mut removed = Vec::new();
+    let fields = view
+        .fields()
+        .iter()
+        .filter(|field| field.kind == OmniFieldKind::Dimension);
+    for field in fields.filter(|field| is_dimension(&field.node) && !field.is_ignored()) {
+        if is_removed_from_dbt(&field.node) {
+            removed.push(field.name.clone());
+            continue;
+        }
+        let column = Column::new(&field.name, Type::Unknown).with_quoted_name(field.at.is_quoted());
+        let column = column.with_tags(field.node.texts_at("tags"));
+        relation.push(match field.text("description") {
+            Some(text) => column.description(text),
+            None => column,
+        });
+    }
+    let key = view
+        .key
+        .iter()
+        .map(|name| Some(relation.column(name)?.name().to_owned()));
+    let key: Option<Vec<String>> = key.collect();
+    let relation = relation.primary_key(key.unwrap_or_default()).with_past_columns(removed);
     // Formulas refer to a second view of the same name by its full name.
     let is_taken = schema.relation(relation.name()).is_some();
-    schema.push(match is_taken {
-        true => relation.with_name(OmniViewNames::new(file, text, root).full),
-        false => relation,
+    schema.push(match model.names.names_of_view(index) {
+        Some(names) if is_taken => relation.with_name(names.full.clone()),
+        _ => relation,
     });
+}
+
+fn is_dimension(node: &Node) -> bool {
+    node.pairs().is_some() || node.is_null()
 }
 
 /// Names under which the files of an Omni model refer to a view.
@@ -317,6 +329,35 @@ measures:
         assert!(view.is_past_column("Discount") && !view.is_past_column("gone"));
         assert_eq!(view.column("amount").unwrap().ty(), Type::Unknown);
         assert_eq!(view.column("amount").unwrap().description_text(), Some("What was paid"));
+    }
+
+    #[test]
+    fn views_inherit_columns_and_keys() {
+        let files = [
+            (
+                "small.view",
+                "extends: [base, orders]\ndimensions: {note: {description: Own}}",
+            ),
+            ("base.view", "template: true\ndimensions: {note: {}, at: {}}"),
+            (
+                "orders.view",
+                "custom_compound_primary_key_sql: ['\"ID\"', at]\ndimensions: {id: {}, at: {}}",
+            ),
+            (
+                "days.view",
+                "custom_compound_primary_key_sql: [day, hour]\ndimensions: {day: {}}",
+            ),
+        ];
+        let (schema, faults) = Schema::from_texts(&files, Dialect::default());
+        assert_eq!(faults, []);
+        let names: Vec<&str> = schema.relations().iter().map(super::super::Relation::name).collect();
+        assert_eq!(names, ["small", "orders", "days"]);
+        let small = schema.relation("small").unwrap();
+        let columns: Vec<&str> = small.columns().iter().map(super::super::Column::name).collect();
+        assert_eq!(columns, ["note", "at", "id"]);
+        assert_eq!(small.key(), ["id", "at"]);
+        // A part of a key does not identify rows.
+        assert!(schema.relation("days").unwrap().key().is_empty());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::omni::file_stem;
+use formulac_syntax::text::is_word_char;
+
+use super::omni::{REMOVED_FROM_DBT_TAG, file_stem, view_name};
 use crate::yaml::Node;
 
 /// File of an Omni model: its path and its YAML.
@@ -46,6 +48,9 @@ pub enum OmniFieldKind {
     Filter,
 }
 
+/// Key of a view file that lists the fields of a compound primary key.
+pub const COMPOUND_KEY_SETTING: &str = "custom_compound_primary_key_sql";
+
 impl<'n> OmniFile<'n> {
     /// Returns the file with this path and YAML.
     #[must_use]
@@ -62,7 +67,10 @@ impl<'n> OmniFile<'n> {
             OmniFileKind::Other
         } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
             OmniFileKind::Topic
-        } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
+        } else if name.contains(".view")
+            || name.contains(".query")
+            || ["dimensions", "measures", "table_name"].into_iter().any(has)
+        {
             OmniFileKind::View
         } else {
             OmniFileKind::Other
@@ -74,6 +82,34 @@ impl<'n> OmniFile<'n> {
     pub fn topic_name(self) -> &'n str {
         let name = file_stem(self.path);
         name.strip_suffix(".topic").unwrap_or(name)
+    }
+
+    /// Returns the name of the view in the file.
+    #[must_use]
+    pub fn view_name(self) -> String {
+        view_name(self.path)
+    }
+
+    /// Returns whether the view or topic exists only to be extended.
+    #[must_use]
+    pub fn is_template(self) -> bool {
+        self.root.is_true_at("template")
+    }
+
+    /// Returns the fields of the view's primary key, without dimensions whose column no longer exists in dbt. On
+    /// Snowflake, Omni writes the fields of a compound key in quotes.
+    #[must_use]
+    pub fn primary_key(self) -> Vec<String> {
+        let compound = self.root.texts_at(COMPOUND_KEY_SETTING).into_iter();
+        let compound = compound.map(|name| column_of_sql(&name).map_or(name, |(_, column)| column));
+        let mut key: Vec<String> = compound.collect();
+        if key.is_empty() {
+            let dimensions = self.root.pairs_at("dimensions").iter();
+            let dimensions =
+                dimensions.filter(|(_, field)| field.is_true_at("primary_key") && !is_removed_from_dbt(field));
+            key.extend(dimensions.filter_map(|(name, _)| name.text().map(str::to_owned)));
+        }
+        key
     }
 
     /// Returns the source of the view's rows.
@@ -112,6 +148,72 @@ impl<'n> OmniFile<'n> {
     pub fn joins(self) -> &'n [Node] {
         let joins = self.root.items().or_else(|| self.root.get("relationships")?.items());
         joins.unwrap_or_default()
+    }
+}
+
+/// Returns whether the column of a dimension no longer exists in dbt.
+pub(super) fn is_removed_from_dbt(dimension: &Node) -> bool {
+    dimension.texts_at("tags").iter().any(|tag| tag == REMOVED_FROM_DBT_TAG)
+}
+
+/// Returns the column name, with the name of its relation, if SQL consists of nothing else, as in `amount`, `"AMOUNT"`
+/// or `orders.amount`.
+#[must_use]
+pub fn column_of_sql(sql: &str) -> Option<(Option<String>, String)> {
+    let part = |text: &str| {
+        let text = text.trim();
+        let quotes = [('"', '"'), ('`', '`'), ('[', ']')];
+        let quoted = quotes
+            .iter()
+            .find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close));
+        match quoted {
+            Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', ']', '.']) => Some(inside.to_owned()),
+            Some(_) => None,
+            None => {
+                let has_valid_start = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                let keywords = ["true", "false", "null", "current_date", "current_timestamp"];
+                let is_keyword = keywords.iter().any(|keyword| text.eq_ignore_ascii_case(keyword));
+                (has_valid_start && text.chars().all(is_word_char) && !is_keyword).then(|| text.to_owned())
+            }
+        }
+    };
+    match sql.trim().split_once('.') {
+        Some((relation, column)) => Some((Some(part(relation)?), part(column)?)),
+        None => Some((None, part(sql)?)),
+    }
+}
+
+/// Reference to a field, such as `orders.created_at[month]` or `created_at`, with or without `${…}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmniReference {
+    /// Name or alias of the view. `None` if the reference consists only of the field.
+    pub view: Option<String>,
+    /// Name of the field.
+    pub field: String,
+    /// Timeframe, in lower case.
+    pub frame: Option<String>,
+}
+
+impl OmniReference {
+    /// Parses a reference.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let text = text.trim();
+        let inner = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}'));
+        let text = inner.unwrap_or(text).trim();
+        let (name, frame) = match text.split_once('[') {
+            Some((name, frame)) => (name, Some(frame.trim_end_matches(']').trim().to_lowercase())),
+            None => (text, None),
+        };
+        let (view, field) = match name.rsplit_once('.') {
+            Some((view, field)) => (Some(view.trim().to_owned()), field),
+            None => (None, name),
+        };
+        Self {
+            view,
+            field: field.trim().to_owned(),
+            frame,
+        }
     }
 }
 

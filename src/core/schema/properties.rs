@@ -2,7 +2,7 @@
 
 use super::Access;
 use super::Schema;
-use super::dbt::{ColumnMetadata, RelationMetadata};
+use super::dbt::{ColumnMetadata, RelationMetadata, unquote_column};
 use super::read::unexpected_node_error;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -49,11 +49,12 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
             continue;
         };
         let text = |key: &str| column.text_at(key).map(str::to_owned);
+        let unquoted = unquote_column(name);
         let mut column_metadata = ColumnMetadata {
-            name: name.to_owned(),
+            name: unquoted.to_string(),
             data_type: text("data_type"),
             description: text("description"),
-            quoted: column.is_true_at("quote"),
+            quoted: column.is_true_at("quote") || unquoted != name,
             tags: [
                 column.get("config").and_then(|config| config.get("tags")),
                 column.get("tags"),
@@ -89,9 +90,12 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
             .test_argument("combination_of_columns")
             .and_then(Node::items)
             .unwrap_or_default();
-        facts
-            .unique_together
-            .push(columns.iter().filter_map(|c| c.text().map(str::to_owned)).collect());
+        facts.unique_together.push(
+            columns
+                .iter()
+                .filter_map(|c| c.text().map(|name| unquote_column(name).into_owned()))
+                .collect(),
+        );
     }
     Some(facts)
 }
@@ -246,6 +250,26 @@ sources:
         assert_eq!(schema.relation("revenue").unwrap().key(), ["day", "region"]);
         let events = schema.relation("events").unwrap();
         assert_eq!(events.column("at").unwrap().ty(), Type::Timestamptz);
+    }
+
+    #[test]
+    fn names_in_quotes_are_quoted_names() {
+        let text = "
+sources:
+  - name: raw
+    tables:
+      - name: parts
+        columns: [{name: '\"Manufacturer SKU\"', quote: true, data_type: text}, {name: '`Unit Cost`'}]
+        data_tests: [{unique_combination_of_columns: {combination_of_columns: ['\"Manufacturer SKU\"']}}]
+";
+        let (schema, faults) = Schema::from_text(text, Dialect::default());
+        assert_eq!(faults, []);
+        let parts = schema.relation("parts").unwrap();
+        let columns = parts.columns().iter().map(|column| (column.name(), column.is_quoted()));
+        assert_eq!(
+            columns.collect::<Vec<_>>(),
+            [("Manufacturer SKU", true), ("Unit Cost", true)]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Parser for schema files of all supported kinds. The content of a file determines its kind.
 
-use super::{Relation, Schema, file, omni, properties};
+use super::{OmniFile, OmniFileKind, ParsedOmniFile, ParsedOmniModel, Relation, Schema, file, omni, properties};
 use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -18,6 +18,9 @@ const KEYS: &[&str] = &[
     "measures",
     "table_name",
 ];
+
+/// Top-level keys of schema files and of dbt's properties files.
+const SCHEMA_AND_DBT_KEYS: [&str; 5] = ["relations", "models", "seeds", "snapshots", "sources"];
 
 impl Schema {
     /// Parses a schema file, a dbt properties file or an Omni view. Type names in dbt files are interpreted as types of
@@ -37,7 +40,7 @@ impl Schema {
     }
 
     /// Parses several files that belong together, such as the views of an Omni model. Each file consists of a name and
-    /// a text. Each error contains the index of its file in the list.
+    /// its content. Each error contains the index of its file in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
@@ -62,12 +65,34 @@ impl Schema {
         dialect: Dialect,
         faults: &mut Vec<(usize, Diagnostic)>,
     ) {
+        let (mut roots, mut omni_files) = (Vec::new(), Vec::new());
         for number in places {
-            let Some((name, text)) = files.get(number) else {
+            let Some((path, text)) = files.get(number) else {
                 continue;
             };
             let mut diagnostics = Vec::new();
-            read_yaml(name, text, dialect, self, &mut diagnostics);
+            let root = yaml::read(text, &mut diagnostics).map_err(Some);
+            let empty = || unsupported_schema_error(Span::default(), "the file is empty", None);
+            match root.and_then(|root| root.ok_or(None)) {
+                // Views inherit from other files, so the views are read together.
+                Ok(root) if is_omni_view(path, &root) => {
+                    omni_files.push((Some(ParsedOmniFile { path, text, root }), Vec::new()));
+                    roots.push((number, None, diagnostics));
+                }
+                Ok(root) => roots.push((number, Some(root), diagnostics)),
+                Err(fault) => {
+                    diagnostics.push(fault.unwrap_or_else(empty));
+                    faults.extend(diagnostics.into_iter().map(|fault| (number, fault)));
+                }
+            }
+        }
+        let (omni_model, _) = ParsedOmniModel::new(omni_files);
+        let mut views = 0..omni_model.views.len();
+        for (number, root, mut diagnostics) in roots {
+            match root {
+                Some(root) => read_yaml(root, dialect, self, &mut diagnostics),
+                None => omni::read(&omni_model, views.next().unwrap_or_default(), self, &mut diagnostics),
+            }
             faults.extend(diagnostics.into_iter().map(|fault| (number, fault)));
         }
     }
@@ -84,19 +109,19 @@ impl Schema {
     }
 }
 
-fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
-    let root = match yaml::read(text, faults) {
-        Ok(Some(root)) => root,
-        Ok(None) => return faults.push(unsupported_schema_error(Span::default(), "the file is empty", None)),
-        Err(fault) => return faults.push(fault),
-    };
+fn is_omni_view(path: &str, root: &Node) -> bool {
+    let has = |key: &str| root.get(key).is_some();
+    let is_other = SCHEMA_AND_DBT_KEYS.into_iter().any(has);
+    let is_view = OmniFile::new(path, root).kind() == OmniFileKind::View;
+    !is_other && is_view && ["dimensions", "measures", "table_name", "extends"].into_iter().any(has)
+}
+
+fn read_yaml(root: Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let has = |key: &str| root.get(key).is_some();
     if has("relations") {
         file::read(&root, schema, faults);
-    } else if ["models", "seeds", "snapshots", "sources"].into_iter().any(has) {
+    } else if SCHEMA_AND_DBT_KEYS.into_iter().any(has) {
         properties::read(&root.with_merged_keys(), dialect, schema, faults);
-    } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
-        omni::read(name, text, &root, schema, faults);
     } else {
         faults.push(unknown_format_error(&root));
     }

@@ -27,6 +27,8 @@ pub struct Relation {
     pub(super) access: Option<Access>,
     pub(super) group: Option<Arc<str>>,
     pub(super) origin: Option<RelationOrigin>,
+    /// Schema of the warehouse that contains a table with the relation's name, if dbt's artifacts specify it.
+    pub(super) warehouse_schema: Option<Arc<str>>,
     /// Columns that the relation had in the past.
     pub(super) former_columns: Vec<Arc<str>>,
 }
@@ -84,15 +86,15 @@ impl ColumnMap {
         let Self {
             list,
             by_name,
-            case_variants: twins,
-            has_non_ascii_names: beyond_ascii,
+            case_variants,
+            has_non_ascii_names,
         } = self;
-        *beyond_ascii |= !column.name.is_ascii();
+        *has_non_ascii_names |= !column.name.is_ascii();
         let index = list.len();
         let first = by_name.find_or_add((&*column.name).into(), index, |i| list[i].name().as_bytes());
         if let Some(other) = list.try_get(first) {
-            twins.entry(other.shared_name()).or_insert(first);
-            twins.entry(column.shared_name()).or_insert(index);
+            case_variants.entry(other.shared_name()).or_insert(first);
+            case_variants.entry(column.shared_name()).or_insert(index);
         }
         list.push(column);
     }
@@ -307,6 +309,7 @@ impl Relation {
             name: Arc::clone(&self.name),
             schema_name: self.schema_name.clone(),
             origin: self.origin.clone(),
+            warehouse_schema: self.warehouse_schema.clone(),
             ..Self::default()
         }
     }
@@ -320,6 +323,17 @@ impl Relation {
     #[must_use]
     pub fn with_origin(mut self, origin: RelationOrigin) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    pub fn warehouse_schema(&self) -> Option<&str> {
+        self.warehouse_schema.as_deref()
+    }
+
+    /// Sets the schema of the warehouse that contains the relation's table.
+    #[must_use]
+    pub fn with_warehouse_schema(mut self, schema: Option<Arc<str>>) -> Self {
+        self.warehouse_schema = schema;
         self
     }
 
@@ -363,16 +377,18 @@ impl Relation {
     }
 
     pub(super) fn record_removed_columns(&mut self, columns: impl Iterator<Item = String>) {
-        let gone: Vec<Arc<str>> = columns
+        let removed: Vec<Arc<str>> = columns
             .filter(|name| self.position(name.as_str()).is_none())
             .map(Arc::from)
             .collect();
-        self.former_columns.extend(gone);
+        self.former_columns.extend(removed);
     }
 
     /// Returns whether the relation had a column with this name in the past, ignoring case.
     pub fn is_past_column(&self, name: &str) -> bool {
-        self.former_columns.iter().any(|gone| gone.eq_ignore_ascii_case(name))
+        self.former_columns
+            .iter()
+            .any(|removed| removed.eq_ignore_ascii_case(name))
     }
 
     /// Returns the access level, if dbt specifies one.
@@ -451,15 +467,15 @@ impl Relation {
             ColumnMap {
                 list,
                 by_name,
-                case_variants: twins,
+                case_variants,
                 ..
             },
         ) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
-        Some(if twins.is_empty() {
+        Some(if case_variants.is_empty() {
             first
         } else {
-            twins.get(name.name).copied().unwrap_or(first)
+            case_variants.get(name.name).copied().unwrap_or(first)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Types that formulas only copy: STRUCT columns with their fields, arrays, and user-defined types.
 
+use crate::lex::split_qualifier;
+
 /// Maximum depth of nested STRUCT columns. BigQuery allows 15 levels.
 const MAX_DEPTH: usize = 15;
 
@@ -58,7 +60,7 @@ pub fn is_built_in_type(text: &str) -> bool {
 
 /// Returns the last name in a path: `category` for `device.category`.
 pub fn field_name(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
+    split_qualifier(path).1
 }
 
 /// Returns whether a type is an array: `ARRAY<…>` in BigQuery, and `…[]` in DuckDB and Postgres.

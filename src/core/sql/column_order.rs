@@ -1,19 +1,27 @@
 //! Order of columns in CTEs: plain columns come before calculations.
 
-use super::query::{Cte, Select};
+use super::query::Cte;
+use super::relational_plan::{Operator, RowPlan};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Moves plain columns to the front of each CTE and of its GROUP BY. The columns of a `union` keep their order, because
 /// `union` matches columns by position. All columns keep their order if a `union` or the final select contains `*`.
-pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) {
-    let is_union = |select: &Select| !select.unions.is_empty();
-    let has_star = |select: &Select| select.star || select.unions.iter().any(|member| member.star);
-    if has_star(body) || ctes.iter().any(|cte| is_union(&cte.body) && has_star(&cte.body)) {
+pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &RowPlan) {
+    let has_star = |plan: &RowPlan| {
+        let mut lists = plan.operators.iter().filter_map(Operator::list);
+        lists.any(|list| list.star.is_some())
+    };
+    if has_star(body) || ctes.iter().any(|cte| cte.body.is_union() && has_star(&cte.body)) {
         return;
     }
-    for cte in ctes.iter_mut().filter(|cte| !is_union(&cte.body)) {
-        cte.body.items.sort_by_key(|item| !is_plain_expr(tree, item.expr));
-        cte.body.group_by.sort_by_key(|key| !is_plain_expr(tree, *key));
+    let plans = ctes.iter_mut().map(|cte| &mut cte.body).filter(|plan| !plan.is_union());
+    for operator in plans.flat_map(|plan| &mut plan.operators) {
+        if let Some(list) = operator.list_mut() {
+            list.items.sort_by_key(|item| !is_plain_expr(tree, item.expr));
+        }
+        if let Operator::Aggregate { keys, .. } = operator {
+            keys.sort_by_key(|key| !is_plain_expr(tree, *key));
+        }
     }
 }
 

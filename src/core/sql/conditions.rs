@@ -1,6 +1,6 @@
 //! Formats join conditions and `order by` keys in a consistent style.
 
-use super::query::Select;
+use super::relational_plan::{Operator, RowPlan};
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 use crate::span::Span;
@@ -48,11 +48,15 @@ impl SqlTree {
     }
 
     /// Qualifies each key of `order by` that refers to a qualified column without an alias in the select list.
-    pub fn qualify_sort_keys(&mut self, select: &mut Select) {
-        if select.joins.is_empty() {
+    pub fn qualify_sort_keys(&mut self, plan: &mut RowPlan) {
+        let is_sort = |operator: &Operator| matches!(operator, Operator::Sort(_));
+        let index = plan.operators.iter().position(is_sort).unwrap_or_default();
+        let (before, sort) = plan.operators.split_at_mut(index);
+        let list = before.iter().find_map(Operator::list);
+        let (Some(list), [Operator::Sort(keys), ..], true) = (list, sort, before.iter().any(Operator::is_join)) else {
             return;
-        }
-        for key in &mut select.order_by {
+        };
+        for key in keys {
             let (sql, rest) = match *self.node(*key) {
                 Sql::Spaced(parts) => match self.args(parts).to_vec().as_slice() {
                     [bare, rest @ ..] => (*bare, rest.to_vec()),
@@ -67,10 +71,8 @@ impl SqlTree {
                 Sql::Field { name, .. } => self.is_text(name, self.str(first, len)),
                 _ => false,
             };
-            let item = select
-                .items
-                .iter()
-                .find(|item| item.alias.is_none() && is_it(item.expr));
+            let mut items = list.items.iter();
+            let item = items.find(|item| item.alias.is_none() && is_it(item.expr));
             let Some(field) = item.map(|item| item.expr) else {
                 continue;
             };

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::query::{Cte, QueryInput, Select, SelectSource};
-use super::select::write_select;
+use super::query::{Cte, QueryInput, SelectSource};
+use super::relational_plan::{Operator, RowPlan, Star};
+use super::select::write_plan;
 use super::text::SqlText;
 use super::tree::SqlTree;
 
@@ -19,13 +20,13 @@ impl CteIndex {
     /// Removes each CTE whose select is equal to that of an earlier CTE, and redirects the selects that read it to the
     /// earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name. `earlier` begins
     /// with the CTEs of the previous call.
-    pub fn dedup_ctes(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
+    pub fn dedup_ctes(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut RowPlan)) {
         if ctes.is_empty() {
             return;
         }
         let new = earlier.get(self.count..).unwrap_or_default();
-        let selects = new.iter().chain(&*ctes).map(|cte| &cte.body);
-        let names: Vec<String> = (0..=selects.map(max_input_index).max().unwrap_or(0))
+        let plans = new.iter().chain(&*ctes).map(|cte| &cte.body);
+        let names: Vec<String> = (0..=plans.flat_map(RowPlan::inputs).max().unwrap_or(0))
             .map(|input| format!("<{input}>"))
             .collect();
         let inputs: Vec<QueryInput<'_>> = names
@@ -36,9 +37,9 @@ impl CteIndex {
                 import: None,
             })
             .collect();
-        let text = |select: &Select| {
+        let text = |plan: &RowPlan| {
             let mut out = SqlText::default();
-            write_select(tree, select, &inputs, 0, &mut out);
+            write_plan(tree, plan, &inputs, 0, &mut out);
             out.text
         };
         for cte in new {
@@ -66,22 +67,20 @@ impl CteIndex {
     }
 }
 
-fn max_input_index(select: &Select) -> u32 {
-    select.inputs().max().unwrap_or(0)
+/// Returns whether a plan joins a relation, or contains a `*` that is qualified with the relation's name.
+fn joins_relation(plan: &RowPlan, name: &str) -> bool {
+    let reads = |operator: &Operator| operator.scan().is_some_and(|scan| scan.source.cte_name() == Some(name));
+    let is_qualified = |operator: &Operator| {
+        let star = operator.list().and_then(|list| list.star.as_ref());
+        operator.is_join() || matches!(star, Some(Star(Some(_))))
+    };
+    plan.branches()
+        .any(|branch| branch.iter().any(reads) && branch.iter().any(is_qualified))
 }
 
-/// Returns whether a select joins a relation, or contains a `*` that is qualified with the relation's name.
-fn joins_relation(select: &Select, name: &str) -> bool {
-    let is_name = |source: &SelectSource| source.cte_name() == Some(name);
-    select.branches().any(|branch| {
-        let is_joined = branch.joins.iter().any(|join| is_name(&join.source));
-        is_joined || branch.from.as_ref().is_some_and(is_name) && (!branch.joins.is_empty() || branch.star_of.is_some())
-    })
-}
-
-fn redirect_source(select: &mut Select, name: &str, to: &str) {
-    for branch in std::iter::once(&mut select.from).chain(select.unions.iter_mut().map(|branch| &mut branch.from)) {
-        if let Some(SelectSource::Name(source_name)) = branch
+fn redirect_source(plan: &mut RowPlan, name: &str, to: &str) {
+    for scan in plan.operators.iter_mut().filter_map(Operator::scan_mut) {
+        if let SelectSource::Name(source_name) = &mut scan.source
             && source_name == name
         {
             to.clone_into(source_name);

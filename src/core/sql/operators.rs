@@ -1,6 +1,7 @@
-//! Relational operators. Selects are built only with these functions, each of which adds an operator.
+//! Builders of relational plans. Each function adds or changes an operator.
 
-use super::query::{Cte, Item, Join, JoinKind, Query, Select, SelectSource};
+use super::query::{Cte, Query, SelectSource};
+use super::relational_plan::{Item, Join, JoinKind, Operator, OptionalCondition, RowPlan, Scan, SelectList, Star};
 use super::tree::{SqlId, SqlTree};
 use crate::dialect::op::Op;
 use crate::span::Span;
@@ -37,8 +38,7 @@ impl Join {
     pub fn new(kind: JoinKind, source: SelectSource, condition: Option<SqlId>) -> Self {
         Self {
             kind,
-            source,
-            alias: None,
+            scan: Scan { source, alias: None },
             on: condition,
         }
     }
@@ -46,20 +46,27 @@ impl Join {
     /// Gives the joined relation an alias, as written in SQL.
     #[must_use]
     pub fn with_alias(mut self, alias: impl Into<Option<String>>) -> Self {
-        self.alias = alias.into();
+        self.scan.alias = alias.into();
         self
     }
 }
 
-impl Select {
-    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::select_star`] adds
-    /// them.
+impl SelectList {
+    #[must_use]
+    pub fn new(star: Option<Star>, items: impl IntoIterator<Item = Item>) -> Self {
+        Self {
+            star,
+            items: items.into_iter().collect(),
+            window: None,
+        }
+    }
+}
+
+impl RowPlan {
+    /// Reads all rows of a relation. The plan has no columns until a projection or an aggregation adds them.
     #[must_use]
     pub fn scan(source: SelectSource) -> Self {
-        Self {
-            from: Some(source),
-            ..Self::default()
-        }
+        Self::default().with(Operator::Scan(Scan { source, alias: None }))
     }
 
     /// Reads a CTE. `name` is the name as written in SQL.
@@ -70,48 +77,48 @@ impl Select {
 
     /// Returns a single row whose values are in the query itself.
     #[must_use]
-    pub fn values(items: Vec<Item>) -> Self {
-        Self {
-            items,
-            ..Self::default()
+    pub fn values(items: impl IntoIterator<Item = Item>) -> Self {
+        Self::default().with(Operator::Values(SelectList::new(None, items)))
+    }
+
+    /// Returns the rows of all plans.
+    #[must_use]
+    pub fn union_all(plans: impl IntoIterator<Item = Self>) -> Self {
+        let operators: Vec<Operator> = plans.into_iter().flat_map(|plan| plan.operators).collect();
+        let plan = Self { operators };
+        match plan.branches().count() {
+            0 | 1 => plan,
+            _ => plan.with(Operator::Union),
         }
     }
 
-    /// Returns the rows of all selects. Without selects, returns no columns.
-    #[must_use]
-    pub fn union_all(selects: impl IntoIterator<Item = Self>) -> Self {
-        let mut selects = selects.into_iter();
-        let mut first = selects.next().unwrap_or_default();
-        first.unions = selects.collect();
-        first
+    fn with(mut self, operator: impl Into<Option<Operator>>) -> Self {
+        self.operators.extend(operator.into());
+        self
     }
 
     #[must_use]
     pub fn join(mut self, joins: impl IntoIterator<Item = Join>) -> Self {
-        self.joins.extend(joins);
+        self.operators.extend(joins.into_iter().map(Operator::Join));
         self
     }
 
-    /// Keeps the rows that satisfy the condition, or all rows if it is `None`.
+    /// Keeps the rows, or the groups after an aggregation, that satisfy the condition. Keeps all rows if the condition
+    /// is `None`.
     #[must_use]
-    pub fn filter(mut self, condition: impl Into<Option<SqlId>>) -> Self {
-        self.filter = condition.into();
-        self
+    pub fn filter(self, condition: impl Into<Option<SqlId>>) -> Self {
+        self.with(condition.into().map(Operator::Filter))
     }
 
     /// Combines the rows of each group, or all rows if there are no keys.
     #[must_use]
-    pub fn group_by(mut self, keys: Vec<SqlId>) -> Self {
-        self.group_by = keys;
-        self.grouped = true;
-        self
+    pub fn aggregate(self, keys: Vec<SqlId>, items: impl IntoIterator<Item = Item>) -> Self {
+        self.aggregate_list(keys, SelectList::new(None, items))
     }
 
-    /// Keeps the groups that satisfy the condition.
     #[must_use]
-    pub fn having(mut self, condition: SqlId) -> Self {
-        self.having = Some(condition);
-        self
+    pub fn aggregate_list(self, keys: Vec<SqlId>, list: SelectList) -> Self {
+        self.with(Operator::Aggregate { keys, list })
     }
 
     /// Returns the keys that occur in several rows, with the number of these rows.
@@ -120,58 +127,116 @@ impl Select {
         let count = tree.add_row_count(Span::default());
         let one_literal = tree.add_raw_text("1");
         let several = tree.add_binary(Op::Greater, count, one_literal, Span::default());
-        self.project(keys.iter().copied().map(Item::unnamed))
-            .project([Item::named(count, count_name)])
-            .group_by(keys)
-            .having(several)
+        let mut items: Vec<Item> = keys.iter().copied().map(Item::unnamed).collect();
+        items.push(Item::named(count, count_name));
+        self.aggregate(keys, items).filter(several)
     }
 
-    /// Appends columns.
+    /// Selects columns.
     #[must_use]
-    pub fn project(mut self, items: impl IntoIterator<Item = Item>) -> Self {
-        self.items.extend(items);
-        self
+    pub fn project(self, items: impl IntoIterator<Item = Item>) -> Self {
+        self.project_list(SelectList::new(None, items))
     }
 
-    /// Keeps all columns of the relations that the select reads.
     #[must_use]
-    pub fn select_star(mut self) -> Self {
-        self.star = true;
-        self
+    pub fn project_list(self, list: SelectList) -> Self {
+        self.with(Operator::Project(list))
     }
 
-    /// Keeps all columns of one of the relations that the select reads. `relation` is the relation's name as written in
-    /// SQL.
+    /// Keeps all columns of the relations that the plan reads.
     #[must_use]
-    pub fn select_star_of_relation(mut self, relation: impl Into<String>) -> Self {
-        self.star_of = Some(relation.into());
-        self.select_star()
+    pub fn select_star(self) -> Self {
+        self.project_list(SelectList::new(Some(Star(None)), []))
     }
 
     /// Removes repeated rows.
     #[must_use]
-    pub fn distinct(mut self) -> Self {
-        self.distinct = true;
-        self
+    pub fn distinct(self) -> Self {
+        self.with(Operator::Distinct)
     }
 
+    /// Sorts the rows. Keeps their order if there are no keys.
     #[must_use]
-    pub fn sort(mut self, keys: Vec<SqlId>) -> Self {
-        self.order_by = keys;
-        self
+    pub fn sort(self, keys: Vec<SqlId>) -> Self {
+        self.with((!keys.is_empty()).then_some(Operator::Sort(keys)))
     }
 
     /// Keeps the first rows, or all rows if the number is `None`.
     #[must_use]
-    pub fn limit(mut self, rows: Option<u64>) -> Self {
-        self.limit = rows;
-        self
+    pub fn limit(self, rows: Option<u64>) -> Self {
+        self.with(rows.map(Operator::Limit))
+    }
+
+    /// Removes the sort order and the limit at the end of the plan, and returns them.
+    pub fn remove_order(&mut self) -> (Vec<SqlId>, Option<u64>) {
+        let (mut keys, mut limit) = (Vec::new(), None);
+        let is_order = |operator: &mut Operator| matches!(operator, Operator::Sort(_) | Operator::Limit(_));
+        while let Some(operator) = self.operators.pop_if(is_order) {
+            match operator {
+                Operator::Limit(rows) => limit = Some(rows),
+                Operator::Sort(sort_keys) => keys = sort_keys,
+                _ => {}
+            }
+        }
+        (keys, limit)
+    }
+
+    /// Returns a join of the first branch by its index, and the rows to which it joins a relation.
+    #[must_use]
+    pub fn split_at_join(&self, index: usize) -> Option<(Self, Join)> {
+        let (rows, rest) = self.operators.split_at_checked(index + 1)?;
+        match rest {
+            [Operator::Join(join), ..] => Some((
+                Self {
+                    operators: rows.to_vec(),
+                },
+                join.clone(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Returns the condition on the rows of the relations that the first branch reads.
+    pub fn filter_mut(&mut self) -> Option<&mut SqlId> {
+        let index = self.after_joins();
+        match self.operators.get_mut(index) {
+            Some(Operator::Filter(condition)) => Some(condition),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of scans and joins with which the first branch starts.
+    fn after_joins(&self) -> usize {
+        let is_scan = |operator: &&Operator| operator.scan().is_some();
+        self.operators.iter().take_while(is_scan).count()
+    }
+
+    /// Adds an optional condition on the rows of the relations that the first branch reads.
+    pub fn filter_optionally(&mut self, condition: OptionalCondition) {
+        let index = self.after_joins() + usize::from(self.filter_mut().is_some());
+        self.operators.insert(index, Operator::Macro(condition));
+    }
+
+    /// Returns the select list of the first branch.
+    pub fn list_mut(&mut self) -> Option<&mut SelectList> {
+        self.operators.iter_mut().find_map(Operator::list_mut)
+    }
+
+    /// Returns the columns of the rows. `None` if the plan selects `*`, or if its union or its removal of repeated rows
+    /// reads the columns.
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Item>> {
+        let reads_columns = |operator: &Operator| matches!(operator, Operator::Union | Operator::Distinct);
+        if self.operators.iter().any(reads_columns) {
+            return None;
+        }
+        let list = self.list_mut()?;
+        list.star.is_none().then_some(&mut list.items)
     }
 }
 
 impl Cte {
     #[must_use]
-    pub fn new(name: impl Into<String>, body: Select) -> Self {
+    pub fn new(name: impl Into<String>, body: RowPlan) -> Self {
         Self {
             name: name.into(),
             body,
@@ -181,7 +246,7 @@ impl Cte {
 
 impl Query {
     /// Replaces the final select, and turns the previous one into a CTE that the new select can read.
-    pub fn wrap_body_in_cte(&mut self, name: String, body: Select) {
+    pub fn wrap_body_in_cte(&mut self, name: String, body: RowPlan) {
         let body = std::mem::replace(&mut self.body, body);
         self.ctes.push(Cte { name, body });
     }

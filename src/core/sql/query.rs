@@ -1,9 +1,10 @@
-//! Queries as a tree: CTEs and selects.
+//! Queries: the relational plans of the CTEs and of the final select.
 
 use std::collections::BTreeSet;
 
 use super::relation_aliases::alias_shadowed_relations;
-use super::select::write_select;
+use super::relational_plan::RowPlan;
+use super::select::write_plan;
 use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlTree};
 
@@ -11,14 +12,22 @@ use super::tree::{Sql, SqlId, SqlTree};
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     pub ctes: Vec<Cte>,
-    pub body: Select,
+    pub body: RowPlan,
 }
 
 impl Query {
+    /// Returns the plans of the CTEs and of the final select.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &RowPlan> {
+        self.ctes.iter().map(|cte| &cte.body).chain([&self.body])
+    }
+
+    pub fn plans_mut(&mut self) -> impl Iterator<Item = &mut RowPlan> {
+        self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut self.body])
+    }
+
     /// Returns the indexes of the inputs that the query reads.
     fn inputs(&self) -> BTreeSet<u32> {
-        let selects = self.ctes.iter().map(|cte| &cte.body).chain([&self.body]);
-        selects.flat_map(Select::inputs).collect()
+        self.plans().flat_map(RowPlan::inputs).collect()
     }
 }
 
@@ -27,16 +36,7 @@ impl Query {
 pub struct Cte {
     /// Name as written in SQL.
     pub name: String,
-    pub body: Select,
-}
-
-/// Column of a select.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Item {
-    pub expr: SqlId,
-    /// Alias as written in SQL. `None` if the expression already has that name.
-    pub alias: Option<String>,
+    pub body: RowPlan,
 }
 
 /// Returns the name of an item without an alias, such as `region` for `orders.region`.
@@ -88,126 +88,6 @@ impl<'a> QueryInput<'a> {
     }
 }
 
-/// Join of another relation to the relation in `from`.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Join {
-    pub kind: JoinKind,
-    pub source: SelectSource,
-    /// Alias as written in SQL.
-    pub alias: Option<String>,
-    /// Join condition. `None` for a cross join.
-    pub on: Option<SqlId>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinKind {
-    Left,
-    Inner,
-    Full,
-    Cross,
-}
-
-impl JoinKind {
-    /// Returns the word before `join`.
-    pub(super) fn keyword(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Inner => "inner",
-            Self::Full => "full",
-            Self::Cross => "cross",
-        }
-    }
-}
-
-/// Named window: `window by_month as (partition by … order by …)`.
-#[derive(Clone, Debug)]
-pub struct NamedWindow {
-    /// Name as written in SQL.
-    pub name: String,
-    pub partition: Vec<SqlId>,
-    pub order: Vec<SqlId>,
-}
-
-/// Condition between two macros. The tool that renders the macros decides whether the condition applies. A query
-/// without macros does not contain the condition.
-#[derive(Clone, Copy, Debug)]
-pub struct OptionalCondition {
-    pub begin: SqlId,
-    pub condition: SqlId,
-    pub end: SqlId,
-}
-
-/// SELECT, including any further branches of its `union all`. The functions in `operators` build selects.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Select {
-    /// Whether `*` comes before the items.
-    pub star: bool,
-    /// Relation that qualifies `*`, as written in SQL. Set only if several relations are read.
-    pub star_of: Option<String>,
-    pub distinct: bool,
-    pub items: Vec<Item>,
-    pub from: Option<SelectSource>,
-    /// Alias of the relation in `from`, as written in SQL.
-    pub from_alias: Option<String>,
-    pub joins: Vec<Join>,
-    pub filter: Option<SqlId>,
-    /// Condition in addition to `filter`.
-    pub optional_filter: Option<OptionalCondition>,
-    pub group_by: Vec<SqlId>,
-    /// Whether the select combines rows, into one row per group or, without keys, into one row.
-    pub grouped: bool,
-    pub having: Option<SqlId>,
-    /// Named window that several values use.
-    pub window: Option<NamedWindow>,
-    pub order_by: Vec<SqlId>,
-    pub limit: Option<u64>,
-    /// Further selects, combined with `union all`.
-    pub unions: Vec<Select>,
-}
-
-impl Select {
-    /// Returns the select and the further selects of its `union all`.
-    pub(super) fn branches(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(&self.unions)
-    }
-
-    /// Returns the relations that the select and its further branches read.
-    pub fn sources(&self) -> impl Iterator<Item = &SelectSource> {
-        self.branches()
-            .flat_map(|branch| branch.from.iter().chain(branch.joins.iter().map(|join| &join.source)))
-    }
-
-    /// Returns the indexes of the inputs that the select and its further branches read, possibly with duplicates.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = u32> {
-        self.sources().filter_map(|source| match source {
-            SelectSource::Input(index) => Some(*index),
-            SelectSource::Name(_) => None,
-        })
-    }
-
-    /// Returns the expressions of the select, without those of its further branches.
-    pub(super) fn expressions(&self) -> impl Iterator<Item = SqlId> {
-        let windows = self
-            .window
-            .iter()
-            .flat_map(|window| window.partition.iter().chain(&window.order));
-        let clauses = self.filter.iter().chain(&self.having).chain(&self.group_by);
-        let conditions = self.joins.iter().filter_map(|join| join.on.as_ref());
-        let optional_filter = self.optional_filter.map(|optional| optional.condition);
-        let items = self.items.iter().map(|item| item.expr);
-        let sort_keys = self.order_by.iter().copied();
-        clauses
-            .chain(windows)
-            .chain(conditions)
-            .copied()
-            .chain(items)
-            .chain(sort_keys)
-            .chain(optional_filter)
-    }
-}
-
 /// Appends the SQL of a query, with a final line break. `shadows_relations` specifies whether output columns hide
 /// relations with the same name in GROUP BY, HAVING and ORDER BY.
 pub fn write_query(
@@ -244,10 +124,10 @@ pub fn write_query(
     }
     for part in &query.ctes {
         cte(&part.name, out, &mut |out| {
-            write_select(tree, &part.body, inputs, 4, out);
+            write_plan(tree, &part.body, inputs, 4, out);
         });
     }
-    write_select(tree, &query.body, inputs, 0, out);
+    write_plan(tree, &query.body, inputs, 0, out);
 }
 
 #[cfg(test)]
@@ -256,10 +136,10 @@ mod tests {
 
     #[test]
     fn every_branch_of_a_union_is_written_and_imports_its_input() {
-        let scan = |input| Select::scan(SelectSource::Input(input)).select_star();
+        let scan = |input| RowPlan::scan(SelectSource::Input(input)).select_star();
         let query = Query {
             ctes: Vec::new(),
-            body: Select::union_all([scan(0), scan(2)]),
+            body: RowPlan::union_all([scan(0), scan(2)]),
         };
         let names = ["a", "b", "c"];
         let inputs = names.map(|name| QueryInput {

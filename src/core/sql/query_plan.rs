@@ -1,10 +1,11 @@
-//! Plan of a query: the relational operators of each of its selects.
+//! Shows the relational plans of a query to users.
 
 use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::query::{Item, OptionalCondition, Query, Select, SelectSource, implicit_name};
+use super::query::{Query, SelectSource, implicit_name};
+use super::relational_plan::{Item, Operator, RowPlan, Scan, SelectList, Star};
 use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlTree};
 
@@ -77,31 +78,10 @@ pub enum OperatorKind {
     Macro,
 }
 
-impl OperatorKind {
-    /// Returns the name of the operator.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scan => "Scan",
-            Self::Join => "Join",
-            Self::Filter => "Filter",
-            Self::Aggregate => "Aggregate",
-            Self::Window => "Window",
-            Self::Project => "Project",
-            Self::Distinct => "Distinct",
-            Self::Union => "Union",
-            Self::Sort => "Sort",
-            Self::Limit => "Limit",
-            Self::Values => "Values",
-            Self::Macro => "Macro",
-        }
-    }
-}
-
 /// Formats the operator on one line, such as `Aggregate by region, computes revenue`.
 impl fmt::Display for PlanOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
+        write!(f, "{:?}", self.kind)?;
         if !self.argument.is_empty() {
             // A literal can contain line breaks.
             write!(f, " {}", self.argument.replace('\n', " "))?;
@@ -158,19 +138,20 @@ pub struct PlanNames<'a> {
 }
 
 impl QueryPlan {
-    /// Derives the plan of a query.
+    /// Names the operators of a query.
     pub fn from_query(tree: &SqlTree, query: &Query, names: &PlanNames<'_>) -> Self {
         let mut part_indices = FxHashMap::default();
         let mut parts = Vec::with_capacity(query.ctes.len() + 1);
-        let ctes = query.ctes.iter().map(|cte| (cte.name.as_str(), &cte.body));
-        for (name, body) in ctes.chain([(names.result, &query.body)]) {
+        let part_names = query.ctes.iter().map(|cte| cte.name.as_str()).chain([names.result]);
+        for (name, plan) in part_names.zip(query.plans()) {
             let mut builder = PlanPartBuilder {
                 tree,
                 names,
                 parts: &part_indices,
                 operators: Vec::new(),
+                unread: Vec::new(),
             };
-            builder.add_select(body);
+            builder.add_plan(plan);
             let operators = builder.operators;
             part_indices.insert(name, parts.len());
             parts.push(PlanPart {
@@ -189,136 +170,132 @@ struct PlanPartBuilder<'t> {
     /// Indices of the earlier parts, by name.
     parts: &'t FxHashMap<&'t str, usize>,
     operators: Vec<PlanOperator>,
+    /// Indices of the operators that no other operator reads so far.
+    unread: Vec<usize>,
 }
 
 impl PlanPartBuilder<'_> {
-    fn add(&mut self, kind: OperatorKind, argument: String, inputs: &[usize]) -> usize {
+    /// Adds an operator that reads the rows of the operators that no other operator reads.
+    fn add(&mut self, kind: OperatorKind, argument: String, definitions: Vec<String>) {
+        let input_count = match kind {
+            OperatorKind::Scan | OperatorKind::Values => 0,
+            OperatorKind::Join => 2,
+            OperatorKind::Union => self.unread.len(),
+            _ => 1,
+        };
+        let inputs = self.unread.split_off(self.unread.len().saturating_sub(input_count));
+        self.unread.push(self.operators.len());
         self.operators.push(PlanOperator {
             kind,
             argument,
-            definitions: Vec::new(),
-            inputs: inputs.to_vec(),
+            definitions,
+            inputs,
             part: None,
         });
-        self.operators.len() - 1
     }
 
-    fn add_definitions(&mut self, operator: usize, definitions: Vec<String>) {
-        if let Some(operator) = self.operators.get_mut(operator) {
-            operator.definitions = definitions;
+    fn add_plan(&mut self, plan: &RowPlan) {
+        let mut grouped_list = None;
+        for operator in &plan.operators {
+            // Windows over groups read only the groups that a filter keeps.
+            if !matches!(operator, Operator::Filter(_)) {
+                grouped_list.take().into_iter().for_each(|list| self.add_windows(list));
+            }
+            self.add_operator(operator);
+            if let Operator::Aggregate { list, .. } = operator {
+                grouped_list = Some(list);
+            }
         }
+        grouped_list.into_iter().for_each(|list| self.add_windows(list));
     }
 
-    /// Adds the operators of a select and of the further selects of its union.
-    fn add_select(&mut self, select: &Select) {
-        if select.branches().all(|branch| branch.from.is_none()) {
-            self.add_values_operator(select);
+    fn add_operator(&mut self, operator: &Operator) {
+        let mut definitions = Vec::new();
+        let (kind, argument) = match operator {
+            Operator::Scan(scan) => return self.add_scan(scan),
+            Operator::Values(list) => (OperatorKind::Values, self.column_names(list)),
+            Operator::Join(join) => {
+                self.add_scan(&join.scan);
+                let condition = join.on.map(|condition| format!(" on {}", self.text(condition)));
+                let kind = join.kind.keyword();
+                (OperatorKind::Join, format!("{kind}{}", condition.unwrap_or_default()))
+            }
+            Operator::Filter(condition) => (OperatorKind::Filter, self.text(*condition)),
+            Operator::Macro(optional) => {
+                self.add(OperatorKind::Filter, self.text(optional.condition), Vec::new());
+                (OperatorKind::Macro, self.text(optional.begin))
+            }
+            Operator::Aggregate { keys, list } => {
+                definitions = self.list_definitions(list, false);
+                (OperatorKind::Aggregate, self.format_group_keys(keys, list))
+            }
+            Operator::Project(list) => {
+                self.add_windows(list);
+                if list.star.is_some() && list.items.iter().all(|item| self.has_window(item)) {
+                    return;
+                }
+                definitions = self.list_definitions(list, false);
+                (OperatorKind::Project, self.column_names(list))
+            }
+            Operator::Distinct => (OperatorKind::Distinct, String::new()),
+            Operator::Sort(keys) => (OperatorKind::Sort, format!("by {}", self.texts(keys))),
+            Operator::Limit(rows) => (OperatorKind::Limit, rows.to_string()),
+            Operator::Union => {
+                let row_count = self.operators.len();
+                if self.operators.iter().all(|row| row.kind == OperatorKind::Values) {
+                    self.operators.truncate(1);
+                    let rows = self.operators.iter_mut();
+                    rows.for_each(|rows| rows.argument.push_str(&format!(" ({row_count} rows)")));
+                    return;
+                }
+                (OperatorKind::Union, String::new())
+            }
+        };
+        self.add(kind, argument, definitions);
+    }
+
+    /// Adds the windows that a select list contains.
+    fn add_windows(&mut self, list: &SelectList) {
+        if !list.items.iter().any(|item| self.has_window(item)) {
             return;
         }
-        let branches: Vec<usize> = select.branches().map(|branch| self.add_union_branch(branch)).collect();
-        if branches.len() > 1 {
-            self.add(OperatorKind::Union, String::new(), &branches);
-        }
-    }
-
-    fn add_values_operator(&mut self, select: &Select) -> usize {
-        let argument = match select.unions.len() {
-            0 => self.column_names(select),
-            more => format!("{} ({} rows)", self.column_names(select), more + 1),
-        };
-        self.add(OperatorKind::Values, argument, &[])
-    }
-
-    fn add_union_branch(&mut self, select: &Select) -> usize {
-        use OperatorKind::{Aggregate, Distinct, Filter, Limit, Macro, Project, Sort, Window};
-        let Some(from) = &select.from else {
-            return self.add_values_operator(select);
-        };
-        let mut rows = self.add_scan(from, select.from_alias.as_deref());
-        for join in &select.joins {
-            let right = self.add_scan(&join.source, join.alias.as_deref());
-            let on_clause = join
-                .on
-                .map_or_else(String::new, |condition| format!(" on {}", self.text(condition)));
-            rows = self.add(
-                OperatorKind::Join,
-                format!("{}{on_clause}", join.kind.keyword()),
-                &[rows, right],
-            );
-        }
-        if let Some(filter) = select.filter {
-            rows = self.add(Filter, self.text(filter), &[rows]);
-        }
-        if let Some(OptionalCondition { begin, condition, .. }) = select.optional_filter {
-            rows = self.add(Filter, self.text(condition), &[rows]);
-            rows = self.add(Macro, self.text(begin), &[rows]);
-        }
-        let is_grouped = select.grouped || !select.group_by.is_empty() || select.having.is_some();
-        let windows: Vec<Option<String>> = select
-            .items
-            .iter()
-            .map(|item| self.format_window_keys(item.expr, select))
+        let mut seen = FxHashSet::default();
+        let keys = list.items.iter().flat_map(|item| self.window_keys(item.expr, list));
+        let keys: Vec<String> = keys
+            .filter(|keys| !keys.is_empty() && seen.insert(keys.clone()))
             .collect();
-        let computed = |builder: &Self, is_window: bool| -> Vec<String> {
-            let items = select.items.iter().zip(&windows);
-            let items = items.filter(|(_, window)| window.is_some() == is_window);
-            items
-                .filter_map(|(item, _)| builder.column_definition(item.expr, item.alias.as_deref()))
-                .collect()
+        let argument = match keys.as_slice() {
+            [] => OVER_ALL_ROWS.to_owned(),
+            keys => keys.join("; "),
         };
-        if is_grouped {
-            rows = self.add(Aggregate, self.format_group_keys(select), &[rows]);
-            self.add_definitions(rows, computed(self, false));
-        }
-        if let Some(having) = select.having {
-            rows = self.add(Filter, self.text(having), &[rows]);
-        }
-        let mut texts: Vec<&str> = windows.iter().flatten().map(String::as_str).collect();
-        if !texts.is_empty() {
-            let mut seen = FxHashSet::default();
-            texts.retain(|text| !text.is_empty() && seen.insert(*text));
-            let argument = if texts.is_empty() {
-                OVER_ALL_ROWS.to_owned()
-            } else {
-                texts.join("; ")
-            };
-            rows = self.add(Window, argument, &[rows]);
-            self.add_definitions(rows, computed(self, true));
-        }
-        let adds_only_windows = select.star && windows.iter().all(Option::is_some);
-        if !is_grouped && !adds_only_windows {
-            rows = self.add(Project, self.column_names(select), &[rows]);
-            self.add_definitions(rows, computed(self, false));
-        }
-        if select.distinct {
-            rows = self.add(Distinct, String::new(), &[rows]);
-        }
-        if !select.order_by.is_empty() {
-            let keys: Vec<String> = select.order_by.iter().map(|key| self.text(*key)).collect();
-            rows = self.add(Sort, format!("by {}", keys.join(", ")), &[rows]);
-        }
-        if let Some(limit) = select.limit {
-            rows = self.add(Limit, limit.to_string(), &[rows]);
-        }
-        rows
+        self.add(OperatorKind::Window, argument, self.list_definitions(list, true));
     }
 
-    fn add_scan(&mut self, source: &SelectSource, alias: Option<&str>) -> usize {
-        let (name, part) = match source {
+    fn add_scan(&mut self, scan: &Scan) {
+        let (name, part) = match &scan.source {
             SelectSource::Input(input) => (self.names.inputs.get(*input as usize), None),
             SelectSource::Name(name) => (Some(name), self.parts.get(name.as_str()).copied()),
         };
-        let alias = alias.map_or_else(String::new, |alias| format!(" as {alias}"));
+        let alias = scan
+            .alias
+            .as_ref()
+            .map_or_else(String::new, |alias| format!(" as {alias}"));
         let argument = format!("{}{alias}", name.map_or("", String::as_str));
-        let scan = self.add(OperatorKind::Scan, argument, &[]);
-        if let Some(operator) = self.operators.get_mut(scan) {
-            operator.part = part;
-        }
-        scan
+        self.add(OperatorKind::Scan, argument, Vec::new());
+        self.operators
+            .iter_mut()
+            .next_back()
+            .into_iter()
+            .for_each(|scan| scan.part = part);
     }
 
     fn text(&self, expr: SqlId) -> String {
         SqlText::from_expr(self.tree, expr).text
+    }
+
+    fn texts(&self, keys: &[SqlId]) -> String {
+        let texts: Vec<String> = keys.iter().map(|key| self.text(*key)).collect();
+        texts.join(", ")
     }
 
     /// Returns the name of a column in the select list.
@@ -326,26 +303,23 @@ impl PlanPartBuilder<'_> {
         alias.map_or_else(|| implicit_name(self.tree, expr), str::to_owned)
     }
 
-    /// Returns the names of all columns of a select.
-    fn column_names(&self, select: &Select) -> String {
-        let items = select.items.iter();
+    /// Returns the names of all columns of a select list.
+    fn column_names(&self, list: &SelectList) -> String {
+        let items = list.items.iter();
         let items = items.map(|item| self.column_name(item.expr, item.alias.as_deref()));
-        let star = select.star.then(|| match &select.star_of {
-            Some(relation) => format!("{relation}.*"),
-            None => "*".to_owned(),
-        });
+        let star = list.star.as_ref().map(Star::to_string);
         star.into_iter().chain(items).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the grouping keys. A key is shown as the name of its column if the select list contains it.
-    fn format_group_keys(&self, select: &Select) -> String {
-        if select.group_by.is_empty() {
+    fn format_group_keys(&self, keys: &[SqlId], list: &SelectList) -> String {
+        if keys.is_empty() {
             return OVER_ALL_ROWS.to_owned();
         }
         // If several columns have the same SQL, the first one names the key.
-        let items = select.items.iter().rev();
+        let items = list.items.iter().rev();
         let items: FxHashMap<String, &Item> = items.map(|item| (self.text(item.expr), item)).collect();
-        let keys = select.group_by.iter().map(|key| {
+        let keys = keys.iter().map(|key| {
             let text = self.text(*key);
             match items.get(&text) {
                 Some(item) => self.column_name(item.expr, item.alias.as_deref()),
@@ -353,6 +327,19 @@ impl PlanPartBuilder<'_> {
             }
         });
         format!("by {}", keys.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Returns the definitions that a select list computes, either with or without windows.
+    fn list_definitions(&self, list: &SelectList, with_windows: bool) -> Vec<String> {
+        let items = list.items.iter().filter(|item| self.has_window(item) == with_windows);
+        items
+            .filter_map(|item| self.column_definition(item.expr, item.alias.as_deref()))
+            .collect()
+    }
+
+    fn has_window(&self, item: &Item) -> bool {
+        let is_window = |id: &SqlId| matches!(self.tree.node(*id), Sql::Over { .. } | Sql::OverNamed { .. });
+        self.tree.reachable_nodes([item.expr]).iter().any(is_window)
     }
 
     /// Returns the definition that an item computes. `None` if the item only passes on or casts a column of this name.
@@ -369,42 +356,27 @@ impl PlanPartBuilder<'_> {
         self.names.definitions.get(&alias.to_lowercase()).cloned()
     }
 
-    /// Returns the partition and sort keys of the windows in an expression. `None` if it contains no window.
-    fn format_window_keys(&self, expr: SqlId, select: &Select) -> Option<String> {
-        let mut texts: Vec<String> = Vec::new();
-        for id in self.tree.reachable_nodes([expr]) {
-            let text = match *self.tree.node(id) {
+    /// Returns the partition and sort keys of each window in an expression.
+    fn window_keys(&self, expr: SqlId, list: &SelectList) -> Vec<String> {
+        let nodes = self.tree.reachable_nodes([expr]).into_iter();
+        nodes
+            .filter_map(|id| match *self.tree.node(id) {
                 Sql::Over { partition, order, .. } => {
                     Some(self.format_partition_and_order(self.tree.args(partition), self.tree.args(order)))
                 }
                 Sql::OverNamed { .. } => {
-                    let window = select.window.as_ref();
-                    Some(window.map_or_else(String::new, |window| {
-                        self.format_partition_and_order(&window.partition, &window.order)
-                    }))
+                    let window = list.window.as_ref()?;
+                    Some(self.format_partition_and_order(&window.partition, &window.order))
                 }
                 _ => None,
-            };
-            texts.extend(text.filter(|text| !texts.contains(text)));
-        }
-        (!texts.is_empty()).then(|| {
-            texts
-                .into_iter()
-                .filter(|text| !text.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ")
-        })
+            })
+            .collect()
     }
 
     fn format_partition_and_order(&self, partition: &[SqlId], order: &[SqlId]) -> String {
         let keys = [("partition by", partition), ("order by", order)];
-        let clauses = keys
-            .into_iter()
-            .filter(|(_, keys)| !keys.is_empty())
-            .map(|(word, keys)| {
-                let keys: Vec<String> = keys.iter().map(|key| self.text(*key)).collect();
-                format!("{word} {}", keys.join(", "))
-            });
+        let clauses = keys.into_iter().filter(|(_, keys)| !keys.is_empty());
+        let clauses = clauses.map(|(word, keys)| format!("{word} {}", self.texts(keys)));
         clauses.collect::<Vec<_>>().join(" ")
     }
 }

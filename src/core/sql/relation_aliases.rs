@@ -3,7 +3,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::query::{Join, Query, QueryInput, Select, SelectSource};
+use super::lowering::Select;
+use super::query::{Query, QueryInput, SelectSource};
+use super::relational_plan::{Item, Operator, RowPlan};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns a copy of the query in which each relation that an output column hides has an alias. `None` if there is no
@@ -13,51 +15,36 @@ pub(super) fn alias_shadowed_relations(
     query: &Query,
     inputs: &[QueryInput<'_>],
 ) -> Option<(SqlTree, Query)> {
-    let mut hidden: Vec<String> = selects(query)
-        .flat_map(|select| shadowed_relations(tree, select))
-        .collect();
+    let selects = || query.plans().flat_map(RowPlan::lower);
+    let mut hidden: Vec<String> = selects().flat_map(|select| shadowed_relations(tree, &select)).collect();
     hidden.sort_unstable();
     hidden.dedup();
     if hidden.is_empty() {
         return None;
     }
-    let mut query = query.clone();
     let mut used_names: FxHashSet<String> = inputs.iter().map(|input| input.name.to_lowercase()).collect();
     used_names.extend(query.ctes.iter().map(|cte| cte.name.to_lowercase()));
-    used_names.extend(
-        selects(&query)
-            .flat_map(|select| output_names(tree, select))
-            .map(str::to_lowercase),
-    );
+    let names = selects().flat_map(|select| output_names(tree, select.items));
+    used_names.extend(names.map(str::to_lowercase));
+    let mut query = query.clone();
     let mut aliases = FxHashMap::default();
     for name in hidden {
         let alias = unused_alias(&name, &mut used_names);
-        let bodies = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
-        for body in bodies {
-            add_alias(tree, body, inputs, (&name, &alias));
-            body.unions
-                .iter_mut()
-                .for_each(|select| add_alias(tree, select, inputs, (&name, &alias)));
+        for branch in query.plans_mut().flat_map(RowPlan::branches_mut) {
+            add_alias(tree, branch, inputs, (&name, &alias));
         }
         aliases.insert(name, alias);
     }
     Some((with_renamed_qualifiers(tree, &aliases), query))
 }
 
-fn selects(query: &Query) -> impl Iterator<Item = &Select> {
-    let bodies = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
-    bodies.flat_map(Select::branches)
-}
-
-fn output_names<'t>(tree: &'t SqlTree, select: &'t Select) -> impl Iterator<Item = &'t str> {
+fn output_names<'t>(tree: &'t SqlTree, items: &'t [Item]) -> impl Iterator<Item = &'t str> {
     let name = |expr: SqlId| match *tree.node(expr) {
         Sql::Field { name, .. } => text(tree, name),
         _ => text(tree, expr),
     };
-    select
-        .items
-        .iter()
-        .filter_map(move |item| item.alias.as_deref().or_else(|| name(item.expr)))
+    let item_name = move |item: &'t Item| item.alias.as_deref().or_else(|| name(item.expr));
+    items.iter().filter_map(item_name)
 }
 
 fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
@@ -68,13 +55,13 @@ fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
 }
 
 /// Returns the relations that an output column hides in the clauses after the select list.
-fn shadowed_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
-    let roots = select.group_by.iter().chain(&select.having).copied();
-    let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().copied()));
+fn shadowed_relations(tree: &SqlTree, select: &Select<'_>) -> Vec<String> {
+    let roots = select.group_by.iter().chain(&select.having).chain(select.order_by);
+    let used_qualifiers = qualifiers(tree, roots.copied());
     if used_qualifiers.is_empty() {
         return Vec::new();
     }
-    let outputs: FxHashSet<String> = output_names(tree, select).map(str::to_ascii_lowercase).collect();
+    let outputs: FxHashSet<String> = output_names(tree, select.items).map(str::to_ascii_lowercase).collect();
     used_qualifiers
         .into_iter()
         .filter(|name| outputs.contains(&name.to_ascii_lowercase()))
@@ -91,30 +78,27 @@ fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&
     tree.reachable_nodes(roots).into_iter().filter_map(qualifier).collect()
 }
 
-/// Adds the alias to a relation of a select if columns are qualified with its name.
-fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (name, alias): (&str, &str)) {
-    let is_star = select.star && select.star_of.as_deref() == Some(name);
-    if !is_star && !qualifiers(tree, select.expressions()).contains(name) {
+/// Adds the alias to a relation of a branch if columns are qualified with its name.
+fn add_alias(tree: &SqlTree, branch: &mut [Operator], inputs: &[QueryInput<'_>], (name, alias): (&str, &str)) {
+    let lists = branch.iter_mut().filter_map(Operator::list_mut);
+    let mut stars = lists.filter_map(|list| list.star.as_mut()?.0.as_mut());
+    let star = stars.find(|relation| *relation == name);
+    let is_star = star.is_some();
+    if let Some(relation) = star {
+        alias.clone_into(relation);
+    }
+    if !is_star && !qualifiers(tree, branch.iter().flat_map(Operator::expressions)).contains(name) {
         return;
     }
-    let reads = |source: &SelectSource| match source {
-        SelectSource::Input(index) => inputs.get(*index as usize).map(QueryInput::qualifier) == Some(name),
-        SelectSource::Name(source_name) => source_name == name,
-    };
-    if select.from.as_ref().is_some_and(reads) {
-        select.from_alias = Some(alias.to_owned());
-    }
-    let is_joined = |join: &&mut Join| match &join.alias {
-        Some(known_alias) => known_alias == name,
-        None => reads(&join.source),
-    };
-    select
-        .joins
-        .iter_mut()
-        .filter(is_joined)
-        .for_each(|join| join.alias = Some(alias.to_owned()));
-    if is_star {
-        select.star_of = Some(alias.to_owned());
+    for scan in branch.iter_mut().filter_map(Operator::scan_mut) {
+        let qualifier = match (&scan.alias, &scan.source) {
+            (Some(known_alias), _) => Some(known_alias.as_str()),
+            (None, SelectSource::Input(index)) => inputs.get(*index as usize).map(QueryInput::qualifier),
+            (None, SelectSource::Name(source_name)) => Some(source_name.as_str()),
+        };
+        if qualifier == Some(name) {
+            scan.alias = Some(alias.to_owned());
+        }
     }
 }
 

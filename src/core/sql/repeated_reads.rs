@@ -5,16 +5,17 @@ use std::collections::HashMap;
 
 use rustc_hash::FxHashSet;
 
-use super::query::{Cte, Select, SelectSource};
+use super::query::{Cte, SelectSource};
+use super::relational_plan::{Operator, RowPlan};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns whether a CTE that is evaluated several times contains one of these calls.
-pub fn has_reevaluated_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
+pub fn has_reevaluated_call(tree: &SqlTree, ctes: &[Cte], body: &RowPlan, calls: &[&str]) -> bool {
     let mut repeated = ctes
         .iter()
         .zip(count_evaluations(ctes, body))
         .filter(|(_, count)| *count > 1);
-    repeated.any(|(cte, _)| cte.body.branches().any(|branch| contains_call(tree, branch, calls)))
+    repeated.any(|(cte, _)| contains_call(tree, &cte.body, calls))
 }
 
 impl SqlTree {
@@ -38,18 +39,19 @@ impl SqlTree {
     }
 }
 
-fn contains_call(tree: &SqlTree, select: &Select, calls: &[&str]) -> bool {
+fn contains_call(tree: &SqlTree, plan: &RowPlan, calls: &[&str]) -> bool {
     let is_call = |id: &SqlId| matches!(tree.node(*id), Sql::Call { name, .. } if calls.contains(name));
-    tree.reachable_nodes(select.expressions()).iter().any(is_call)
+    let expressions = plan.operators.iter().flat_map(Operator::expressions);
+    tree.reachable_nodes(expressions).iter().any(is_call)
 }
 
 /// Returns the number of evaluations of each CTE.
-fn count_evaluations(ctes: &[Cte], body: &Select) -> Vec<u32> {
+fn count_evaluations(ctes: &[Cte], body: &RowPlan) -> Vec<u32> {
     let names = ctes.iter().enumerate().map(|(index, cte)| (cte.name.as_str(), index));
     let places: HashMap<&str, usize> = names.collect();
     let mut counts = vec![0u32; ctes.len()];
-    let add_reads = |counts: &mut [u32], select: &Select, times: u32| {
-        for name in select.sources().filter_map(SelectSource::cte_name) {
+    let add_reads = |counts: &mut [u32], plan: &RowPlan, times: u32| {
+        for name in plan.sources().filter_map(SelectSource::cte_name) {
             if let Some(count) = places.get(name).and_then(|place| counts.get_mut(*place)) {
                 *count = count.saturating_add(times);
             }

@@ -1,69 +1,57 @@
 //! Printer of selects, formatted according to dbt's style guide.
 
+use super::lowering::Select;
 use super::pretty::{LINE_WIDTH, write_pretty};
-use super::query::{NamedWindow, OptionalCondition, QueryInput, Select, SelectSource};
+use super::query::{QueryInput, SelectSource};
+use super::relational_plan::{NamedWindow, OptionalCondition, RowPlan, Scan};
 use super::single_line::write_single_line;
 use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
-/// Appends the SQL of a select. `indent` is the indent of its keywords.
-pub(super) fn write_select(
-    tree: &SqlTree,
-    select: &Select,
-    inputs: &[QueryInput<'_>],
-    indent: usize,
-    out: &mut SqlText,
-) {
-    write_union_branch(tree, select, inputs, indent, out);
-    for further in &select.unions {
-        out.push_spaces(indent);
-        out.text.push_str("union all\n");
-        write_select(tree, further, inputs, indent, out);
+/// Appends the SQL of a plan. `indent` is the indent of the keywords.
+pub(super) fn write_plan(tree: &SqlTree, plan: &RowPlan, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+    for (index, select) in plan.lower().enumerate() {
+        if index > 0 {
+            out.push_spaces(indent);
+            out.text.push_str("union all\n");
+        }
+        write_select(tree, &select, inputs, indent, out);
     }
 }
 
-/// Appends the SQL of a select without the further branches of its union.
-fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+/// Appends the SQL of a select.
+fn write_select(tree: &SqlTree, select: &Select<'_>, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
     out.push_spaces(indent);
     out.text
         .push_str(if select.distinct { "select distinct" } else { "select" });
-    let star = |out: &mut SqlText| {
-        if let Some(relation) = &select.star_of {
-            out.text.push_str(relation);
-            out.text.push('.');
-        }
-        out.text.push('*');
-    };
-    if select.star && select.items.is_empty() {
-        out.text.push(' ');
-        star(out);
+    if let (Some(star), []) = (select.star, select.items) {
+        out.text.push_str(&format!(" {star}"));
         // Print `select * from x` on one line.
-        if let (Some(from), true) = (&select.from, has_no_clauses(select)) {
+        if let (Some(from), true) = (select.from, has_no_clauses(select)) {
             out.text.push_str(" from ");
-            write_select_source(from, select.from_alias.as_deref(), inputs, out);
+            write_scan(from, inputs, out);
             out.text.push('\n');
             write_where_clause(tree, select, indent, out);
             return;
         }
     }
-    if select.star && !select.items.is_empty() {
+    if let (Some(star), [_, ..]) = (select.star, select.items) {
         out.text.push('\n');
         out.push_spaces(indent + 4);
-        star(out);
-        out.text.push(',');
+        out.text.push_str(&format!("{star},"));
     }
     write_items(tree, select, indent, out);
     out.text.push('\n');
     write_from_clause(tree, select, inputs, indent, out);
     write_where_clause(tree, select, indent, out);
-    write_key_clause(tree, "group by", &select.group_by, indent, out);
+    write_key_clause(tree, "group by", select.group_by, indent, out);
     if let Some(having) = select.having {
         write_condition_clause(tree, "having", having, indent, out);
     }
-    if let Some(window) = &select.window {
+    if let Some(window) = select.window {
         write_named_window(tree, window, indent, out);
     }
-    write_key_clause(tree, "order by", &select.order_by, indent, out);
+    write_key_clause(tree, "order by", select.order_by, indent, out);
     if let Some(limit) = select.limit {
         out.push_spaces(indent);
         out.text.push_str(&format!("limit {limit}\n"));
@@ -71,7 +59,7 @@ fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>]
 }
 
 /// Prints the select list with one item per line. A single item is printed on the line of `select` if it fits there.
-fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
+fn write_items(tree: &SqlTree, select: &Select<'_>, indent: usize, out: &mut SqlText) {
     let is_one_line = is_single_line_select_list(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
         if is_one_line {
@@ -99,18 +87,18 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
     }
 }
 
-fn write_from_clause(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
-    if let Some(from) = &select.from {
+fn write_from_clause(tree: &SqlTree, select: &Select<'_>, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+    if let Some(from) = select.from {
         out.push_spaces(indent);
         out.text.push_str("from ");
-        write_select_source(from, select.from_alias.as_deref(), inputs, out);
+        write_scan(from, inputs, out);
         out.text.push('\n');
     }
     for join in &select.joins {
         out.push_spaces(indent);
         out.text.push_str(join.kind.keyword());
         out.text.push_str(" join ");
-        write_select_source(&join.source, join.alias.as_deref(), inputs, out);
+        write_scan(&join.scan, inputs, out);
         out.text.push('\n');
         if let Some(condition) = join.on {
             write_condition_clause(tree, "on", condition, indent + 4, out);
@@ -145,15 +133,15 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
 }
 
 /// Returns whether the select has a single item that fits on the same line as `select`.
-fn is_single_line_select_list(tree: &SqlTree, select: &Select, indent: usize) -> bool {
-    let [item] = select.items.as_slice() else { return false };
+fn is_single_line_select_list(tree: &SqlTree, select: &Select<'_>, indent: usize) -> bool {
+    let [item] = select.items else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
     let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
-    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= LINE_WIDTH
+    select.star.is_none() && indent + words.len() + tree.width(item.expr) as usize + alias <= LINE_WIDTH
 }
 
 /// Prints `where`. An optional condition is printed between its macros, together with the keyword before it.
-fn write_where_clause(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
+fn write_where_clause(tree: &SqlTree, select: &Select<'_>, indent: usize, out: &mut SqlText) {
     let Some(OptionalCondition { begin, condition, end }) = select.optional_filter else {
         if let Some(filter) = select.filter {
             write_condition_clause(tree, "where", filter, indent, out);
@@ -189,7 +177,7 @@ fn write_where_clause(tree: &SqlTree, select: &Select, indent: usize, out: &mut 
     }
 }
 
-fn has_no_clauses(select: &Select) -> bool {
+fn has_no_clauses(select: &Select<'_>) -> bool {
     select.joins.is_empty()
         && select.filter.is_none()
         && select.group_by.is_empty()
@@ -199,14 +187,14 @@ fn has_no_clauses(select: &Select) -> bool {
         && select.window.is_none()
 }
 
-fn write_select_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
-    let (name, own_alias) = match source {
+fn write_scan(scan: &Scan, inputs: &[QueryInput<'_>], out: &mut SqlText) {
+    let (name, own_alias) = match &scan.source {
         SelectSource::Input(index) => inputs
             .get(*index as usize)
             .map_or(("", None), |input| (input.name, input.alias)),
         SelectSource::Name(text) => (text.as_str(), None),
     };
-    let alias = alias.or(own_alias);
+    let alias = scan.alias.as_deref().or(own_alias);
     write_relation(name, alias.map_or(0, |alias| alias.len() + 4), out);
     if let Some(alias) = alias {
         out.text.push_str(" as ");

@@ -109,7 +109,14 @@ impl RecursivePrinter<'_> {
     fn write_unbracketed(&mut self, id: SqlId) {
         if self.depth < MAX_PRINT_RECURSION_DEPTH {
             self.depth += 1;
-            write_fragments(self.tree, id, self);
+            match self.tree.entry(id) {
+                (Sql::Binary { left, .. }, meta)
+                    if !meta.brackets.is_set(0) && matches!(self.tree.node(*left), Sql::Binary { .. }) =>
+                {
+                    self.write_binary_chain(id);
+                }
+                _ => write_fragments(self.tree, id, self),
+            }
             self.depth -= 1;
         } else {
             StackPrinter {
@@ -120,6 +127,26 @@ impl RecursivePrinter<'_> {
                 mappings: None,
             }
             .run(id);
+        }
+    }
+
+    /// Prints a chain of operators such as `a + b - c`, whose left operands are nested, in a loop. Long chains are
+    /// common, and recursion would exceed the limit.
+    fn write_binary_chain(&mut self, id: SqlId) {
+        let bottom = self.stack.len();
+        let (mut first, mut bracketed) = (id, false);
+        while let (false, (Sql::Binary { left, .. }, meta)) = (bracketed, self.tree.entry(first)) {
+            self.stack.push(SingleLineStep::Node { id: first, bracketed });
+            (first, bracketed) = (*left, meta.brackets.is_set(0));
+        }
+        self.write_node(first, bracketed);
+        while self.stack.len() > bottom
+            && let Some(SingleLineStep::Node { id, .. }) = self.stack.pop()
+        {
+            if let (Sql::Binary { op, right, .. }, meta) = self.tree.entry(id) {
+                self.write_word(op.spaced_symbol());
+                self.write_node(*right, meta.brackets.is_set(1));
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ impl ChunkFingerprint {
         }
     }
 
-    /// Returns whether both fingerprints belong to the same text. Returns `false` if either text is unknown.
+    /// Returns whether both fingerprints belong to the same text. Returns `false` if either fingerprint is unknown.
     pub fn is_equal(self, other: Self) -> bool {
         self == other && self.length > 0
     }
@@ -299,7 +299,7 @@ impl<'o> ChunkSplitter<'o> {
     }
 }
 
-/// Position in a JSON text.
+/// Position in JSON text.
 struct JsonCursor<'t> {
     text: &'t str,
     at: usize,
@@ -319,9 +319,9 @@ impl<'t> JsonCursor<'t> {
     /// Skips whitespace, and moves past the next character if it is `sign`. Returns whether the character was `sign`.
     fn skip_char(&mut self, sign: u8) -> bool {
         self.skip_whitespace();
-        let is_here = self.next() == Some(sign);
-        self.at += usize::from(is_here);
-        is_here
+        let is_present = self.next() == Some(sign);
+        self.at += usize::from(is_present);
+        is_present
     }
 
     /// Moves past the key of an entry and the colon. Returns the key both as written and unescaped.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use formulac_core::schema::dbt::unquote_column;
+
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType, TestNode};
 use super::value::MetaValue;
@@ -119,42 +121,5 @@ impl DataTest<'_> {
             && config_text("enabled") != Some("false")
             && is_usual("error_if", &["!= 0", "!=0", "> 0", ">0", ">= 1", ">=1"])
             && is_usual("fail_calc", &["count(*)"])
-    }
-}
-
-/// Removes the quotes of any dialect from a column name and unescapes doubled quotes inside it.
-pub(super) fn unquote_column(name: &str) -> Cow<'_, str> {
-    let name = name.trim();
-    for (open, close) in [('"', '"'), ('`', '`'), ('[', ']')] {
-        let inside = name.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
-        if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
-            let doubled = [close, close].iter().collect::<String>();
-            return match inside.contains(&doubled) {
-                true => Cow::Owned(inside.replace(&doubled, &close.to_string())),
-                false => Cow::Borrowed(inside),
-            };
-        }
-    }
-    Cow::Borrowed(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unquote_column;
-
-    #[test]
-    fn quotes_of_every_dialect() {
-        for (name, expected) in [
-            ("id", "id"),
-            ("\"Insurer Code\"", "Insurer Code"),
-            ("`a b`", "a b"),
-            ("[a b]", "a b"),
-            ("\"a\"\"b\"", "a\"b"),
-            ("\"", "\""),
-            ("\"\"", "\"\""),
-            ("\"a", "\"a"),
-        ] {
-            assert_eq!(unquote_column(name), expected, "{name}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Interner that stores equal texts of an artifact only once.
+//! Interner that stores equal strings of an artifact only once.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl LenientText<'_> {
     }
 }
 
-/// Texts of the scalars in a list, or the text of a single scalar.
+/// Strings from the scalars in a list, or the string from a single scalar.
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 

@@ -192,7 +192,7 @@ mod tests {
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
                 // Pass the earlier manifest only if both manifests have the same layout, as manifests from dbt do. Most
-                // nodes then have equal texts.
+                // nodes then have equal text.
                 let earlier = if round % 2 == 0 {
                     before.clone()
                 } else {

@@ -9,6 +9,7 @@ use super::error::{ArtifactError, ArtifactFault};
 use super::intern::Interner;
 use super::lenient::LenientText;
 use super::time;
+use crate::dialect::Dialect;
 
 /// Kind of a supported artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +96,12 @@ impl Metadata {
     #[must_use]
     pub fn generated_at(&self) -> Option<SystemTime> {
         time::parse_instant(self.generated_at.as_deref()?)
+    }
+
+    /// Returns the dialect of the adapter. `None` if the adapter is unknown or has no dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.adapter_type.as_deref()?.parse().ok()
     }
 
     /// Returns a message if the version is newer than the newest supported version. The parts whose format is unchanged

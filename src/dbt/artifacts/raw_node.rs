@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use formulac_core::schema::dbt::unquote_column;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -443,20 +444,22 @@ impl<'a> RawNode<'a> {
 impl RawColumn<'_> {
     fn into_named_column(self, key: &str, interner: &mut Interner) -> NodeColumn {
         NodeColumn {
-            name: interner.intern_str(self.name.as_str().unwrap_or(key)),
+            name: interner.intern_str(&unquote_column(self.name.as_str().unwrap_or(key))),
             ..NodeColumn::default()
         }
     }
 
     fn column(mut self, key: &str, interner: &mut Interner) -> NodeColumn {
+        let written = self.name.as_str().unwrap_or(key);
+        let name = unquote_column(written);
         NodeColumn {
-            name: interner.intern_str(self.name.as_str().unwrap_or(key)),
+            name: interner.intern_str(&name),
+            quote: self.quote.0.or((name != written).then_some(true)),
             description: interner.intern_or_empty(&self.description),
             data_type: interner.intern_text(&self.data_type),
             meta: meta(&mut self.config, self.meta, interner),
             tags: tags(&mut self.config, self.tags, interner),
             constraints: constraints(&self.constraints, interner),
-            quote: self.quote.0,
             granularity: interner.intern_text(&self.granularity),
             doc_blocks: interner.intern_texts(&self.doc_blocks),
         }

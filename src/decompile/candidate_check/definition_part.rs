@@ -6,12 +6,12 @@ use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
 use crate::columns::EXPRESSION_KEYWORDS;
+use crate::errors::is_conversion;
 use crate::expression_text::{FormulaTemplate, FormulaText};
 use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
 use crate::patterns::{ArgumentBinding, build_pattern};
 use crate::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_STRINGS, ProbeArgument, ProbeFormula};
-use crate::refusals::is_conversion;
 use crate::search::FormulaSearch;
 use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
 

@@ -1,6 +1,7 @@
 //! Checks candidate formulas for a definition in an edited file: compiles the spec with each formula and compares the
 //! resulting SQL with the edited SQL.
 
+mod candidate_file;
 mod compilation;
 mod definition_part;
 mod nearest;
@@ -11,11 +12,10 @@ use std::collections::HashSet;
 use super::alternatives::ValueType;
 use super::columns::ColumnResolver;
 use super::edits::{ColumnEdit, SqlEdits};
-use super::equivalent_files::are_equivalent_files;
+use super::equivalent_files::{are_equivalent_files, are_equivalent_files_with};
 use super::expression_text::{FormulaText, RangeUse};
-use super::file::SqlFile;
+use super::file::{SqlFile, is_same_name};
 use super::formula_names::has_division_by_zero;
-use super::joint_search::{CandidateFile, SharedCandidates};
 use super::ranges;
 use super::spec_edit::EditableSpec;
 use super::tree::{SqlNodeId, SqlTrees};
@@ -23,6 +23,7 @@ use crate::Type;
 use crate::compiler::Compiler;
 use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
 
+pub(super) use candidate_file::CandidateFile;
 pub(super) use definition_part::{ColumnOrClause, expression_columns};
 
 /// Maximum number of formulas to compile before the search stops.
@@ -64,29 +65,26 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub windows: OnceCell<Vec<ranges::WindowRanges>>,
     /// CTE in which the edited file computes the definition.
     cte_of_definition: OnceCell<Option<String>>,
-    /// Candidates that are compiled together with candidates of other definitions. `None` if each candidate is compiled
-    /// alone.
-    pub shared: Option<&'a SharedCandidates<'a>>,
 }
 
 impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
-        position: &'a EditableSpec<'s>,
+        editable_spec: &'a EditableSpec<'s>,
         (step_index, definition): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
         (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a SqlEdits),
     ) -> Self {
         Self {
             compiler,
-            editable_spec: position,
+            editable_spec,
             definition,
             step_index,
             path,
             generated_file,
             edited_file,
             edits,
-            cte: position.step_cte(step_index),
+            cte: editable_spec.step_cte(step_index),
             definition_part: ColumnOrClause::Column(&definition.name),
             is_exact: false,
             compares_file: true,
@@ -94,7 +92,6 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             rejected_formulas: RefCell::default(),
             windows: OnceCell::new(),
             cte_of_definition: OnceCell::new(),
-            shared: None,
         }
     }
 
@@ -102,30 +99,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn with_new_limits(&self) -> Self {
         let definition = (self.step_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
-        Self {
-            shared: self.shared,
-            ..Self::new(self.compiler, self.editable_spec, definition, self.path, files)
-        }
-    }
-
-    /// Returns the candidates that are compiled together with candidates of other definitions. `None` if the
-    /// definition's SQL is in another column or in a clause.
-    pub fn shared_candidates(&self) -> Option<&'a SharedCandidates<'a>> {
-        let is_own = self.definition_part == ColumnOrClause::Column(&self.definition.name);
-        self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
-    }
-
-    /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
-    /// `false`, the search needs these candidates only if the awaited candidate is wrong.
-    pub fn request_candidates(&self, forms: &[FormulaText], are_needed: bool) {
-        if let Some(shared) = self.shared {
-            shared.request_candidates(forms.iter().map(|form| form.text.as_str()), are_needed);
-        }
-    }
-
-    /// Returns whether the search must stop until a candidate has been compiled.
-    pub fn is_blocked_on_compilation(&self) -> bool {
-        self.shared.is_some_and(SharedCandidates::is_blocked_on_compilation)
+        Self::new(self.compiler, self.editable_spec, definition, self.path, files)
     }
 
     /// Returns a proven formula: a formula that compiles to the expected expression in the part of the file that
@@ -144,15 +118,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
         let mut more = MAX_COMPILED_FORMULAS.saturating_sub(rejected.len());
-        let mut forms = forms.into_iter();
-        while let Some(form) = forms.next() {
+        for form in forms {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
             let count = self.count_differences(&form.text, &mut trees, expected);
-            if self.is_blocked_on_compilation() {
-                self.request_candidates(forms.as_slice(), false);
-                return Some(form.text);
-            }
             match count {
                 Some(count) if count <= least_count => return Some(form.text),
                 Some(count) => {
@@ -171,20 +140,6 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             }
         }
         best.map(|(_, text)| text)
-    }
-
-    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_matching_formula`]
-    /// would return it.
-    pub fn has_no_remaining_differences(&self, formula: &str) -> bool {
-        let (name, mut trees) = (&self.definition.name, SqlTrees::default());
-        let step = self.step_index;
-        let expected = self
-            .editable_spec
-            .definition_expression(self.edited_file, self.cte, step, name, &mut trees);
-        let count = expected
-            .ok()
-            .and_then(|expected| self.count_differences(formula, &mut trees, expected));
-        count.is_some_and(|count| count <= self.count_edits_of_other_definitions().unwrap_or_default())
     }
 
     /// Returns a formula that makes the spec equivalent to the edited file: both return the same columns of the same
@@ -281,13 +236,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
     /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
     fn count_differences(&self, formula: &str, trees: &mut SqlTrees, expected: SqlNodeId) -> Option<usize> {
-        let count = |candidate: &CandidateFile<'_>| self.count_remaining_differences(candidate, trees, expected);
-        if let Some(shared) = self.shared_candidates() {
-            return shared.differences(formula, count);
-        }
         let sql = self.compile_spec_sql(&self.editable_spec.replace_formula(self.definition, formula).ok()?)?;
-        let mut count = count;
-        count(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
+        let candidate = CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect));
+        self.count_remaining_differences(&candidate, trees, expected)
     }
 
     fn count_remaining_differences(
@@ -326,6 +277,34 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 .iter()
                 .all(|rest| self.edits.other_edits.contains(rest));
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
+    }
+
+    /// Returns whether the file of a candidate contains the definition's edited SQL, possibly in another select.
+    pub fn has_edited_expression(&self, candidate: &CandidateFile<'_>) -> bool {
+        let mut trees = SqlTrees::default();
+        let Ok(expected) = self.expression_in_file(self.edited_file, self.definition_part, &mut trees) else {
+            return false;
+        };
+        if self
+            .count_remaining_differences(candidate, &mut trees, expected)
+            .is_some()
+        {
+            return true;
+        }
+        let is_other_edit = |column: &str| {
+            let mut edits = self
+                .edits
+                .items
+                .iter()
+                .filter(|item| is_same_name(&item.column, column));
+            edits.next().is_some() && !is_same_name(column, &self.definition.name)
+        };
+        are_equivalent_files_with(
+            &candidate.file,
+            self.edited_file,
+            &mut trees,
+            &mut |_, column, first, second| first == second || is_other_edit(column),
+        )
     }
 
     /// Returns the relation that the step reads.

@@ -7,11 +7,11 @@ use formulac_syntax::text::collapse_whitespace;
 use super::{CandidateCheck, expression_columns};
 use crate::column_readers::{column_readers, uses_name};
 use crate::edits::{ColumnEdit, SqlEdits, compare_files};
+use crate::errors;
 use crate::expression_text::FormulaText;
 use crate::file::{FilePartPosition, SqlFile, is_same_name};
 use crate::formula::DecompileError;
 use crate::parse::parse;
-use crate::refusals;
 use crate::search::FormulaSearch;
 use crate::tree::{SqlNodeId, SqlTrees};
 
@@ -36,7 +36,7 @@ impl CandidateCheck<'_, '_> {
             let Some(sql) = compiled.model_sql() else {
                 let diagnostic = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
                 error = error
-                    .or(diagnostic.map(|diagnostic| refusals::invalid_formula_error(&form.text, diagnostic.message())));
+                    .or(diagnostic.map(|diagnostic| errors::invalid_formula_error(&form.text, diagnostic.message())));
                 continue;
             };
             let file = SqlFile::read(sql, self.edited_file.dialect);
@@ -45,7 +45,7 @@ impl CandidateCheck<'_, '_> {
                 let values =
                     [&file, self.edited_file].map(|file| describe_value_in_added_periods(file, &item.position));
                 if !matches!(&values, [Some(value), Some(edited)] if value == edited) {
-                    return Some(refusals::added_periods_error(&form.text, values));
+                    return Some(errors::added_periods_error(&form.text, values));
                 }
             }
             let columns = self.column_resolver(&file);
@@ -53,13 +53,13 @@ impl CandidateCheck<'_, '_> {
                 self.editable_spec
                     .find_column_expression(&columns, &file, self.cte, &self.definition.name)
             else {
-                return Some(refusals::unaggregated_formula_error(&form.text));
+                return Some(errors::unaggregated_formula_error(&form.text));
             };
             let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
             if generated == Some(edited)
                 && let Some(reader) = self.unnamed_dependent_definition()
             {
-                return Some(refusals::unnamed_dependent_error(
+                return Some(errors::unnamed_dependent_error(
                     &form.text,
                     &self.definition.name,
                     reader,
@@ -68,7 +68,7 @@ impl CandidateCheck<'_, '_> {
             if !edits.items.iter().any(|item| self.is_column_of_definition(item))
                 && let Some((part, sql)) = self.first_unintended_difference(&edits)
             {
-                return Some(refusals::changed_part_error(&form.text, &part, sql.as_deref()));
+                return Some(errors::changed_part_error(&form.text, &part, sql.as_deref()));
             }
             // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
@@ -77,14 +77,14 @@ impl CandidateCheck<'_, '_> {
             if generated == Some(edited)
                 && let Some(cte) = &column_expression.cte
             {
-                return Some(refusals::wrong_cte_error(&form.text, cte));
+                return Some(errors::wrong_cte_error(&form.text, cte));
             }
             let sql = collapse_whitespace(file.text(&column_expression.tokens));
-            return Some(refusals::nearest_formula_error(&form.text, &sql));
+            return Some(errors::nearest_formula_error(&form.text, &sql));
         }
-        let listed = refusals::subexpression_with_advice(trees, edited).filter(|_| error.is_some());
+        let listed = errors::subexpression_with_advice(trees, edited).filter(|_| error.is_some());
         listed
-            .map(|listed| refusals::unknown_sql_error(trees, edited, listed))
+            .map(|listed| errors::unknown_sql_error(trees, edited, listed))
             .or(error)
     }
 

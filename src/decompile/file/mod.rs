@@ -1,5 +1,6 @@
 //! Splits a model's SQL into parts: the columns and the clauses of each CTE and of the last select.
 
+mod column_removal;
 mod part;
 mod splitter;
 

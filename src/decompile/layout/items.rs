@@ -63,31 +63,28 @@ fn sort_by_rank(
     ranked.into_iter().map(|(_, item)| item).collect()
 }
 
+fn index_by_key(items: &[SelectElement]) -> HashMap<&str, usize> {
+    let pairs = items.iter().enumerate().map(|(at, item)| (item.key.as_str(), at));
+    pairs.collect()
+}
+
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
 /// be merged. If the file contains SQL that is equivalent to the spec's new item, the file's SQL is kept.
 pub(super) fn merge_items(
-    (base, base_items): (&SqlFile<'_>, &[SelectElement]),
-    (ours, spec_items): (&SqlFile<'_>, &[SelectElement]),
-    (file, edited_items): (&SqlFile<'_>, &[SelectElement]),
+    (base_sql, base_items): (&SqlFile<'_>, &[SelectElement]),
+    (spec_sql, spec_items): (&SqlFile<'_>, &[SelectElement]),
+    (edited_sql, edited_items): (&SqlFile<'_>, &[SelectElement]),
     are_items_mergeable: bool,
 ) -> Option<Vec<MergedItemSource>> {
-    fn index_by_key(items: &[SelectElement]) -> HashMap<&str, usize> {
-        items
-            .iter()
-            .enumerate()
-            .map(|(at, item)| (item.key.as_str(), at))
-            .collect()
-    }
-    let (base_index_by_key, spec_index_by_key, edited_index_by_key) = (
-        index_by_key(base_items),
-        index_by_key(spec_items),
-        index_by_key(edited_items),
-    );
+    let base_index_by_key = index_by_key(base_items);
+    let spec_index_by_key = index_by_key(spec_items);
+    let edited_index_by_key = index_by_key(edited_items);
     let base_item = |key: &str| base_index_by_key.get(key).and_then(|at| base_items.get(*at));
     let mut picked = Vec::new();
     for (at, item) in edited_items.iter().enumerate() {
         let before = base_item(&item.key);
-        let as_base = before.is_some_and(|before| base.are_equivalent_ranges(&before.tokens, file, &item.tokens));
+        let as_base =
+            before.is_some_and(|before| base_sql.are_equivalent_ranges(&before.tokens, edited_sql, &item.tokens));
         let Some(now) = spec_index_by_key.get(item.key.as_str()).copied() else {
             match before {
                 None => picked.push(MergedItemSource::Theirs(at)),
@@ -97,24 +94,26 @@ pub(super) fn merge_items(
             continue;
         };
         let new = &spec_items.get(now)?.tokens;
-        let is_unchanged = before.is_some_and(|before| base.are_equivalent_ranges(&before.tokens, ours, new));
-        picked.push(if file.are_equivalent_ranges(&item.tokens, ours, new) || is_unchanged {
-            MergedItemSource::Theirs(at)
-        } else if let Some(base) = base_index_by_key
-            .get(item.key.as_str())
-            .copied()
-            .filter(|_| are_items_mergeable)
-        {
-            MergedItemSource::Both {
-                base,
-                ours: now,
-                theirs: at,
-            }
-        } else if as_base {
-            MergedItemSource::Ours { ours: now, theirs: at }
-        } else {
-            return None;
-        });
+        let is_unchanged = before.is_some_and(|before| base_sql.are_equivalent_ranges(&before.tokens, spec_sql, new));
+        picked.push(
+            if edited_sql.are_equivalent_ranges(&item.tokens, spec_sql, new) || is_unchanged {
+                MergedItemSource::Theirs(at)
+            } else if let Some(base) = base_index_by_key
+                .get(item.key.as_str())
+                .copied()
+                .filter(|_| are_items_mergeable)
+            {
+                MergedItemSource::Both {
+                    base,
+                    ours: now,
+                    theirs: at,
+                }
+            } else if as_base {
+                MergedItemSource::Ours { ours: now, theirs: at }
+            } else {
+                return None;
+            },
+        );
     }
     // An item that the spec produces but the file lacks is new, or was removed by a user.
     let mut new: Vec<usize> = Vec::new();
@@ -125,7 +124,7 @@ pub(super) fn merge_items(
     {
         match base_item(&item.key) {
             None => new.push(at),
-            Some(before) if base.are_equivalent_ranges(&before.tokens, ours, &item.tokens) => {}
+            Some(before) if base_sql.are_equivalent_ranges(&before.tokens, spec_sql, &item.tokens) => {}
             Some(_) => return None,
         }
     }

@@ -1,8 +1,8 @@
 //! Writes a spec's new SQL in the layout of the existing file. CTEs, columns and clauses whose tokens do not change are
 //! copied from the file, so that manual edits in them are preserved.
 
-mod clash;
 mod items;
+mod merge_conflict;
 mod select;
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::dialect::Dialect;
 use items::{MergedItemSource, merge_items};
 use select::SelectElement;
 
-pub use clash::{MergeConflict, query_merge_conflicts};
+pub use merge_conflict::{MergeConflict, query_merge_conflicts};
 pub(super) use select::SelectLayout;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
@@ -40,9 +40,9 @@ fn merge_sql_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Op
         .any(|file| file.last.is_empty())
     {
         text_changed_on_one_side(&ThreeVersionTokens {
-            base_sql: (&base_sql, all_tokens(&base_sql)),
-            spec_sql: (&spec_sql, all_tokens(&spec_sql)),
-            edited_sql: (&edited_sql, all_tokens(&edited_sql)),
+            base: (&base_sql, all_tokens(&base_sql)),
+            spec: (&spec_sql, all_tokens(&spec_sql)),
+            edited: (&edited_sql, all_tokens(&edited_sql)),
         })?
         .to_owned()
     } else {
@@ -90,27 +90,20 @@ fn has_only_parts_of_inputs(
 
 /// Corresponding tokens in the base, in the spec's SQL and in the file.
 struct ThreeVersionTokens<'a, 's> {
-    base_sql: (&'a SqlFile<'s>, Range<usize>),
-    spec_sql: (&'a SqlFile<'s>, Range<usize>),
-    edited_sql: (&'a SqlFile<'s>, Range<usize>),
+    base: (&'a SqlFile<'s>, Range<usize>),
+    spec: (&'a SqlFile<'s>, Range<usize>),
+    edited: (&'a SqlFile<'s>, Range<usize>),
 }
 
 /// Returns the file's text if only users changed the part, or the spec's text if only the spec changed it.
 fn text_changed_on_one_side<'s>(sides: &ThreeVersionTokens<'_, 's>) -> Option<&'s str> {
-    let ThreeVersionTokens {
-        base_sql,
-        spec_sql,
-        edited_sql,
-    } = sides;
-    if edited_sql.0.has_same_tokens(&edited_sql.1, spec_sql.0, &spec_sql.1)
-        || base_sql.0.has_same_tokens(&base_sql.1, spec_sql.0, &spec_sql.1)
-    {
-        Some(edited_sql.0.text(&edited_sql.1))
+    let ThreeVersionTokens { base, spec, edited } = sides;
+    if edited.0.has_same_tokens(&edited.1, spec.0, &spec.1) || base.0.has_same_tokens(&base.1, spec.0, &spec.1) {
+        Some(edited.0.text(&edited.1))
     } else {
-        base_sql
-            .0
-            .has_same_tokens(&base_sql.1, edited_sql.0, &edited_sql.1)
-            .then(|| spec_sql.0.text(&spec_sql.1))
+        base.0
+            .has_same_tokens(&base.1, edited.0, &edited.1)
+            .then(|| spec.0.text(&spec.1))
     }
 }
 
@@ -178,13 +171,9 @@ fn merge_ctes_and_last_select(
     output: &mut String,
 ) -> Option<()> {
     if edited_sql.ctes.is_empty() != spec_sql.ctes.is_empty() {
-        let [base_sql, spec_sql, edited_sql] =
+        let [base, spec, edited] =
             [base_sql, spec_sql, edited_sql].map(|file| (file, tokens_before_query(file).end..file.tokens.len()));
-        output.push_str(text_changed_on_one_side(&ThreeVersionTokens {
-            base_sql,
-            spec_sql,
-            edited_sql,
-        })?);
+        output.push_str(text_changed_on_one_side(&ThreeVersionTokens { base, spec, edited })?);
         output.push('\n');
         return Some(());
     }
@@ -223,9 +212,9 @@ fn merge_ctes_and_last_select(
                     items.get(at).map(|item| item.tokens.clone()).unwrap_or_default()
                 };
                 let sides = ThreeVersionTokens {
-                    base_sql: (base_sql, tokens(&base, base_index)),
-                    spec_sql: (spec_sql, tokens(&ours, our_index)),
-                    edited_sql: (edited_sql, tokens(&layout_items, theirs)),
+                    base: (base_sql, tokens(&base, base_index)),
+                    spec: (spec_sql, tokens(&ours, our_index)),
+                    edited: (edited_sql, tokens(&layout_items, theirs)),
                 };
                 entry.text = merge_cte(&sides)?;
             }
@@ -233,12 +222,8 @@ fn merge_ctes_and_last_select(
         }
         list.write(output, &entries);
     }
-    let [base_sql, spec_sql, last] = [base_sql, spec_sql, edited_sql].map(|file| (file, file.last.clone()));
-    output.push_str(&merge_select(&ThreeVersionTokens {
-        base_sql,
-        spec_sql,
-        edited_sql: last,
-    })?);
+    let [base, spec, edited] = [base_sql, spec_sql, edited_sql].map(|file| (file, file.last.clone()));
+    output.push_str(&merge_select(&ThreeVersionTokens { base, spec, edited })?);
     output.push_str(
         edited_sql
             .source
@@ -251,88 +236,72 @@ fn merge_ctes_and_last_select(
 /// Merges a CTE that exists in all three versions.
 fn merge_cte(sides: &ThreeVersionTokens<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
-    let ThreeVersionTokens {
-        base_sql,
-        spec_sql,
-        edited_sql,
-    } = sides;
+    let ThreeVersionTokens { base, spec, edited } = sides;
     let inner = ThreeVersionTokens {
-        base_sql: (base_sql.0, inside(base_sql)),
-        spec_sql: (spec_sql.0, inside(spec_sql)),
-        edited_sql: (edited_sql.0, inside(edited_sql)),
+        base: (base.0, inside(base)),
+        spec: (spec.0, inside(spec)),
+        edited: (edited.0, inside(edited)),
     };
     let text = merge_select(&inner)?;
-    let (whole, part) = (
-        edited_sql.0.byte_range(&edited_sql.1),
-        edited_sql.0.byte_range(&inner.edited_sql.1),
-    );
+    let (whole, part) = (edited.0.byte_range(&edited.1), edited.0.byte_range(&inner.edited.1));
     Some(
         [
-            edited_sql.0.source.get(whole.start..part.start)?,
+            edited.0.source.get(whole.start..part.start)?,
             &text,
-            edited_sql.0.source.get(part.end..whole.end)?,
+            edited.0.source.get(part.end..whole.end)?,
         ]
         .concat(),
     )
 }
 
 fn merge_select(sides: &ThreeVersionTokens<'_, '_>) -> Option<String> {
-    let ThreeVersionTokens {
-        base_sql,
-        spec_sql,
-        edited_sql,
-    } = sides;
-    if base_sql.0.has_same_tokens(&base_sql.1, spec_sql.0, &spec_sql.1)
-        || edited_sql.0.has_same_tokens(&edited_sql.1, spec_sql.0, &spec_sql.1)
-    {
-        return Some(edited_sql.0.text(&edited_sql.1).to_owned());
+    let ThreeVersionTokens { base, spec, edited } = sides;
+    if base.0.has_same_tokens(&base.1, spec.0, &spec.1) || edited.0.has_same_tokens(&edited.1, spec.0, &spec.1) {
+        return Some(edited.0.text(&edited.1).to_owned());
     }
     let layout = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
-    let (Some(base_sql), Some(spec_sql), Some(edited_sql)) = (
-        layout(&sides.base_sql),
-        layout(&sides.spec_sql),
-        layout(&sides.edited_sql),
-    ) else {
+    let (Some(base_layout), Some(spec_layout), Some(edited_layout)) = (layout(base), layout(spec), layout(edited))
+    else {
         return text_changed_on_one_side(sides).map(str::to_owned);
     };
-    let (base, ours, file) = (sides.base_sql.0, sides.spec_sql.0, sides.edited_sql.0);
+    let (base_sql, spec_sql, edited_sql) = (base.0, spec.0, edited.0);
     let words = ThreeVersionTokens {
-        base_sql: (base, base_sql.words),
-        spec_sql: (ours, spec_sql.words),
-        edited_sql: (file, edited_sql.words.clone()),
+        base: (base_sql, base_layout.words),
+        spec: (spec_sql, spec_layout.words),
+        edited: (edited_sql, edited_layout.words.clone()),
     };
     let mut out = text_changed_on_one_side(&words)?.to_owned();
     let tokens = |items: &[SelectElement]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
-    let end = file.byte_range(&sides.edited_sql.1).end;
-    let from = edited_sql
+    let end = edited_sql.byte_range(&edited.1).end;
+    let from = edited_layout
         .clauses
         .first()
-        .map_or(end, |clause| file.byte_range(&clause.tokens).start);
+        .map_or(end, |clause| edited_sql.byte_range(&clause.tokens).start);
     let lists = [
         (
-            &base_sql.columns,
-            &spec_sql.columns,
-            &edited_sql.columns,
-            file.byte_range(&edited_sql.words).end,
+            &base_layout.columns,
+            &spec_layout.columns,
+            &edited_layout.columns,
+            edited_sql.byte_range(&edited_layout.words).end,
             from,
             true,
         ),
         (
-            &base_sql.clauses,
-            &spec_sql.clauses,
-            &edited_sql.clauses,
+            &base_layout.clauses,
+            &spec_layout.clauses,
+            &edited_layout.clauses,
             from,
             end,
             false,
         ),
     ];
     for (before, now, layout_items, start, end, has_commas) in lists {
-        let picked = merge_items((base, before), (ours, now), (file, layout_items), false)?;
-        let list = SeparatedList::read(file, &tokens(layout_items), start, end, has_commas);
+        let picked = merge_items((base_sql, before), (spec_sql, now), (edited_sql, layout_items), false)?;
+        let list = SeparatedList::read(edited_sql, &tokens(layout_items), start, end, has_commas);
         let entries: Vec<ListItem> = picked
             .iter()
             .map(|one| {
-                let mut entry = one.list_item(ours, now, &list);
+                let mut entry = one.list_item(spec_sql, now, &list);
                 // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
@@ -341,7 +310,7 @@ fn merge_select(sides: &ThreeVersionTokens<'_, '_>) -> Option<String> {
                         MergedItemSource::Theirs(0) | MergedItemSource::Both { theirs: 0, .. }
                     )
                 {
-                    entry.lead = whitespace_before_merged_item(ours, one, now);
+                    entry.lead = whitespace_before_merged_item(spec_sql, one, now);
                 }
                 entry
             })

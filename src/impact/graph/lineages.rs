@@ -1,5 +1,6 @@
 //! Column lineage of the graph's nodes, from their SQL or from an earlier run.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::node::{DBT_COMPILE_HINT, no_sql_reason};
@@ -39,7 +40,7 @@ impl Graph<'_> {
         }
         let queries = (0..self.nodes.len()).filter_map(|index| {
             let sql = self.sql(index).ok()?;
-            let print = lineage::sql_fingerprint(sql, self.sources.dialect);
+            let fingerprint = lineage::sql_fingerprint(sql, self.sources.dialect);
             let fingerprint_of_columns = |parts: &[String]| self.columns_fingerprint(index, parts);
             // Keep the stored lineage of a query that was not needed in this run, if the lineage is still valid.
             let lineage = match self.lineages.get(index)?.get() {
@@ -47,10 +48,10 @@ impl Graph<'_> {
                 Some(NodeLineage::Stored(at)) => self.stored_lineages.get(*at)?,
                 None => self
                     .stored_lineages
-                    .get(self.stored_lineages.find(print, fingerprint_of_columns)?)?,
+                    .get(self.stored_lineages.find(fingerprint, fingerprint_of_columns)?)?,
             };
             Some((
-                print,
+                fingerprint,
                 lineage
                     .relations()
                     .iter()
@@ -63,14 +64,16 @@ impl Graph<'_> {
     }
 
     fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
-        let print = |index: usize| {
+        let relation_fingerprint = |index: usize| {
             let fingerprint = || self.columns_from_metadata(index).columns_fingerprint();
             self.fingerprints
                 .get(index)
-                .map_or_else(fingerprint, |print| *print.get_or_init(fingerprint))
+                .map_or_else(fingerprint, |stored| *stored.get_or_init(fingerprint))
         };
-        self.find_relation(reader, parts)
-            .map_or_else(|| RelationColumnList::default().columns_fingerprint(), print)
+        self.find_relation(reader, parts).map_or_else(
+            || RelationColumnList::default().columns_fingerprint(),
+            relation_fingerprint,
+        )
     }
 
     /// Returns the column lineage of a node. The lineage is computed once and then reused. The caller must provide
@@ -83,12 +86,42 @@ impl Graph<'_> {
         })
     }
 
+    /// Returns the column lineage of a node as if its inputs still had their removed columns. The lists of columns in
+    /// specs and in the catalog may be newer than the SQL of the nodes that read a removed column. `removed` returns
+    /// the removed columns of an input. The caller must provide [stack space](lineage::with_large_stack).
+    pub fn lineage_with_removed_columns(
+        &self,
+        index: usize,
+        removed: impl Fn(usize) -> Vec<String> + Sync,
+    ) -> Option<Result<Cow<'_, SqlLineage>, Cow<'_, LineageError>>> {
+        let lacks_removed_column = |input: &usize| {
+            let removed = removed(*input);
+            let known = (!removed.is_empty()).then(|| self.columns_from_metadata(*input));
+            known.is_some_and(|known| known.is_complete && removed.iter().any(|name| !known.contains(name)))
+        };
+        let inputs = self.parents.get(index).map(Vec::as_slice).unwrap_or_default();
+        if !inputs.iter().any(lacks_removed_column) {
+            let lineage = self.lineage(index)?;
+            return Some(lineage.map(Cow::Borrowed).map_err(Cow::Borrowed));
+        }
+        let columns = |parts: &[String]| {
+            let mut columns = self.relation_columns(index, parts);
+            let removed = self.find_relation(index, parts).map(&removed);
+            removed.iter().flatten().for_each(|name| columns.add(name));
+            columns
+        };
+        let lineage = self
+            .sql(index)
+            .and_then(|sql| lineage::read(sql, self.sources.dialect, &columns));
+        Some(lineage.map(Cow::Owned).map_err(Cow::Owned))
+    }
+
     /// Returns the SQL of a node.
     fn sql(&self, index: usize) -> Result<&str, LineageError> {
         let part = self
             .nodes
             .get(index)
-            .ok_or_else(|| LineageError::new("the node does not exist"))?;
+            .ok_or_else(|| LineageError::new("there is no such node"))?;
         match (part.sql_without_jinja(), part.raw_sql(), self.uncompiled_sql.get(index)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {

@@ -14,7 +14,7 @@ use crate::artifacts::{Catalog, Manifest, ManifestNode};
 use crate::dbt::{RelationReference, relation_name_parts};
 use crate::dialect::Dialect;
 use crate::lineage::{LineageCache, LineageError, RelationColumnList};
-use crate::schema::{Column, Relation, Schema};
+use crate::schema::{Relation, Schema};
 
 use lineages::{EPHEMERAL_CTE_PREFIX, NodeLineage};
 use named_parents::add_named_parents;
@@ -238,17 +238,13 @@ impl<'a> Graph<'a> {
                 is_complete: true,
             };
         }
-        let mut columns: Vec<String> = node.columns.iter().map(|column| column.name.to_string()).collect();
-        let recorded = self.known_yml_relation(node).map(Relation::columns).unwrap_or_default();
-        for name in recorded.iter().map(Column::name) {
-            if !columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
-                columns.push(name.to_owned());
-            }
-        }
-        RelationColumnList {
-            columns,
+        let mut relation_columns = RelationColumnList {
+            columns: node.columns.iter().map(|column| column.name.to_string()).collect(),
             is_complete: node.contract_enforced && !node.columns.is_empty(),
-        }
+        };
+        let recorded = self.known_yml_relation(node).map(Relation::columns).unwrap_or_default();
+        recorded.iter().for_each(|column| relation_columns.add(column.name()));
+        relation_columns
     }
 
     /// Returns the relation of a node in `known.yml`. If several nodes have the same name, the short name refers to the
@@ -279,15 +275,7 @@ impl<'a> Graph<'a> {
             return relation_columns;
         }
         if let Some(Ok(lineage)) = self.lineage(index) {
-            for name in lineage.names() {
-                if !relation_columns
-                    .columns
-                    .iter()
-                    .any(|column| column.eq_ignore_ascii_case(name))
-                {
-                    relation_columns.columns.push(name.to_owned());
-                }
-            }
+            lineage.names().for_each(|name| relation_columns.add(name));
             relation_columns.is_complete = lineage.is_complete();
         }
         relation_columns

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::OmniObjectKind;
 use super::field_sql::{field_references, fields_referenced_in_sql, without_timeframe};
+use crate::schema::{OmniRelationship, OmniTopic, ParsedOmniModel};
 use crate::yaml::Node;
 
 /// Topic or join that uses views and fields.
@@ -18,43 +19,45 @@ pub(super) struct FieldConsumer {
     pub fields: BTreeSet<String>,
 }
 
-/// Reads a relationship. `None` if the relationship does not specify both views.
-pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldConsumer> {
-    let text = |key: &str| join.text_at(key);
-    let (from, to) = (text("join_from_view")?, text("join_to_view")?);
-    let conditions = ["on_sql", "where_sql"].into_iter().filter_map(text);
+/// Reads a relationship.
+pub(super) fn read_join(model: &ParsedOmniModel<'_>, join: &OmniRelationship) -> FieldConsumer {
+    let conditions = [&join.on, &join.condition].into_iter().flatten();
     // Replace aliases with the names of the views.
-    let real = |field: String| {
-        let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
-        let alias_match = aliases
-            .into_iter()
-            .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
-        alias_match.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
+    let real = |name: String| {
+        let (alias, field) = name.rsplit_once('.')?;
+        Some(format!("{}.{field}", join.view_of_alias(alias)?.to_lowercase()))
     };
-    let fields = conditions.flat_map(fields_referenced_in_sql).map(real).collect();
-    let name = format!("{from} → {to}");
-    Some(FieldConsumer {
-        name,
+    let fields = conditions.flat_map(|sql| fields_referenced_in_sql(sql));
+    let fields = fields.map(|name| real(name.clone()).unwrap_or(name)).collect();
+    FieldConsumer {
+        name: format!("{} → {}", join.from, join.to),
         kind: OmniObjectKind::Join,
-        file: file.to_owned(),
+        file: path_of_file(model, join.file),
         views: BTreeSet::new(),
         fields,
-    })
+    }
 }
 
-pub(super) fn read_topic_consumer(name: &str, file: &str, root: &Node) -> FieldConsumer {
-    let base = root.text_at("base_view").unwrap_or(name).to_lowercase();
-    let mut views = BTreeSet::from([base.clone()]);
-    let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
-    while let Some(node) = stack.pop() {
-        for (view, child) in node.pairs().unwrap_or_default() {
-            views.extend(view.text().map(str::to_lowercase));
-            stack.push(child);
-        }
-    }
+fn path_of_file(model: &ParsedOmniModel<'_>, file: usize) -> String {
+    model
+        .files
+        .get(file)
+        .map(|file| file.path.to_owned())
+        .unwrap_or_default()
+}
+
+pub(super) fn read_topic_consumer(model: &ParsedOmniModel<'_>, topic: &OmniTopic) -> FieldConsumer {
+    let setting = |key: &str| model.topic_setting(topic, key).map(|(_, node)| node);
+    let base = topic.base_view.to_lowercase();
+    let joined = model
+        .topic_joins(topic)
+        .into_iter()
+        .map(|(_, view)| view.to_lowercase());
+    let mut views: BTreeSet<String> = joined.chain([base.clone()]).collect();
     let mut fields = BTreeSet::new();
     for key in ["always_where_sql", "always_having_sql"] {
-        fields.extend(root.text_at(key).map(fields_referenced_in_sql).into_iter().flatten());
+        let sql = setting(key).and_then(Node::text);
+        fields.extend(sql.map(fields_referenced_in_sql).into_iter().flatten());
     }
     for key in [
         "default_filters",
@@ -62,27 +65,35 @@ pub(super) fn read_topic_consumer(name: &str, file: &str, root: &Node) -> FieldC
         "always_having_filters",
         "access_filters",
     ] {
-        fields.extend(root.get(key).map(mapping_keys).unwrap_or_default());
+        fields.extend(setting(key).map(mapping_keys).unwrap_or_default());
     }
-    // A topic may override fields of views.
-    for (view, view_node) in root.pairs_at("views") {
+    // A topic may override fields of views. The first SQL of a field takes precedence.
+    let mut overridden = BTreeSet::new();
+    for (view, view_node) in model.topic_roots(topic).flat_map(|root| root.pairs_at("views")) {
         let view = view.text().unwrap_or_default().to_lowercase();
-        for (_, field) in ["dimensions", "measures"]
+        for (name, field) in ["dimensions", "measures"]
             .into_iter()
             .flat_map(|key| view_node.pairs_at(key))
         {
-            let sql = field.text_at("sql").unwrap_or_default();
+            let name = name.text().unwrap_or_default().to_lowercase();
+            let sql = field.text_at("sql");
+            let sql = sql
+                .filter(|_| overridden.insert((view.clone(), name)))
+                .unwrap_or_default();
             fields.extend(field_references(sql).map(|field| qualified_field_name(&view, field)));
         }
     }
-    for (_, sample) in root.pairs_at("sample_queries") {
-        fields.extend(fields_of_query(sample.get("query").unwrap_or(sample)));
-    }
-    for sample in root.items_at("sample_queries") {
+    let samples = setting("sample_queries");
+    let named = samples
+        .and_then(Node::pairs)
+        .unwrap_or_default()
+        .iter()
+        .map(|(_, sample)| sample);
+    for sample in named.chain(samples.and_then(Node::items).unwrap_or_default()) {
         fields.extend(fields_of_query(sample.get("query").unwrap_or(sample)));
     }
     // A topic with a list of fields shows only these fields of its views.
-    let field_names = root.texts_at("fields");
+    let field_names = setting("fields").map(Node::texts).unwrap_or_default();
     let is_whole = field_names.is_empty()
         || field_names
             .iter()
@@ -97,9 +108,9 @@ pub(super) fn read_topic_consumer(name: &str, file: &str, root: &Node) -> FieldC
         .map(|field| qualified_field_name(&base, field))
         .collect();
     FieldConsumer {
-        name: name.to_owned(),
+        name: topic.name.clone(),
         kind: OmniObjectKind::Topic,
-        file: file.to_owned(),
+        file: path_of_file(model, topic.file),
         views,
         fields,
     }

@@ -1,7 +1,6 @@
 //! Omni model: the columns that the fields of views read, and the topics and joins that use these fields.
 
 mod codec;
-mod extends;
 mod field_consumers;
 mod field_sql;
 #[cfg(test)]
@@ -13,14 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use self::extends::{is_extension_template, merge_extended};
-use self::field_consumers::FieldConsumer;
-use self::view::{ViewTables, read_view, view_table};
+use self::field_consumers::{FieldConsumer, read_join, read_topic_consumer};
+use self::view::read_view;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
-use crate::schema::{OmniFieldKind, OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames};
-use crate::yaml::{self, Node};
+use crate::schema::{OmniFieldKind, ParsedOmniFile, ParsedOmniModel};
 
 /// Fields in a folder of Omni files, together with the columns that the fields read and the topics and joins that use
 /// the fields.
@@ -134,37 +131,14 @@ impl OmniFields {
     /// Reads Omni files, each given by its name and text. Files that are not Omni YAML are skipped and reported.
     #[must_use]
     pub fn from_texts(files: &[(String, String)], dialect: Option<Dialect>) -> (Self, Vec<(usize, Diagnostic)>) {
-        let mut model = Self::default();
-        let mut faults = Vec::new();
-        let mut roots: Vec<(&str, &str, Node)> = Vec::new();
-        let parse_file = |number: usize| {
-            let mut diagnostics = Vec::new();
-            let root = files.get(number).map(|(_, text)| yaml::read(text, &mut diagnostics));
-            let root = root.and_then(|root| {
-                root.unwrap_or_else(|fault| {
-                    diagnostics.push(fault);
-                    None
-                })
-            });
-            (root, diagnostics)
-        };
-        for (number, (root, file_diagnostics)) in parallel::map_range(files.len(), parse_file).into_iter().enumerate() {
-            let (file, text) = files
-                .get(number)
-                .map(|(file, text)| (file.as_str(), text.as_str()))
-                .unwrap_or_default();
-            roots.extend(root.map(|root| (file, text, root)));
-            faults.extend(
-                file_diagnostics
-                    .into_iter()
-                    .filter(Diagnostic::is_error)
-                    .map(|fault| (number, fault)),
-            );
-        }
-        model.read(&roots, dialect);
-        model.build_index();
-        model.index_field_consumers();
-        (model, faults)
+        let parse = |number: usize| files.get(number).map(|(path, text)| ParsedOmniFile::parse(path, text));
+        let parsed = parallel::map_range(files.len(), parse).into_iter().flatten();
+        let (model, faults) = ParsedOmniModel::new(parsed);
+        let mut fields = Self::default();
+        fields.read(&model, dialect);
+        fields.build_index();
+        fields.index_field_consumers();
+        (fields, faults)
     }
 
     /// Returns whether there are no views, topics or joins.
@@ -173,84 +147,26 @@ impl OmniFields {
         self.views.is_empty() && self.users.is_empty()
     }
 
-    /// Reads files, each with its path, text and YAML.
-    fn read(&mut self, roots: &[(&str, &str, Node)], dialect: Option<Dialect>) {
-        let (mut views, mut topics) = (Vec::new(), FxHashMap::default());
-        let mut names = OmniViewIndex::default();
-        for (file, text, root) in roots {
-            let omni_file = OmniFile::new(file, root);
-            match omni_file.kind() {
-                OmniFileKind::View => {
-                    names.add(OmniViewNames::new(file, text, root));
-                    views.push((*file, root));
-                }
-                OmniFileKind::Topic => drop(topics.insert(omni_file.topic_name().to_lowercase(), root)),
-                OmniFileKind::Other => {}
-            }
-        }
-        let mut merged_views = Vec::new();
-        let view = |name: &str| {
-            let index = names.find(name)?;
-            Some((names.names_of_view(index)?.short.clone(), views.get(index)?.1))
-        };
-        for (index, (file, root)) in views.iter().enumerate() {
-            if let (false, Some(name)) = (is_extension_template(root), names.name_of(index)) {
-                merged_views.push((merge_extended(&name, root, &view), name, *file));
-            }
-        }
-        let topic = |name: &str| Some((name.to_owned(), *topics.get(name)?));
-        for (file, _, root) in roots {
-            let omni_file = OmniFile::new(file, root);
-            match omni_file.kind() {
-                OmniFileKind::Topic if !is_extension_template(root) => {
-                    let topic = merge_extended(omni_file.topic_name(), root, &topic);
-                    self.users.push(field_consumers::read_topic_consumer(
-                        omni_file.topic_name(),
-                        file,
-                        &topic.root,
-                    ));
-                    self.read_joins(file, &topic.root);
-                }
-                OmniFileKind::View | OmniFileKind::Topic => {}
-                OmniFileKind::Other => self.read_joins(file, root),
-            }
-        }
-        let tables = merged_views
-            .iter()
-            .map(|(view, name, file)| (name.clone(), view_table(file, &view.root)))
+    fn read(&mut self, model: &ParsedOmniModel<'_>, dialect: Option<Dialect>) {
+        let topics = model.topics.iter().filter(|topic| !topic.is_template);
+        self.users = topics.map(|topic| read_topic_consumer(model, topic)).collect();
+        self.users
+            .extend(model.relationships.iter().map(|join| read_join(model, join)));
+        let views = model.views.iter().enumerate().filter(|(_, view)| !view.is_template);
+        self.views = views
+            .map(|(index, view)| read_view(model, index, view, dialect))
             .collect();
-        let tables = ViewTables { names: &names, tables };
-        for (view, name, file) in &merged_views {
-            self.views.push(read_view(name, file, view, &tables, dialect));
-            self.read_joins(file, &view.root);
-        }
-        self.use_canonical_names(&names);
-    }
-
-    /// Replaces the views' names in all references with the canonical names.
-    fn use_canonical_names(&mut self, names: &OmniViewIndex) {
-        let canonical = |references: &mut BTreeSet<String>| {
-            *references = std::mem::take(references)
-                .into_iter()
-                .map(|name| match name.rsplit_once('.') {
-                    Some((view, field)) => format!("{}.{field}", names.canonical_name(view)),
-                    None => names.canonical_name(&name),
-                })
-                .collect();
+        let resolve = |references: &mut BTreeSet<String>| {
+            let names = std::mem::take(references).into_iter();
+            *references = names.map(|name| resolve_name(model, &name)).collect();
         };
         for view in &mut self.views {
-            view.fields.iter_mut().for_each(|field| canonical(&mut field.fields));
+            view.fields.iter_mut().for_each(|field| resolve(&mut field.fields));
         }
         for user in &mut self.users {
-            canonical(&mut user.views);
-            canonical(&mut user.fields);
+            resolve(&mut user.views);
+            resolve(&mut user.fields);
         }
-    }
-
-    fn read_joins(&mut self, file: &str, root: &Node) {
-        let joins = OmniFile::new(file, root).joins().iter();
-        self.users
-            .extend(joins.filter_map(|join| field_consumers::read_join(file, join)));
     }
 
     fn build_index(&mut self) {
@@ -376,6 +292,19 @@ impl OmniFields {
             ))
         };
         first_fields.into_iter().filter_map(user).collect()
+    }
+}
+
+/// Returns the name of a view or field with the canonical name of its view. A view can also be named by the alias of a
+/// join.
+fn resolve_name(model: &ParsedOmniModel<'_>, name: &str) -> String {
+    let view = |name: &str| match model.view_by_name_or_alias(name) {
+        Some(view) => model.view_reference_name(view),
+        None => model.canonical_name(name),
+    };
+    match name.rsplit_once('.') {
+        Some((name, field)) => format!("{}.{field}", view(name)),
+        None => view(name),
     }
 }
 

@@ -7,7 +7,7 @@ fn fields_that_read_a_column() {
     let files = [
         (
             "omni/analytics/orders.view.yaml",
-            "schema: analytics\ntable_name: fct_orders\ndimensions:\n  amount: {}\n  is_large: {sql: '${amount} > 1000'}\n  raw: {sql: 'upper(status)'}\n  other: {}\nmeasures:\n  count: {aggregate_type: count}\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {region: {is: West}}}\n  odd: {sql: 'sum(amount'}\n",
+            "schema: analytics\ntable_name: fct_orders\ndimensions:\n  amount: {}\n  is_large: {sql: '${amount} > 1000'}\n  raw: {sql: 'upper(status)'}\n  other: {}\nmeasures:\n  count: {aggregate_type: count}\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {region: {is: West}}}\n  odd: {sql: 'sum(amount'}\n  looker: {sql: '${TABLE}.\"AMOUNT\" - ${table}.tax', aggregate_type: sum}\n",
         ),
         (
             "omni/customers.view",
@@ -38,6 +38,7 @@ fn fields_that_read_a_column() {
         [
             "orders.amount dimension by fct_orders.amount",
             "orders.odd measure by fct_orders.amount",
+            "orders.looker measure by fct_orders.amount",
             "orders.is_large dimension by orders.amount",
             "orders.revenue measure by orders.amount",
             "customers.ltv dimension by orders.revenue",
@@ -60,7 +61,7 @@ fn fields_that_read_a_column() {
         model
             .fields_affected_by_table(None, "fct_orders", &BTreeSet::new(), true)
             .len(),
-        9
+        10
     );
 }
 
@@ -136,13 +137,56 @@ fn fields_of_other_files_are_reached() {
             &["t.a?", "t.n?"],
         ),
         (
+            "the first of several extended views takes precedence, and names ignore case",
+            &[
+                (
+                    "t.view",
+                    "schema: s\ndimensions: {a: {}, X: {sql: '${a}'}, y: {sql: '${b}'}}\n",
+                ),
+                (
+                    "u.view",
+                    "schema: s\ndimensions: {x: {sql: '${b}'}, y: {sql: '${a}', label: Y}}\n",
+                ),
+                ("child.view", "extends: [t, u]\ndimensions: {y: {label: Own}}\n"),
+            ],
+            Some("a"),
+            &["child.X", "child.a", "t.X", "t.a"],
+        ),
+        (
+            "a view without keys of its own passes on the table",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}}\n"),
+                ("middle.view", "extends: [t]\n"),
+                ("child.view", "extends: [middle]\n"),
+            ],
+            Some("a"),
+            &["child.a", "middle.a", "t.a"],
+        ),
+        (
+            "aliases of joins refer to their view",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}}\n"),
+                (
+                    "v.view",
+                    "schema: s\nmeasures: {n: {sql: '${buyers.a}', aggregate_type: count_distinct}}\n",
+                ),
+                ("v.topic", "joins: {Buyers: {}}\n"),
+                (
+                    "relationships.yaml",
+                    "- {join_from_view: v, join_to_view: t, join_to_view_as: Buyers, on_sql: '${v.id} = ${Buyers.a}'}\n",
+                ),
+            ],
+            Some("a"),
+            &["join v → t", "t.a", "topic v", "v.n"],
+        ),
+        (
             "circles end",
             &[
                 ("t.view", "extends: [u]\nschema: s\ndimensions: {a: {}}\n"),
                 ("u.view", "extends: [t]\n"),
             ],
             Some("a"),
-            &["u.a"],
+            &["t.a", "u.a"],
         ),
         (
             "the columns in a view's SQL are traced",

@@ -4,38 +4,24 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, without_timeframe};
-use super::{OmniField, OmniObjectKind, OmniTable, OmniView, field_consumers, view_sql};
+use super::{OmniField, OmniObjectKind, OmniTable, OmniView, field_consumers, resolve_name, view_sql};
 use crate::dialect::Dialect;
-use crate::schema::{OmniFile, OmniRowSource, OmniViewIndex, omni_view_name};
+use crate::schema::{OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
 use crate::yaml::Node;
 
-/// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
-pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
-    if OmniFile::new(file, root).rows() != OmniRowSource::Table {
-        return None;
-    }
-    let text = |key: &str| root.text_at(key).map(str::to_lowercase);
-    Some(OmniTable {
+/// Returns the table of a view. `None` if the view is defined by SQL or a saved query.
+pub(super) fn table_of_view(view: &ParsedOmniView) -> Option<OmniTable> {
+    let table = &view.table;
+    (view.rows == OmniRowSource::Table).then(|| OmniTable {
         // For a dbt model, Omni may write the name of a virtual schema, which does not exist in the warehouse.
-        schema: text("schema").filter(|_| root.get("dbt").is_none()),
-        name: text("table_name").unwrap_or_else(|| omni_view_name(file).to_lowercase()),
+        schema: table
+            .schema
+            .as_ref()
+            .filter(|_| table.dbt_model.is_none())
+            .map(|schema| schema.to_lowercase()),
+        name: table.table_name.to_lowercase(),
     })
-}
-
-/// Tables of the views.
-pub(super) struct ViewTables<'n> {
-    pub names: &'n OmniViewIndex,
-    /// Table of each view, by the canonical name of the view. `None` for views defined by SQL or a saved query.
-    pub tables: FxHashMap<String, Option<OmniTable>>,
-}
-
-impl ViewTables<'_> {
-    /// Returns the table of the view with this name.
-    pub fn get(&self, view: &str) -> Option<&OmniTable> {
-        self.tables.get(&self.names.canonical_name(view))?.as_ref()
-    }
 }
 
 /// Returns the columns of a query view. The columns come from fields of other views, and the query's filters determine
@@ -85,20 +71,23 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
 }
 
 pub(super) fn read_view(
-    name: &str,
-    file: &str,
-    merged_file: &MergedFile,
-    tables: &ViewTables<'_>,
+    model: &ParsedOmniModel<'_>,
+    index: usize,
+    source: &ParsedOmniView,
     dialect: Option<Dialect>,
 ) -> OmniView {
-    let root = &merged_file.root;
     let mut view = OmniView {
-        name: name.to_owned(),
-        file: file.to_owned(),
+        name: model.view_reference_name(index),
+        file: model
+            .files
+            .get(source.file)
+            .map(|file| file.path.to_owned())
+            .unwrap_or_default(),
         fields: Vec::new(),
     };
-    let view_table = tables.get(name).cloned();
-    if let Some(query) = root.get("query") {
+    let view_table = table_of_view(source);
+    let rows_node = model.rows_node(source).map(|(_, node)| node);
+    if let (OmniRowSource::Query, Some(query)) = (source.rows, rows_node) {
         view.fields = columns_of_query(query);
     }
     let mut places: FxHashMap<String, usize> = view
@@ -107,12 +96,9 @@ pub(super) fn read_view(
         .enumerate()
         .map(|(index, field)| (field.name.to_lowercase(), index))
         .collect();
-    for (kind, name, field) in OmniFile::new(file, root).fields() {
-        let Some(name) = name.text() else { continue };
-        if field.is_true_at("ignored") {
-            continue;
-        }
-        let (mut parsed_field, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
+    for field in source.fields().iter().filter(|field| !field.is_ignored()) {
+        let name = field.name.as_str();
+        let (mut parsed_field, columns) = read_field(model, &view.name, field, dialect);
         match &view_table {
             Some(table) => {
                 parsed_field
@@ -139,10 +125,10 @@ pub(super) fn read_view(
             }
         }
     }
-    if let Some(sql) = root.text_at("sql") {
-        view_sql::trace_columns(&mut view, sql, tables, dialect);
+    if let (OmniRowSource::Sql, Some(sql)) = (source.rows, rows_node.and_then(Node::text)) {
+        view_sql::trace_columns(&mut view, sql, model, dialect);
     }
-    if let Some(missing) = &merged_file.missing {
+    if let Some(missing) = &source.missing_view {
         let why = format!("the view extends `{missing}`, which is not among the files");
         for field in &mut view.fields {
             field.reason_for_whole_table.get_or_insert_with(|| why.clone());
@@ -153,13 +139,13 @@ pub(super) fn read_view(
 
 /// Reads a field and the columns to which its SQL refers.
 fn read_field(
+    model: &ParsedOmniModel<'_>,
     view: &str,
-    name: &str,
-    kind: OmniObjectKind,
-    field: &Node,
-    names: &OmniViewIndex,
+    field: &ViewField,
     dialect: Option<Dialect>,
 ) -> (OmniField, BTreeSet<String>) {
+    let (name, kind) = (field.name.as_str(), OmniObjectKind::from(field.kind));
+    let field = &field.node;
     let mut parsed_field = OmniField {
         name: name.to_owned(),
         kind,
@@ -197,9 +183,9 @@ fn read_field(
             .filter_map(|(name, _)| name.text())
             .map(|name| without_timeframe(name).to_lowercase()),
     );
-    let full = |field: String| match field.rsplit_once('.') {
-        Some((view_name, field)) => format!("{}.{field}", names.canonical_name(view_name)),
-        None => format!("{view}.{field}"),
+    let full = |field: String| match field.contains('.') {
+        true => resolve_name(model, &field),
+        false => format!("{view}.{field}"),
     };
     parsed_field.fields = fields.into_iter().map(full).collect();
     // A field that refers to its own name reads the column with that name.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::field_sql::replace_field_references;
-use super::view::ViewTables;
+use super::view::table_of_view;
 use super::{OmniField, OmniObjectKind, OmniTable, OmniView};
 use crate::definitions::find_identifiers;
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, RelationColumnList, SqlLineage};
+use crate::schema::ParsedOmniModel;
 
 /// Table columns and view fields from which a column is computed.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +21,7 @@ struct ViewColumnSources {
 
 /// Traces the columns of a view's SQL to table columns and to fields of other views. If the SQL cannot be parsed,
 /// every field of the view depends on all tables in the SQL.
-pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<'_>, dialect: Option<Dialect>) {
+pub(super) fn trace_columns(view: &mut OmniView, sql: &str, model: &ParsedOmniModel<'_>, dialect: Option<Dialect>) {
     // Replace `${other}` with a placeholder table for the view, and `${other.field}` with the field's name.
     let mut names = BTreeSet::new();
     let plain = replace_field_references(sql, |name| match name.rsplit_once('.') {
@@ -31,13 +32,13 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
         None => placeholder_name(name),
     });
     match lineage::lineage_of_sql(&plain, dialect, &|_| RelationColumnList::default()) {
-        Ok(lineage) => apply_view_lineage(view, &lineage, tables, names),
+        Ok(lineage) => apply_view_lineage(view, &lineage, model, names),
         Err(why) => {
             // Make each field depend on all columns of every table to which the SQL may refer.
-            let why = format!("the SQL of the view is only analyzed as a whole: {why}");
+            let why = format!("formulac analyzes the SQL of the view only as a whole: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()
-                .filter_map(|word| table_of_relation_name(&[word], tables));
+                .filter_map(|word| table_of_relation_name(&[word], model));
             let sources = ViewColumnSources {
                 columns: tables.map(|table| (table, None)).collect(),
                 fields: names,
@@ -51,10 +52,10 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
 }
 
 /// Returns the table to which a relation name refers. `None` for a view that has no table.
-fn table_of_relation_name(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable> {
+fn table_of_relation_name(parts: &[String], model: &ParsedOmniModel<'_>) -> Option<OmniTable> {
     let last = parts.last()?;
     match view_of_placeholder(last) {
-        Some(view) => tables.get(view).cloned(),
+        Some(view) => table_of_view(model.views.get(model.view(view)?)?),
         None => {
             let schema = parts
                 .len()
@@ -69,9 +70,9 @@ fn table_of_relation_name(parts: &[String], tables: &ViewTables<'_>) -> Option<O
     }
 }
 
-fn collect_column_sources(source: &ColumnSource, tables: &ViewTables<'_>, sources: &mut ViewColumnSources) {
+fn collect_column_sources(source: &ColumnSource, model: &ParsedOmniModel<'_>, sources: &mut ViewColumnSources) {
     let view = source.relation.last().and_then(|last| view_of_placeholder(last));
-    match (table_of_relation_name(&source.relation, tables), view) {
+    match (table_of_relation_name(&source.relation, model), view) {
         (Some(table), _) => drop(sources.columns.insert((table, Some(source.column.clone())))),
         // If another view is defined by SQL, its columns are fields of that view.
         (None, Some(view)) => drop(sources.fields.insert(format!("{view}.{}", source.column))),
@@ -82,7 +83,7 @@ fn collect_column_sources(source: &ColumnSource, tables: &ViewTables<'_>, source
 fn apply_view_lineage(
     view: &mut OmniView,
     lineage: &SqlLineage,
-    tables: &ViewTables<'_>,
+    model: &ParsedOmniModel<'_>,
     field_names: BTreeSet<String>,
 ) {
     let view_name = view.name.to_lowercase();
@@ -108,12 +109,12 @@ fn apply_view_lineage(
     lineage
         .rows()
         .iter()
-        .for_each(|source| collect_column_sources(source, tables, &mut rows));
+        .for_each(|source| collect_column_sources(source, model, &mut rows));
     rows.columns.extend(
         lineage
             .relations()
             .iter()
-            .filter_map(|parts| Some((table_of_relation_name(parts, tables)?, None))),
+            .filter_map(|parts| Some((table_of_relation_name(parts, model)?, None))),
     );
     let gap = lineage.gaps().first();
     let places: FxHashMap<String, usize> = view
@@ -126,7 +127,7 @@ fn apply_view_lineage(
         let Some(column) = lineage.column(&name) else { continue };
         let mut column_sources = ViewColumnSources::default();
         for source in column.source_columns.iter().chain(&column.window_columns) {
-            collect_column_sources(source, tables, &mut column_sources);
+            collect_column_sources(source, model, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
         // other columns.

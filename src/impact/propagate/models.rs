@@ -18,10 +18,10 @@ pub(super) fn assess_effect_on_model(
         states.get(parent)?.fails.as_ref()?;
         Some((*parent, graph.nodes.get(*parent)?.name()))
     }) {
-        let is_gone = initial_changes
+        let is_removed = initial_changes
             .iter()
             .any(|start| start.node_index == parent && start.is_removed);
-        let why = if is_gone { "was removed" } else { "fails" };
+        let why = if is_removed { "was removed" } else { "fails" };
         state.fails = Some(Some((parent, None)));
         state.raise_severity(
             ChangeSeverity::Breaking,
@@ -52,14 +52,15 @@ pub(super) fn assess_effect_on_model(
                 .get(**parent)
                 .is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
-    let why = match (ephemeral, graph.lineage(index)) {
-        (Some(_), _) => "dbt inserts the SQL of an ephemeral input".to_owned(),
-        (None, Some(Ok(_))) => String::new(),
-        (None, Some(Err(why))) => why.to_string(),
-        (None, None) => "there is no SQL".to_owned(),
+    let lineage = graph.lineage_with_removed_columns(index, |input| states.removed_columns(input));
+    let lineage = match (ephemeral, lineage) {
+        (Some(_), _) => Err("dbt inserts the SQL of an ephemeral input".to_owned()),
+        (None, Some(lineage)) => lineage.map_err(|why| why.to_string()),
+        (None, None) => Err("there is no SQL".to_owned()),
     };
-    let Some(Ok(lineage)) = graph.lineage(index).filter(|_| why.is_empty()) else {
-        return mark_all_columns_changed(graph, index, states, &why, state);
+    let lineage = match lineage {
+        Ok(lineage) => lineage,
+        Err(why) => return mark_all_columns_changed(graph, index, states, &why, state),
     };
     let relation = |parts: &[String]| graph.find_relation(index, parts).filter(|read| *read != index);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
@@ -200,12 +201,12 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.node_name(*parent);
-        let gone = before
+        let changed = before
             .columns
             .iter()
             .find(|(_, (change, _))| *change != ColumnChange::Values);
         let via = Some((*parent, None));
-        match gone {
+        match changed {
             Some((column, (change, _))) => {
                 let what = if *change == ColumnChange::Removed {
                     "was removed"

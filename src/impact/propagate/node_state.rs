@@ -105,6 +105,13 @@ impl NodeStates {
         }
     }
 
+    /// Returns the names of the columns that were removed from a node.
+    pub fn removed_columns(&self, index: usize) -> Vec<String> {
+        let columns = self.get(&index).into_iter().flat_map(|state| &state.columns);
+        let removed = columns.filter(|(_, (change, _))| *change == ColumnChange::Removed);
+        removed.map(|(name, _)| name.clone()).collect()
+    }
+
     pub fn state_mut(&mut self, index: usize) -> Option<&mut NodeState> {
         self.0.get_mut(index).map(|state| &mut **state.get_or_insert_default())
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::graph_drawing::from_impact;
 use crate::Impact;
-use crate::markdown::{escape_sentence as text, inline_code};
+use crate::markdown::{escape_sentence, inline_code};
 use crate::summary::display_kind_name;
 
 /// Maximum number of nodes in a graph. A larger graph is omitted because it would be unreadable.
@@ -13,12 +13,12 @@ const MAX_NODES: usize = 40;
 /// Returns the report as Markdown.
 #[must_use]
 pub fn impact_markdown(impact: &Impact) -> String {
-    let mut out = format!("### {}\n\n", text(&impact.summary_sentence()));
+    let mut out = format!("### {}\n\n", escape_sentence(&impact.summary_sentence()));
     for changed in &impact.changed {
         let reason = changed
             .reason
             .as_ref()
-            .map(|reason| format!(" ({}: {})", changed.severity.name(), text(reason)));
+            .map(|reason| format!(" ({}: {})", changed.severity.name(), escape_sentence(reason)));
         let _ = writeln!(
             out,
             "- {}: {}{}",
@@ -28,23 +28,28 @@ pub fn impact_markdown(impact: &Impact) -> String {
         );
     }
     for (name, why) in &impact.untraced {
-        let _ = writeln!(out, "- {}: no column-level lineage: {}", inline_code(name), text(why));
+        let _ = writeln!(
+            out,
+            "- {}: no column-level lineage: {}",
+            inline_code(name),
+            escape_sentence(why)
+        );
     }
     if !impact.effects.is_empty() {
         out.push_str("\n| what | reached by | severity | owner | last status |\n|---|---|---|---|---|\n");
     }
     for effect in &impact.effects {
         let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();
-        let mut reason = format!("**{}**: {}", effect.severity.name(), text(&effect.reason));
+        let mut reason = format!("**{}**: {}", effect.severity.name(), escape_sentence(&effect.reason));
         if let Some(why) = &effect.reason_for_whole_node {
-            let _ = write!(reason, "; no column-level lineage: {}", text(why));
+            let _ = write!(reason, "; no column-level lineage: {}", escape_sentence(why));
         }
-        let text_or_dash = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();
+        let text_or_dash = |text_of: &Option<String>| text_of.as_deref().map(escape_sentence).unwrap_or_default();
         let _ = writeln!(
             out,
             "| {} ({}) | {} | {reason} | {} | {} |",
             inline_code(&effect.name),
-            text(&display_kind_name(&effect.kind)),
+            escape_sentence(&display_kind_name(&effect.kind)),
             path.join(" → "),
             text_or_dash(&effect.owner),
             text_or_dash(&effect.status)

@@ -144,7 +144,7 @@ pub fn lineage_tree(
     notes: &[String],
 ) -> String {
     let mut out = format!("{}\n", collapse_whitespace(name));
-    for (title, drawing, is_up) in [("made of", up, true), ("makes", down, false)] {
+    for (title, drawing, is_up) in [("derived from", up, true), ("used by", down, false)] {
         let Some(drawing) = drawing else { continue };
         let _ = writeln!(out, "{title}:");
         let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

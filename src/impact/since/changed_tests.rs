@@ -246,12 +246,12 @@ impl RevisionComparer<'_, '_> {
             self.report_change(name, change_kind, &was.message(), &now.message());
             self.add_test_note(index, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
-        for gone in old {
-            self.report_change(name, "test removed", &gone.message(), "");
+        for removed in old {
+            self.report_change(name, "test removed", &removed.message(), "");
             self.add_test_note(
                 index,
                 name,
-                &format!("the test `{}` is removed", gone.name),
+                &format!("the test `{}` is removed", removed.name),
                 Some(TestComparison::Looser),
             );
         }
@@ -294,14 +294,14 @@ impl RevisionComparer<'_, '_> {
         models.extend(code::model_refs(now));
         models.sort();
         models.dedup();
-        let mut is_told = false;
+        let mut is_reported = false;
         for model in models {
             if let Some(index) = self.index_of(&model) {
                 self.add_test_note(Some(index), &model, &format!("the test `{name}` {verb}"), verdict);
-                is_told = true;
+                is_reported = true;
             }
         }
-        if !is_told {
+        if !is_reported {
             self.report_incomparable_change(name, change_kind, "the models that the test reads are unknown");
         }
     }

@@ -153,9 +153,9 @@ fn compare_lineages(
 ) {
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.fingerprints(), new.fingerprints());
     let mut is_layout = true;
-    for (column, print) in &old_columns {
+    for (column, fingerprint) in &old_columns {
         match new_columns.iter().find(|(name, _)| name == column) {
-            Some((_, now)) if now == print => {}
+            Some((_, now)) if now == fingerprint => {}
             Some(_) => {
                 is_layout = false;
                 start.columns.entry(column.clone()).or_insert(ColumnChange::Values);

@@ -40,7 +40,7 @@ impl RevisionComparer<'_, '_> {
                 self.report_incomparable_change(
                     &name,
                     "macro",
-                    "formulac cannot determine which models a materialization builds",
+                    "formulac cannot determine which models use this materialization",
                 );
                 continue;
             }

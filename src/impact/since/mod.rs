@@ -79,7 +79,7 @@ pub struct BaseRevision {
     pub specs: Vec<SpecModel>,
     /// Files that differ between the revisions, except specs and the files generated from them.
     pub files: Vec<FileRevisions>,
-    /// Current texts of all macro files.
+    /// Current content of all macro files.
     pub macros: Vec<String>,
 }
 

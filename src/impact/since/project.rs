@@ -87,7 +87,8 @@ impl RevisionComparer<'_, '_> {
                 count += self.mark_users_of_macro(&of_macro);
             }
             if count == 0 {
-                let why = "no code of this project reads the variable; packages and YAML files are not searched";
+                let why = "no code of this project reads the variable, but formulac does not search packages and \
+                    YAML files";
                 self.report_incomparable_change(&format!("var {name}"), "variable", why);
             }
         }

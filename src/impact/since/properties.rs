@@ -85,7 +85,7 @@ impl RevisionComparer<'_, '_> {
                     (
                         "the contract is removed",
                         ChangeSeverity::Changing,
-                        "names and types are no longer guaranteed",
+                        "dbt no longer guarantees the names and types of the columns",
                     )
                 };
                 self.add_note(index, name, description.to_owned(), severity, reason);
@@ -166,10 +166,10 @@ impl RevisionComparer<'_, '_> {
             items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
         };
         let (was, is) = (listed_constraints(old), listed_constraints(new));
-        for gone in was.iter().filter(|constraint| !is.contains(constraint)) {
-            self.report_change(name, "constraint", gone, "");
+        for removed in was.iter().filter(|constraint| !is.contains(constraint)) {
+            self.report_change(name, "constraint", removed, "");
             if let Some(index) = index {
-                let reason = "rows that the constraint rejected are now included";
+                let reason = "the table can now contain rows that the constraint rejected before";
                 self.add_note(
                     index,
                     name,

@@ -21,10 +21,10 @@ impl RevisionComparer<'_, '_> {
             return self.report_change(name, "layout", "", "");
         }
         let (was, is) = (header_columns(before), header_columns(now));
-        let gone: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
+        let removed: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
         self.report_change(name, "seed", &format_row_count(old.len()), &format_row_count(new.len()));
         let Some(index) = index else { return };
-        for column in gone {
+        for column in removed {
             self.node_changes_mut(index)
                 .columns
                 .insert(column.clone(), ColumnChange::Removed);

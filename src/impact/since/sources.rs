@@ -124,13 +124,10 @@ impl RevisionComparer<'_, '_> {
         let (severity, reason) = match (was, is) {
             ("", _) => (
                 ChangeSeverity::Harmless,
-                "old data that was not reported before is now reported",
+                "dbt now reports old data that it did not report before",
             ),
-            (_, "" | "null") => (ChangeSeverity::Changing, "old data is no longer reported"),
-            _ => (
-                ChangeSeverity::Changing,
-                "the age at which old data is reported changes",
-            ),
+            (_, "" | "null") => (ChangeSeverity::Changing, "dbt no longer reports old data"),
+            _ => (ChangeSeverity::Changing, "dbt reports old data from a different age"),
         };
         self.add_note(index, name, format!("the key `{key}` changes"), severity, reason);
     }
@@ -149,22 +146,22 @@ impl RevisionComparer<'_, '_> {
                 continue;
             }
             let label = format!("{name}.{column}");
-            let is_there = table.map(|table| {
+            let is_in_table = table.map(|table| {
                 table
                     .columns
                     .iter()
                     .any(|catalog_column| catalog_column.name.eq_ignore_ascii_case(column))
             });
-            match is_there {
+            match is_in_table {
                 Some(true) => self.report_change(&label, "description", "described", "the table still has the column"),
                 Some(false) => self.report_change(&label, "removed", "", ""),
                 None => self.report_incomparable_change(
                     &label,
                     "removed",
-                    "no catalog lists the column, so the column is assumed to be removed",
+                    "no catalog lists the column, so formulac assumes that the column is removed",
                 ),
             }
-            if let (Some(index), false) = (index, is_there == Some(true)) {
+            if let (Some(index), false) = (index, is_in_table == Some(true)) {
                 self.node_changes_mut(index)
                     .columns
                     .insert(column.to_lowercase(), ColumnChange::Removed);

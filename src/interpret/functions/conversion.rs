@@ -110,7 +110,7 @@ fn parse_number(text: &str) -> Option<Value> {
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
-/// Evaluates NUMBERVALUE: removes the group separators and replaces the decimal separator with a point.
+/// Evaluates NUMBERVALUE: removes the group separators and spaces, and replaces the decimal separator with a point.
 fn number_value(args: CallArgs<'_>) -> Option<Value> {
     let ([decimal, group], number_text) = (separators(args), text(&args[0]));
     let (decimal, group): (&str, &str) = (&decimal, &group);
@@ -135,7 +135,7 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
     if decimal != "." && joined.contains('.') {
         return None;
     }
-    let joined = joined.replace(decimal, ".");
+    let joined = joined.replace(decimal, ".").replace(' ', "");
     let (mut digits, mut percents) = (joined.trim_end_matches(is_blank_char), 0);
     while let Some(before) = digits.strip_suffix('%').filter(|_| percents < 2) {
         (digits, percents) = (before.trim_end_matches(' '), percents + 1);

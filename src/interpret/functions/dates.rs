@@ -137,9 +137,9 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         "M" => months,
         "Y" => months / 12,
         "YM" => months % 12,
-        // `MD`: count from the last date, on or before the end, with the start's day of the month. `YD`: count from the
-        // last such date with the start's month and day. A date that does not exist, such as February 30, is carried
-        // over to the next month.
+        // `MD`: count days from the last date on or before the end date that has the same day of the month as the start
+        // date. `YD`: count days from the last date on or before the end date that has the same month and day. A date
+        // that does not exist, such as February 30, is carried over to the next month.
         "MD" => end - day_number_with_rollover(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => {
             end - day_number_with_rollover(

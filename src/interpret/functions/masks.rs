@@ -1,6 +1,7 @@
 //! TEXT: formats numbers, dates and times with a mask.
 
 use crate::calendar::civil_date;
+use crate::exact::round_to_significant_digits;
 use crate::functions::CallArgs;
 use crate::functions::conversion::as_date;
 use crate::functions::text::{evaluate_strict, text};
@@ -41,7 +42,10 @@ fn evaluate_text(args: CallArgs<'_>) -> Option<Value> {
         return Some(Value::Text(format_date(&as_date(&args[0]), &parts)));
     }
     // The second section formats negative numbers and omits the sign. The third section formats 0.
-    let number = args[0].text();
+    let number = match &args[0] {
+        Value::Number(number) => Value::Number(round_to_significant_digits(*number)).text(),
+        other => other.text(),
+    };
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
         (Some(positive), [_, negative_mask, ..]) if !is_zero => {

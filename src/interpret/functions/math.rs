@@ -163,11 +163,15 @@ fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value 
     let Some(exact) = ExactDecimal::from_value(value) else {
         // The number is either too large to have a fraction or small enough to round to 0.
         uncertainty::mark_uncertain();
+        let integer = |digits| to_type_of_value(value, ExactDecimal { digits, scale: 0 });
         // No number has that many digits before the point, so the result is 0.
-        let is_zero = places < -i64::from(f64::MAX_10_EXP) - 1 && towards != RoundingDirection::Away;
-        return match is_zero {
-            true => to_type_of_value(value, ExactDecimal { digits: 0, scale: 0 }),
-            false => value.clone(),
+        if places < -i64::from(f64::MAX_10_EXP) - 1 && towards != RoundingDirection::Away {
+            return integer(0);
+        }
+        let is_negative_fraction = (-1.0..0.0).contains(&to_number(value));
+        return match towards {
+            RoundingDirection::Down if places == 0 && is_negative_fraction => integer(-1),
+            _ => value.clone(),
         };
     };
     match exact.round_to(places, towards) {
@@ -228,26 +232,18 @@ fn round_to_parity(value: &Value, odd: bool) -> Option<Value> {
     }))
 }
 
-/// Scales a dividend and a divisor to the same number of decimal places. If a quotient differs from an integer only
-/// after the ninth decimal place, the integer is used, because the SQL also rounds the quotient of floats.
+/// Scales a dividend and a divisor to the same number of decimal places.
 fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = ExactDecimal::from_value(a)
         .zip(ExactDecimal::from_value(b))
         .and_then(|(a, b)| ExactDecimal::align_scales(a, b));
-    if aligned.is_none() {
-        uncertainty::mark_uncertain();
-    }
+    // The SQL rounds the quotient of floats to 15 significant digits.
     let quotient = to_number(a) / to_number(b);
     let distance = (quotient - quotient.round()).abs();
-    if distance != 0.0 && distance < 1e-8 {
+    if aligned.is_none() || distance != 0.0 && distance < 1e-14 * quotient.abs().max(1.0) {
         uncertainty::mark_uncertain();
     }
-    let (dividend, divisor, scale) = aligned?;
-    let has_float = [a, b].iter().any(|value| matches!(value, Value::Number(_)));
-    if has_float && distance > 0.0 && distance < 5e-10 {
-        return Some((divisor.checked_mul(quotient.round() as i128)?, divisor, scale));
-    }
-    Some((dividend, divisor, scale))
+    aligned
 }
 
 fn zero_of_type(a: &Value, b: &Value) -> Value {

@@ -2,7 +2,7 @@
 
 use super::StepEvaluation;
 use crate::arithmetic::evaluate_aggregate;
-use crate::expr::{InterpreterExpr, RangeEndPosition, RangeWindowRows as RangeRows};
+use crate::expr::{InterpreterExpr, RangeEndPosition, RangeWindowRows};
 use crate::value::{SECONDS_PER_DAY, Value};
 
 impl StepEvaluation<'_> {
@@ -12,7 +12,7 @@ impl StepEvaluation<'_> {
         &self,
         x: &InterpreterExpr,
         (name, args): (&str, &[InterpreterExpr]),
-        rows: RangeRows,
+        rows: RangeWindowRows,
         unit: usize,
         definition_name: Option<&str>,
     ) -> Value {
@@ -20,7 +20,7 @@ impl StepEvaluation<'_> {
             InterpreterExpr::Range(operand, _) => self.evaluate(operand, unit, definition_name),
             other => self.evaluate(other, unit, definition_name),
         };
-        if let RangeRows::Between(from, to) = rows
+        if let RangeWindowRows::Between(from, to) = rows
             && (from.is_calendar_position() || to.is_calendar_position())
         {
             let seen = self.indices_in_calendar_range(unit, from, to);
@@ -34,11 +34,11 @@ impl StepEvaluation<'_> {
             _ => 0,
         };
         let (from, to) = match rows {
-            RangeRows::All => (
+            RangeWindowRows::All => (
                 position_of(RangeEndPosition::First),
                 position_of(RangeEndPosition::Last),
             ),
-            RangeRows::Between(from, to) => (position_of(from.min(to)), position_of(from.max(to))),
+            RangeWindowRows::Between(from, to) => (position_of(from.min(to)), position_of(from.max(to))),
         };
         let seen = units
             .iter()

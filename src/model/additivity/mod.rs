@@ -171,7 +171,8 @@ impl fmt::Display for NonAdditiveReason {
             Self::Aggregate(name) => write!(f, "the overall {name} cannot be computed from the {name} of each group"),
             Self::OtherRows => f.write_str("the column depends on other rows, so its values cannot be aggregated"),
             Self::Condition => f.write_str("the condition of the formula depends on values that change when rows are aggregated"),
-            Self::Function => f.write_str("a function of a total is not the total of the function"),
+            Self::Function => f.write_str("the formula applies a function to an aggregate, so the values of several \
+                rows cannot be combined"),
             Self::Part(part) => write!(f, "`{part}` in the formula is not a column: make this part a separate definition"),
             Self::Mixed => f.write_str("the formula mixes totals with values of single rows"),
             Self::RowsLeftOut => {
@@ -184,7 +185,8 @@ impl fmt::Display for NonAdditiveReason {
             Self::SingleRows => {
                 f.write_str("the column has one value per row, and no formula specifies how to aggregate these values")
             }
-            Self::WidePivot => f.write_str("the column contains the values for a single pivot value; in the long form, each pivot value is in its own row"),
+            Self::WidePivot => f.write_str("the column contains the values for a single pivot value; without \
+                `values`, each pivot value has its own rows"),
             Self::TooLong => f.write_str("the formula is too long: make parts of the formula separate definitions"),
         }
     }
@@ -259,7 +261,7 @@ impl SpecCompilation<'_> {
             || (!plan.grouped && filtered(DefinitionRole::Where))
         {
             columns.non_additive_reason = Some(NonAdditiveReason::RowsLeftOut);
-        } else if plan.grouped && self.origins.last_row_steps.contains(input.name) {
+        } else if plan.grouped && self.generated_from.last_row_steps.contains(input.name) {
             columns.non_additive_reason = Some(NonAdditiveReason::NonAdditive);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
             columns.non_additive_reason = Some(NonAdditiveReason::Joined);

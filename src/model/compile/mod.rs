@@ -44,7 +44,7 @@ use crate::versions::ungenerated_versions;
 use crate::{CompiledSpec, SpecDefinition, TypeSensitiveColumn};
 
 impl Compiler {
-    /// Compiles a model spec. The function always returns a result, but the result contains generated texts only if
+    /// Compiles a model spec. The function always returns a result, but the result contains generated text only if
     /// there are no errors.
     ///
     /// If the schema contains the relation named by `from`, that relation determines the types and nullability of the
@@ -82,25 +82,25 @@ impl Compiler {
     }
 
     /// Compiles a spec that reads relations, and writes its model. If the spec is generated, the descriptions of
-    /// columns show the formulas in `origins` instead of the generated formulas.
+    /// columns show the formulas in `generated_from` instead of the generated formulas.
     pub(crate) fn compile_model(
         &self,
         file: SpecFile<'_>,
         kind: SpecKind,
-        origins: GeneratedSpecSources,
+        generated_from: GeneratedSpecSources,
     ) -> CompiledSpec {
-        self.compile_relational_spec(file, kind, Some(origins))
+        self.compile_relational_spec(file, kind, Some(generated_from))
     }
 
-    /// `origins` is `None` if only the query is needed.
+    /// `generated_from` is `None` if only the query is needed.
     fn compile_relational_spec(
         &self,
         mut file: SpecFile<'_>,
         kind: SpecKind,
-        origins: Option<GeneratedSpecSources>,
+        generated_from: Option<GeneratedSpecSources>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
-        let is_probed = self.specs.probe_types && origins.is_some();
+        let is_probed = self.specs.probe_types && generated_from.is_some();
         let spec = file.spec(kind, &mut compiled.diagnostics);
         if let Some(spec) = &spec {
             compiled.name = Some(spec.model.text.to_owned());
@@ -111,8 +111,8 @@ impl Compiler {
             compiled.column_tags = spec_facts::column_tags(&spec.columns);
             compiled.column_formats = spec_facts::column_formats(&spec.columns);
             let mut run = SpecCompilation::new(self, spec, file.source, file.path);
-            run.is_query_only = origins.is_none();
-            run.origins = origins.unwrap_or_default();
+            run.is_query_only = generated_from.is_none();
+            run.generated_from = generated_from.unwrap_or_default();
             self.pool.with_compile_memory(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
@@ -221,7 +221,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
-    pub(crate) origins: GeneratedSpecSources,
+    pub(crate) generated_from: GeneratedSpecSources,
     /// Formulas of definitions and grouping keys as written.
     pub(crate) formulas: FormulasByName,
     pub(crate) sources: SpecSources,
@@ -280,7 +280,7 @@ impl<'r> SpecCompilation<'r> {
             cte_texts: CteIndex::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
-            origins: GeneratedSpecSources::default(),
+            generated_from: GeneratedSpecSources::default(),
             formulas: FormulasByName::default(),
             sources: SpecSources::default(),
             inherited: OnceCell::new(),

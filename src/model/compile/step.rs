@@ -365,7 +365,11 @@ impl SpecCompilation<'_> {
             let tab = tab.filter(|tab| matches!(tab.source, SelectSource::Input(_)));
             self.columns_read.extend(tab.and_then(|tab| {
                 let column = tab.columns.get(*column as usize)?;
-                Some(ColumnUse::with_assumed_type(Some(&tab.name), column.name(), *ty))
+                Some(ColumnUse::with_assumed_type(
+                    Some(tab.name.as_str().into()),
+                    column.shared_name(),
+                    *ty,
+                ))
             }));
         }
         self.record_names(work.step, work.rows, program);
@@ -387,7 +391,7 @@ fn remove_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Ve
     });
 }
 
-/// Returns the origin of each node's value. Empty if no check and no later step needs the origins.
+/// Returns the provenance of each node's value. Empty if no check and no later step needs the provenance.
 fn value_provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let relations = input_relations(work.input);
     match is_provenance_needed(relations, work.last) {

@@ -19,13 +19,13 @@ use crate::worksheet::sheet_column_indexes;
 pub(super) struct CheckedStep<'s> {
     pub work: StepToCompile<'s>,
     pub plan: StepPlan<'s>,
-    /// Origin of each node's value. Empty if the origins are not needed.
+    /// Provenance of each node's value. Empty if no provenance is needed.
     pub value_provenances: Vec<ColumnProvenance>,
     pub unverified_joins: Vec<(usize, JoinedRelationConditions)>,
 }
 
 impl CheckedStep<'_> {
-    /// Records the origin and the possible values of the step's columns.
+    /// Records the provenance and the possible values of the step's columns.
     fn record_values(&self, relation: &mut Relation) {
         let Self { work, plan, .. } = self;
         let definitions = plan.program.definitions.iter().zip(&plan.outputs);

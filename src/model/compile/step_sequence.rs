@@ -12,7 +12,7 @@ use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sources::SpecSources;
-use crate::sql::{Cte, Select, put_plain_columns_first};
+use crate::sql::{Cte, RowPlan, put_plain_columns_first};
 use crate::totals::PreviousStepInput;
 use crate::{Type, check};
 
@@ -128,11 +128,11 @@ impl SpecCompilation<'_> {
         &mut self,
         compiled: &mut CompiledSpec,
         memory: &mut CompileMemory,
-    ) -> Option<(Select, NextStepInput)> {
+    ) -> Option<(RowPlan, NextStepInput)> {
         let spec = self.spec;
         let dialect = self.compiler.options.dialect;
         let mut input = self.input_from_relation(&spec.from, Some(0));
-        let mut body = Select::default();
+        let mut body = RowPlan::default();
         self.required_types = self.types_required_by_later_steps(memory);
         let has_sheet = spec.steps.iter().any(|step| step.sheet.is_some());
         for (index, step) in spec.steps.iter().enumerate() {
@@ -336,7 +336,7 @@ impl SpecCompilation<'_> {
     /// Records the properties of the model, and writes it if there are no errors.
     fn finish_model(
         &mut self,
-        body: Select,
+        body: RowPlan,
         output: &NextStepInput,
         compiled: &mut CompiledSpec,
         memory: &mut CompileMemory,
@@ -362,6 +362,7 @@ impl SpecCompilation<'_> {
         compiled
             .model_warnings
             .extend(self.spec.steps.last().and_then(limit_warning));
+        compiled.model_warnings.extend(self.hard_coded_table_warnings());
         compiled.model_warnings.append(&mut self.tests.nullable_key_warnings);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, grain, incremental, &mut memory.emit, compiled);

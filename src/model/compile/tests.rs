@@ -316,3 +316,35 @@ fn a_select_lists_its_columns_if_a_column_has_the_name_of_a_definition() {
     assert!(text.contains("select\n        device,\n"), "{text}");
     assert!(text.contains("device.category as category"), "{text}");
 }
+
+#[test]
+fn tables_that_belong_to_the_project_cause_a_warning() {
+    use formulac_core::schema::RelationOrigin;
+    let node = RelationOrigin::Node {
+        package: "shop".into(),
+        version: None,
+    };
+    let orders = Relation::new("orders").with(Column::new("x", Type::Integer));
+    let orders = orders.with_warehouse_schema(Some("finance".into()));
+    let items = Relation::new("items").with(Column::new("x", Type::Integer));
+    let items = items.with_warehouse_schema(Some("raw_schema".into()));
+    let schema = Schema::new()
+        .with(orders.with_origin(node))
+        .with(items.with_origin(RelationOrigin::Source("raw".into())));
+    let compiler = Compiler::builder().schema(schema).build();
+    for (from, call) in [
+        ("finance.orders", Some("ref('orders')")),
+        ("warehouse.Finance.Orders", Some("ref('orders')")),
+        ("raw_schema.items", Some("source('raw', 'items')")),
+        ("raw.orders", None),
+        ("orders", None),
+        ("ref('orders')", None),
+        ("source('raw', 'items')", None),
+    ] {
+        let compiled = compiler.compile_spec(&format!("model: m\nfrom: {from}\ndefinitions: a = SUM(x)\n"));
+        let warnings = compiled.model_warnings();
+        let warning = warnings.iter().find(|warning| warning.code() == "W0605");
+        let help = warning.and_then(|warning| warning.help().map(str::to_owned));
+        assert_eq!(help, call.map(|call| format!("write `{call}`")), "{from}");
+    }
+}

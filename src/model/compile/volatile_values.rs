@@ -3,14 +3,14 @@
 use super::SpecCompilation;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::sql::{Select, SqlTree, has_reevaluated_call};
+use crate::sql::{RowPlan, SqlTree, has_reevaluated_call};
 
 impl SpecCompilation<'_> {
     /// Returns a warning if a CTE contains a volatile value and the warehouse computes the CTE again for each
     /// reference. `span` is the name of the model.
     pub(super) fn check_recomputed_volatile_values(
         &self,
-        body: &Select,
+        body: &RowPlan,
         tree: &SqlTree,
         span: Span,
     ) -> Option<Diagnostic> {

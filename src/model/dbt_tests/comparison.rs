@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
-use crate::sql::{Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlText, SqlTree};
+use crate::sql::{Cte, Join, JoinKind, Query, RowPlan, SelectList, SelectSource, SqlId, SqlText, SqlTree, Star};
 use crate::verify::{ComparedColumnNames, SharedColumn, SqlTexts};
 
 impl SpecCompilation<'_> {
@@ -74,12 +74,11 @@ impl SpecCompilation<'_> {
                 };
             }
             let name = dialect.name_text(&names.choose_short_name(&format!("{}_rows", source.name)), true);
+            let items = compared.presence_and_count_columns(index as usize, is_marked, is_counted, tree);
+            let rows = RowPlan::scan(SelectSource::Input(index)).filter(filter);
             ctes.push(Cte::new(
                 name.clone(),
-                Select::scan(SelectSource::Input(index))
-                    .filter(filter)
-                    .select_star()
-                    .project(compared.presence_and_count_columns(index as usize, is_marked, is_counted, tree)),
+                rows.project_list(SelectList::new(Some(Star(None)), items)),
             ));
             ComparedInput {
                 name: name.clone(),
@@ -95,7 +94,7 @@ impl SpecCompilation<'_> {
         let filter = compared.difference(&sides, comparison, dialect, tree);
         let [model_side, other_side] = sides;
         let join = Join::new(JoinKind::Full, other_side.source, condition);
-        let body = Select::scan(model_side.source)
+        let body = RowPlan::scan(model_side.source)
             .join([join])
             .filter(filter)
             .project(items);
@@ -120,8 +119,8 @@ impl SpecCompilation<'_> {
                 ..TestConfig::default()
             },
             explanation: format!(
-                "Fails for each row that differs between {model} and {with}, is missing from one of the two, or has the \
-                 keys of another row."
+                "Fails for each row that differs between {model} and {with}, is missing from one of the two, or has \
+                 the same keys as another row."
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };

@@ -2,8 +2,9 @@
 
 use super::TestedModel;
 use crate::catalog::{self, internal};
-use crate::dbt::YamlOutput;
+use crate::dbt::escaped_text;
 use crate::ir::{Ir, IrId, Program};
+use crate::yaml::YamlValue;
 
 /// dbt test on a column of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(super) enum EquivalentTest {
     NotNull,
     Unique,
     /// Allowed values in dbt's notation, and whether dbt puts the values in quotes.
-    AcceptedValues(Vec<YamlOutput>, bool),
+    AcceptedValues(Vec<YamlValue>, bool),
     /// Other relation in dbt's notation, and the column of that relation.
     Relationships(String, String),
     /// Range test from the package `dbt_utils`, with the minimum, the maximum, and whether both bounds are inclusive.
@@ -32,13 +33,13 @@ impl EquivalentTest {
         }
     }
 
-    pub fn arguments(self) -> Vec<(String, YamlOutput)> {
-        let bare = |text: String| YamlOutput::Bare(text);
-        let (named_arguments, plain): (Vec<(&str, Option<YamlOutput>)>, _) = match self {
+    pub fn arguments(self) -> Vec<(String, YamlValue)> {
+        let bare = |text: String| YamlValue::Bare(text);
+        let (named_arguments, plain): (Vec<(&str, Option<YamlValue>)>, _) = match self {
             Self::NotNull | Self::Unique => (Vec::new(), true),
-            Self::AcceptedValues(values, quoted) => (vec![("values", Some(YamlOutput::List(values)))], quoted),
+            Self::AcceptedValues(values, quoted) => (vec![("values", Some(YamlValue::list(values)))], quoted),
             Self::Relationships(to, field) => {
-                let text = |text: &str| Some(YamlOutput::text(text));
+                let text = |text: &str| Some(escaped_text(text));
                 (vec![("to", text(&to)), ("field", text(&field))], true)
             }
             Self::AcceptedRange(least, most, inclusive) => (
@@ -51,7 +52,7 @@ impl EquivalentTest {
         } else {
             "inclusive"
         };
-        let flag = (!plain).then(|| (flag, Some(YamlOutput::Bare("false".to_owned()))));
+        let flag = (!plain).then(|| (flag, Some(YamlValue::Bare("false".to_owned()))));
         named_arguments
             .into_iter()
             .chain(flag)
@@ -143,7 +144,7 @@ fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*bound)) else {
         return None;
     };
-    let ([argument], [parted]) = (program.args(args), program.partition_keys(over)) else {
+    let ([argument], [parted]) = (program.args(args), program.window_keys(over)) else {
         return None;
     };
     let column =
@@ -173,7 +174,7 @@ fn or_operands(program: &Program, root: IrId) -> Vec<IrId> {
 }
 
 /// Recognizes a list of allowed values, as in `OR(x = "a", ISBLANK(x))`. Returns the column and the values.
-fn recognize_accepted_values(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
+fn recognize_accepted_values(program: &Program, root: IrId) -> Option<(u32, Vec<YamlValue>, bool)> {
     let mut accepted_column = None;
     let mut values = Vec::new();
     for part in or_operands(program, root) {
@@ -194,7 +195,7 @@ fn recognize_accepted_values(program: &Program, root: IrId) -> Option<(u32, Vec<
 }
 
 /// Recognizes `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
-fn recognize_switch(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
+fn recognize_switch(program: &Program, root: IrId) -> Option<(u32, Vec<YamlValue>, bool)> {
     let Ir::Switch { subject, arms } = program.node(root) else {
         return None;
     };
@@ -228,22 +229,22 @@ fn column_comparison(program: &Program, id: IrId, operator: catalog::FunctionId)
 
 /// Converts the values to arguments of dbt's test. Strings that need escapes have no equivalent, because dbt puts
 /// strings in quotes without escaping them.
-fn to_dbt_arguments(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
+fn to_dbt_arguments(program: &Program, values: &[IrId]) -> Option<(Vec<YamlValue>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text))
             .filter(|text| is_safe_in_quotes(text))
-            .map(YamlOutput::text),
+            .map(escaped_text),
         _ => None,
     });
     if let Some(texts) = texts
-        .collect::<Option<Vec<YamlOutput>>>()
+        .collect::<Option<Vec<YamlValue>>>()
         .filter(|texts| !texts.is_empty())
     {
         return Some((texts, true));
     }
-    let numbers: Vec<YamlOutput> = values
+    let numbers: Vec<YamlValue> = values
         .iter()
-        .map(|id| Some(YamlOutput::Bare(yaml_number(program, *id)?)))
+        .map(|id| Some(YamlValue::Bare(yaml_number(program, *id)?)))
         .collect::<Option<_>>()?;
     (!numbers.is_empty()).then_some((numbers, false))
 }

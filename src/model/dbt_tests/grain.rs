@@ -10,14 +10,14 @@ use super::super::compile::SpecCompilation;
 use super::super::load::SpannedText;
 use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::column_sql::ColumnSql;
-use crate::dbt::{TestConfig, YamlOutput};
+use crate::dbt::{TestConfig, escaped_text};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{key_name, unused_name};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Query, Select, SelectSource, SqlId};
-use crate::yaml::{self, Node};
+use crate::sql::{Query, RowPlan, SelectSource, SqlId};
+use crate::yaml::{self, Node, YamlValue};
 
 /// YAML of a test that a column is NOT NULL.
 const NOT_NULL_YAML: &str = "data_tests: [not_null]";
@@ -49,12 +49,12 @@ impl SpecCompilation<'_> {
                 if self.compiler.specs.generic_tests.contains(UNIQUE_COMBINATION_TEST)
                     && !self.has_quoted_column(grain, tested) =>
             {
-                let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
-                let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
-                let yaml_output = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
+                let names = YamlValue::list(grain.iter().map(escaped_text).collect());
+                let arguments = YamlValue::map([("combination_of_columns", names)]);
+                let value = YamlValue::map([("arguments", arguments)]);
                 self.tests
                     .of_model
-                    .push(YamlOutput::Map(vec![(UNIQUE_COMBINATION_TEST.to_owned(), yaml_output)]));
+                    .push(YamlValue::map([(UNIQUE_COMBINATION_TEST, value)]));
             }
             grain => {
                 let test = self.duplicate_keys_test(grain, tested, memory);
@@ -164,7 +164,7 @@ impl SpecCompilation<'_> {
             });
         }
         let count_name = unused_name("row_count", grain.iter().map(String::as_str), dialect.max_bytes());
-        let body = Select::scan(SelectSource::Input(0)).select_duplicate_keys(keys, count_name, tree);
+        let body = RowPlan::scan(SelectSource::Input(0)).select_duplicate_keys(keys, count_name, tree);
         let name_part = match grain {
             [first_key] => first_key.clone(),
             [first_key, two] => format!("{first_key}_and_{two}"),
@@ -217,7 +217,7 @@ impl SpecCompilation<'_> {
             ) {
                 (true, ..) => format!("add `{NOT_NULL_YAML}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL_YAML}}}` below `columns`"),
-                // The first help text contains the tests for all keys, because a spec has only one `columns` key.
+                // The first help contains the tests for all keys, because a spec has only one `columns` key.
                 (.., true) => {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL_YAML}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))

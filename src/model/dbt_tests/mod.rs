@@ -28,7 +28,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Query, SqlTree};
 use crate::verify::ComparedColumnNames;
-use crate::yaml::Node;
+use crate::yaml::{Node, YamlValue};
 
 /// dbt tests that are generated from rules, comparisons and examples, with the related warnings and NOT NULL columns.
 #[derive(Debug, Default)]
@@ -39,8 +39,8 @@ pub(super) struct SpecTests {
     /// Lower-case names of the tests in files and on columns, and of the tests of joins.
     pub names: FxHashSet<String>,
     /// Tests on the model, in the properties file.
-    pub of_model: Vec<dbt::YamlOutput>,
-    pub unit_tests: Vec<dbt::YamlOutput>,
+    pub of_model: Vec<YamlValue>,
+    pub unit_tests: Vec<YamlValue>,
     /// Relations in `compare:`, for commands that compare values.
     pub comparisons: Vec<ComparedColumnNames>,
     /// Whether the key is a single column, for which dbt's `unique` is used.
@@ -60,7 +60,7 @@ pub(super) struct ColumnTest {
     pub kind: &'static str,
     /// Whether the test has the severity `error` and applies to all rows.
     pub always: bool,
-    pub test: dbt::YamlOutput,
+    pub test: YamlValue,
 }
 
 /// Test in a separate file. The query of the test returns one row per violation.

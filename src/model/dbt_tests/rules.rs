@@ -5,11 +5,13 @@ use super::super::compile::SpecCompilation;
 use super::super::load::SpecRule;
 use super::equivalent_tests::{RANGE_TEST, column_tests};
 use super::{ColumnTest, TestedModel};
-use crate::dbt::{self, YamlOutput};
+use crate::dbt;
+use crate::dbt::escaped_text;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::scratch::CompileMemory;
 use crate::sql::SqlText;
+use crate::yaml::YamlValue;
 
 impl SpecCompilation<'_> {
     pub(super) fn add_rule_tests(
@@ -100,31 +102,27 @@ impl SpecCompilation<'_> {
         rule: &SpecRule<'_>,
         name: String,
         kind: &str,
-        arguments: Vec<(String, YamlOutput)>,
+        arguments: Vec<(String, YamlValue)>,
         filter: Option<String>,
-    ) -> YamlOutput {
-        let text = |text: &str| YamlOutput::text(text);
-        let mut pairs = vec![("name".to_owned(), YamlOutput::Text(name))];
+    ) -> YamlValue {
+        let mut pairs = vec![("name".to_owned(), escaped_text(name))];
         let mut config = Vec::new();
-        config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
-        config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
+        config.extend(rule.only_warns.then(|| ("severity".to_owned(), escaped_text("warn"))));
+        config.extend(filter.map(|sql| ("where".to_owned(), YamlValue::Text(sql))));
         if let Some(message) = rule.message {
-            if self.compiler.specs.needs_flat_test_arguments() {
-                // Before dbt 1.10.5, tests have no description, so the message is written to `meta`.
-                config.push((
-                    "meta".to_owned(),
-                    YamlOutput::Map(vec![("message".to_owned(), text(message))]),
-                ));
+            if self.compiler.specs.supports_test_descriptions() {
+                pairs.push(("description".to_owned(), escaped_text(message)));
             } else {
-                pairs.push(("description".to_owned(), text(message)));
+                // Before dbt 1.10.5, tests have no description, so the message is written to `meta`.
+                config.push(("meta".to_owned(), YamlValue::map([("message", escaped_text(message))])));
             }
         }
         for (key, inner) in [("arguments", arguments), ("config", config)] {
             if !inner.is_empty() {
-                pairs.push((key.to_owned(), YamlOutput::Map(inner)));
+                pairs.push((key.to_owned(), YamlValue::map(inner)));
             }
         }
-        YamlOutput::Map(vec![(kind.to_owned(), YamlOutput::Map(pairs))])
+        YamlValue::map([(kind, YamlValue::map(pairs))])
     }
 
     /// Returns the name of a test, which must be unique in the dbt project.

@@ -9,11 +9,11 @@ use super::super::sources::SourceRelation;
 use super::TestedModel;
 use crate::Type;
 use crate::check::{is_iso_date, missing_column_diagnostic};
-use crate::dbt::{RelationReference, YamlOutput};
+use crate::dbt::{RelationReference, escaped_text};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::incremental::is_incremental;
 use crate::schema::{Column, Relation};
-use crate::yaml::{Node, NodeKind, YamlStyle};
+use crate::yaml::{CollectionStyle, Node, NodeKind, YamlStyle, YamlValue};
 
 /// dbt's name for the existing rows of an incremental model.
 const THIS_RELATION: &str = "this";
@@ -48,33 +48,33 @@ impl SpecCompilation<'_> {
         example: &SpecExample<'_>,
         tested: &TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> YamlOutput {
-        let text = |text: &str| YamlOutput::Dbt(text.to_owned());
+    ) -> YamlValue {
+        let text = |text: &str| YamlValue::Text(text.to_owned());
         let mut pairs = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
         if let Some(version) = self.model_version() {
             let is_number = version.parse::<f64>().is_ok();
-            let version_list = YamlOutput::List(vec![if is_number {
-                YamlOutput::Bare(version)
+            let version_list = YamlValue::list(vec![if is_number {
+                YamlValue::Bare(version)
             } else {
-                YamlOutput::Dbt(version)
+                YamlValue::Text(version)
             }]);
-            pairs.push(("versions", YamlOutput::Map(vec![("include".to_owned(), version_list)])));
+            pairs.push(("versions", YamlValue::map([("include", version_list)])));
         }
         let (inputs, has_own_rows) = self.given_rows(example, diagnostics);
-        pairs.push(("given", YamlOutput::List(inputs)));
+        pairs.push(("given", YamlValue::list(inputs)));
         pairs.extend(
             self.unit_test_overrides(example, has_own_rows, diagnostics)
                 .map(|overrides| ("overrides", overrides)),
         );
         let columns = (!tested.has_unknown_columns).then_some(tested.known);
         let expect = self.convert_example_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
-        pairs.push(("expect", YamlOutput::Map(expect)));
-        YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        pairs.push(("expect", YamlValue::map(expect)));
+        YamlValue::map(pairs)
     }
 
     /// Returns the rows of each input. Inputs that the example omits have no rows. Also returns whether the example
     /// contains existing rows of the model itself.
-    fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
+    fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlValue>, bool) {
         let sources = &self.sources.sources;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
         let mut inputs = Vec::new();
@@ -109,9 +109,9 @@ impl SpecCompilation<'_> {
                     continue;
                 }
             };
-            let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
+            let mut pairs = vec![("input".to_owned(), YamlValue::Text(name))];
             pairs.extend(self.convert_example_rows(item, relation, UnitTestRowKind::Given, diagnostics));
-            inputs.push(YamlOutput::Map(pairs));
+            inputs.push(YamlValue::map(pairs));
         }
         for source in sources {
             let Some(name) = source.from.ref_call() else {
@@ -128,8 +128,8 @@ impl SpecCompilation<'_> {
                 continue;
             };
             if !seen.contains_key(&name) {
-                let none = ("rows".to_owned(), YamlOutput::List(Vec::new()));
-                inputs.push(YamlOutput::Map(vec![("input".to_owned(), YamlOutput::Dbt(name)), none]));
+                let none = ("rows", YamlValue::list(Vec::new()));
+                inputs.push(YamlValue::map([("input", YamlValue::Text(name)), none]));
             }
         }
         (inputs, has_own_rows)
@@ -141,17 +141,17 @@ impl SpecCompilation<'_> {
         example: &SpecExample<'_>,
         has_own_rows: bool,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<YamlOutput> {
+    ) -> Option<YamlValue> {
         let mut overrides = Vec::new();
         if is_incremental(self) {
-            let incremental = ("is_incremental".to_owned(), YamlOutput::Bare(has_own_rows.to_string()));
-            overrides.push(("macros".to_owned(), YamlOutput::Map(vec![incremental])));
+            let incremental = ("is_incremental".to_owned(), YamlValue::Bare(has_own_rows.to_string()));
+            overrides.push(("macros".to_owned(), YamlValue::map([incremental])));
         }
         if let Some(day) = example.today {
             match self.spec.today.as_ref().and_then(|today| today.variable_name()) {
                 Some(name) => {
-                    let variable = (name.to_owned(), YamlOutput::text(day.text));
-                    overrides.push(("vars".to_owned(), YamlOutput::Map(vec![variable])));
+                    let variable = (name.to_owned(), escaped_text(day.text));
+                    overrides.push(("vars".to_owned(), YamlValue::map([variable])));
                 }
                 None => diagnostics.push(
                     Diagnostic::new(
@@ -163,7 +163,7 @@ impl SpecCompilation<'_> {
                 ),
             }
         }
-        (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
+        (!overrides.is_empty()).then_some(YamlValue::map(overrides))
     }
 
     /// Returns the keys `rows`, `format` and `fixture` for an input or the expected output.
@@ -173,11 +173,11 @@ impl SpecCompilation<'_> {
         relation: Option<&Relation>,
         row_kind: UnitTestRowKind,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<(String, YamlOutput)> {
+    ) -> Vec<(String, YamlValue)> {
         let mut pairs = Vec::new();
         for key in ["format", "fixture"] {
             let text = node.text_at(key);
-            pairs.extend(text.map(|text| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))));
+            pairs.extend(text.map(|text| (key.to_owned(), YamlValue::Text(text.to_owned()))));
         }
         let Some(rows) = node.get("rows") else { return pairs };
         let value = match (rows.items(), rows.text()) {
@@ -190,10 +190,10 @@ impl SpecCompilation<'_> {
                 } else {
                     rows
                 };
-                YamlOutput::List(rows.into_iter().map(YamlOutput::Flow).collect())
+                YamlValue::list(rows.into_iter().map(row_value).collect())
             }
-            (None, Some(text)) => YamlOutput::Dbt(text.to_owned()),
-            (None, None) => YamlOutput::List(Vec::new()),
+            (None, Some(text)) => YamlValue::Text(text.to_owned()),
+            (None, None) => YamlValue::list(Vec::new()),
         };
         pairs.push(("rows".to_owned(), value));
         pairs
@@ -224,7 +224,7 @@ impl SpecCompilation<'_> {
         let even = |row: UnitTestRow| {
             let mut even: UnitTestRow = columns
                 .iter()
-                .map(|name| (name.clone(), YamlOutput::Bare("null".to_owned())))
+                .map(|name| (name.clone(), YamlValue::Bare("null".to_owned())))
                 .collect();
             for (name, value) in row {
                 let index = places.get(&name.to_lowercase()).and_then(|index| even.get_mut(*index));
@@ -237,7 +237,16 @@ impl SpecCompilation<'_> {
 }
 
 /// Column names and values of a row in an example.
-type UnitTestRow = Vec<(String, YamlOutput)>;
+type UnitTestRow = Vec<(String, YamlValue)>;
+
+/// Returns a row on one line, or on several lines if a value is a list or a mapping.
+fn row_value(row: UnitTestRow) -> YamlValue {
+    let style = match row.iter().all(|(_, value)| value.is_scalar()) {
+        true => CollectionStyle::Flow,
+        false => CollectionStyle::Block,
+    };
+    YamlValue::Map(row, style)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UnitTestRowKind {
@@ -273,28 +282,28 @@ fn convert_example_row<'y>(
 
 /// Returns a value for dbt, as the user wrote it. dbt compares values as text, so a decimal such as `100.00` becomes a
 /// string. YAML would otherwise parse the decimal as a float and drop digits.
-fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
+fn yaml_value(value: &Node, column: Option<&Column>) -> YamlValue {
     match &value.kind {
         NodeKind::Scalar {
             value: text,
             style: YamlStyle::Plain,
-        } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
+        } if text.is_empty() => YamlValue::Bare("null".to_owned()),
         NodeKind::Scalar {
             value: text,
             style: YamlStyle::Plain,
         } if !text.contains(|c: char| c.is_control() || c == '{') => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
             if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
-                return YamlOutput::Dbt(text.clone());
+                return YamlValue::Text(text.clone());
             }
-            YamlOutput::Bare(text.clone())
+            YamlValue::Bare(text.clone())
         }
-        NodeKind::Scalar { value: text, .. } => YamlOutput::text(text),
-        NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, None)).collect()),
+        NodeKind::Scalar { value: text, .. } => escaped_text(text),
+        NodeKind::Sequence(items) => YamlValue::list(items.iter().map(|item| yaml_value(item, None)).collect()),
         NodeKind::Mapping(pairs) => {
             let pair =
                 |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), yaml_value(value, None));
-            YamlOutput::Map(pairs.iter().map(pair).collect())
+            YamlValue::map(pairs.iter().map(pair))
         }
     }
 }

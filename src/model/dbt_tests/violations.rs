@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Query, Select, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Query, RowPlan, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// Name of the boolean column that is true if a row satisfies the rule.
@@ -90,7 +90,9 @@ impl SpecCompilation<'_> {
             Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
             None => {
                 let mut body = output.body;
-                body.filter = body.filter.map(|filter| bracket_rule(&mut emit.tree, filter));
+                if let Some(filter) = body.filter_mut() {
+                    *filter = bracket_rule(&mut emit.tree, *filter);
+                }
                 Query {
                     ctes: output.ctes,
                     body,
@@ -181,7 +183,7 @@ impl SpecCompilation<'_> {
         }
         let filter = tree.add(Sql::Not(x), span);
         let name = dialect.name_text(&step.name, true);
-        let rows = Select::scan_cte(name.clone()).filter(filter);
+        let rows = RowPlan::scan_cte(name.clone()).filter(filter);
         let mut ctes = output.ctes;
         ctes.push(Cte::new(name, output.body));
         Query {

@@ -4,7 +4,8 @@ use super::{Key, KeyShape, KeyTable};
 
 /// dbt data tests. Each item is the name of a test, or a mapping from the name to arguments.
 pub(super) const TESTS: KeyShape = KeyShape::List(&KeyShape::DataTest);
-pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
+pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: the names of the tests. A test with arguments is a \
+    mapping from its name to the arguments.";
 
 /// Value that determines whether to generate a dbt semantic model, and in which YAML format.
 pub(super) const SEMANTIC_MODEL: KeyShape =
@@ -105,12 +106,12 @@ pub(super) static COLUMN_KEYS: [Key; 8] = [
     Key::new(
         "constraints",
         KeyShape::List(&KeyShape::Keys(&CONSTRAINT)),
-        "dbt's constraints of the column.",
+        "dbt constraints on the column.",
     ),
     Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-    Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
-    Key::new("tags", KeyShape::Texts, "dbt's tags of the column."),
-    Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
+    Key::new("tests", TESTS, "dbt's former name for `data_tests`.").alias_of("data_tests"),
+    Key::new("tags", KeyShape::Texts, "dbt tags of the column."),
+    Key::new("meta", KeyShape::Mapping, "The column's `meta` in dbt."),
     Key::new(
         "omni",
         KeyShape::Mapping,
@@ -125,7 +126,7 @@ static CONSTRAINT: KeyTable = KeyTable {
     keys: &[Key::new(
         "type",
         KeyShape::Choice(&["not_null", "unique", "primary_key", "foreign_key", "check", "custom"]),
-        "The kind of constraint.",
+        "Type of the constraint.",
     )
     .required("the type of the constraint, such as `type: not_null`")],
 };
@@ -138,7 +139,7 @@ pub static CONTRACT: KeyTable = KeyTable {
         Key::new(
             "enforced",
             KeyShape::Boolean,
-            "Whether dbt enforces names and types of the columns.",
+            "Whether dbt enforces the names and types of the columns.",
         ),
         Key::new(
             "alias_types",
@@ -165,11 +166,11 @@ pub(super) static VERSION: KeyTable = KeyTable {
 /// Keys under `formulac` in a model's `meta`.
 pub static FORMULAC_META: KeyTable = KeyTable {
     title: "formulac",
-    doc: "Settings of formulac in the model's `meta`.",
+    doc: "formulac's settings in the model's `meta`.",
     open: true,
     keys: &[Key::new(
         "budget",
         KeyShape::Text,
-        "Time limit of the model in seconds, which `verify` compares with the last runs.",
+        "Time limit in seconds for the query of the formulas and for building the model, which `verify` checks.",
     )],
 };

@@ -4,7 +4,7 @@ use super::{Key, KeyShape, KeyTable};
 
 pub(super) static EXPOSURE: KeyTable = KeyTable {
     title: "exposure",
-    doc: "A dashboard, notebook or program that uses the model, for dbt's lineage.",
+    doc: "A dashboard, notebook or program that uses the model. dbt shows it in the lineage graph.",
     open: false,
     keys: &[
         Key::new("name", KeyShape::Text, "Name of the exposure: letters, digits and `_`.")
@@ -13,7 +13,7 @@ pub(super) static EXPOSURE: KeyTable = KeyTable {
         Key::new(
             "type",
             KeyShape::Choice(&["dashboard", "notebook", "analysis", "ml", "application"]),
-            "Kind of the exposure.",
+            "Type of the exposure.",
         )
         .required("the type of the exposure, such as `type: dashboard`"),
         Key::new(
@@ -21,7 +21,7 @@ pub(super) static EXPOSURE: KeyTable = KeyTable {
             KeyShape::Choice(&["high", "medium", "low"]),
             "Maturity of the exposure.",
         ),
-        Key::new("url", KeyShape::Text, "Address of the exposure."),
+        Key::new("url", KeyShape::Text, "URL of the exposure."),
         Key::new("description", KeyShape::Text, "Description of the exposure."),
         Key::new(
             "owner",
@@ -33,17 +33,17 @@ pub(super) static EXPOSURE: KeyTable = KeyTable {
             KeyShape::Texts,
             "Other models and sources that the exposure uses: `orders`, `ref('orders')`, `source('raw', 'events')`.",
         ),
-        Key::new("tags", KeyShape::Texts, "dbt's tags of the exposure."),
-        Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the exposure."),
+        Key::new("tags", KeyShape::Texts, "dbt tags of the exposure."),
+        Key::new("meta", KeyShape::Mapping, "The exposure's `meta` in dbt."),
     ],
 };
 
 static OWNER: KeyTable = KeyTable {
     title: "owner",
-    doc: "Owner of an exposure, by name, by e-mail address, or both.",
+    doc: "Owner of an exposure: a name, an email address, or both.",
     open: false,
     keys: &[
         Key::new("name", KeyShape::Text, "The name of a person or a team."),
-        Key::new("email", KeyShape::Text, "The e-mail address."),
+        Key::new("email", KeyShape::Text, "The email address."),
     ],
 };

@@ -6,7 +6,8 @@ use crate::ir::CalendarPeriod;
 
 pub static METRIC_SET: KeyTable = KeyTable {
     title: "metric set",
-    doc: "Metrics and dimensions over one relation and its joins, without a grain.",
+    doc: "Metrics and dimensions of one relation and the relations joined to it. The models that read the set choose \
+        the grain.",
     open: false,
     keys: &[
         Key::new("metric_set", KeyShape::Name, "The set's name: letters, digits and `_`.")
@@ -51,7 +52,7 @@ pub static METRIC_SET: KeyTable = KeyTable {
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),
-            "`zero`: NULL is treated as 0 in `+ - *`.",
+            "`zero`: NULL is treated as 0 in `+ - *` and in numerators.",
         ),
         Key::new("week_start", KeyShape::Weekday, "First day of the week."),
         Key::new(
@@ -64,10 +65,10 @@ pub static METRIC_SET: KeyTable = KeyTable {
         Key::new(
             "approvers",
             KeyShape::Texts,
-            "People and groups. One of them must approve each change to the set.",
+            "People and groups, one of whom must approve each change to the set.",
         ),
         Key::new("tags", KeyShape::Texts, "Tags of the set."),
-        Key::new("meta", KeyShape::Mapping, "Further properties of the set."),
+        Key::new("meta", KeyShape::Mapping, "The set's `meta`: any further properties."),
     ],
 };
 
@@ -119,14 +120,16 @@ static METRIC: KeyTable = KeyTable {
         Key::new(
             "non_additive",
             KeyShape::Keys(&NON_ADDITIVE),
-            "Marks the metric as non-additive over time: only the last or the first rows of each group are aggregated.",
+            "Marks the metric as non-additive over time: formulac aggregates only the last or the first rows of each \
+             group.",
         ),
     ],
 };
 
 static DEPRECATED: KeyTable = KeyTable {
     title: "deprecated",
-    doc: "The replacement for a deprecated metric or dimension, and the date until which it can be used.",
+    doc: "The replacement for a deprecated metric or dimension, and the date from which the deprecated name is an \
+        error.",
     open: false,
     keys: &[
         Key::new(
@@ -137,14 +140,14 @@ static DEPRECATED: KeyTable = KeyTable {
         Key::new(
             "until",
             KeyShape::Text,
-            "The first date on which its use is an error, in the form `YYYY-MM-DD`.",
+            "First date on which formulac reports uses of the deprecated name as errors, in the form `YYYY-MM-DD`.",
         ),
     ],
 };
 
 static NON_ADDITIVE: KeyTable = KeyTable {
     title: "non_additive",
-    doc: "The rows of each group that are aggregated.",
+    doc: "Selection of the rows that formulac aggregates in each group.",
     open: false,
     keys: &[
         Key::new(
@@ -156,21 +159,22 @@ static NON_ADDITIVE: KeyTable = KeyTable {
         Key::new(
             "take",
             KeyShape::Choice(&["last", "first"]),
-            "Whether the last or the first rows are aggregated.",
+            "Whether formulac aggregates the last or the first rows.",
         )
         .required("`take`, which selects the rows to aggregate, such as `take: last`"),
         Key::new(
             "per",
             KeyShape::Names,
-            "Columns to group by: the last or first row is determined for each combination of their values. Default: one row for the whole group.",
+            "Columns such as `account_id`: formulac takes the last or first row for each combination of their \
+             values. Default: the last or first row of the whole group.",
         ),
     ],
 };
 
 pub(super) static FILL: KeyTable = KeyTable {
     title: "fill",
-    doc: "Periods for which rows are added to the step. A key that the filled period determines, such as `ordered_at[year]` \
-        if `ordered_at[month]` is filled, is computed from this period.",
+    doc: "Periods for which the step gets a row even if its input has none. A key that the filled period determines, \
+        such as `ordered_at[year]` if `ordered_at[month]` is filled, is computed from this period.",
     open: false,
     keys: &[
         Key::new(
@@ -182,17 +186,19 @@ pub(super) static FILL: KeyTable = KeyTable {
         Key::new(
             "from",
             KeyShape::Text,
-            "A date in the first period, `YYYY-MM-DD` or a constant formula. Default: the first period of the step.",
+            "A date in the first period to fill: `YYYY-MM-DD` or a constant formula. Default: the first period of \
+             the step.",
         ),
         Key::new(
             "to",
             KeyShape::Text,
-            "A date in the last period, such as `TODAY()`. Default: the last period of the step.",
+            "A date in the last period to fill, such as `TODAY()`. Default: the last period of the step.",
         ),
         Key::new(
             "within",
             KeyShape::Choice(&["each"]),
-            "`each`: fills from the first to the last period of each combination of the other keys, instead of the first and last period of the step.",
+            "`each`: for each combination of the other keys, fills only the periods between the first and the last \
+             period with rows of that combination.",
         ),
     ],
 };
@@ -215,7 +221,7 @@ pub static METRIC_SET_STEP: KeyTable = KeyTable {
         Key::new(
             "overrides",
             KeyShape::Names,
-            "Metrics that a definition of the model replaces.",
+            "Metrics that the model's own definitions replace.",
         ),
         Key::new(
             "group_by",
@@ -232,7 +238,7 @@ pub static METRIC_SET_STEP: KeyTable = KeyTable {
         Key::new(
             "where",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
-            "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
+            "Filter for the rows of all sets, or one filter for each set: `where: {orders: …}`.",
         ),
         Key::new("from", KeyShape::Text, "A model built on metric sets has no `from`."),
     ],

@@ -7,7 +7,7 @@ use super::{Key, KeyShape, KeyTable};
 
 pub static MODEL: KeyTable = KeyTable {
     title: "spec",
-    doc: "dbt model or query, defined by formulas in steps.",
+    doc: "A dbt model or a query, defined by formulas in steps.",
     open: false,
     keys: &[
         Key::new("model", KeyShape::Name, "The model's name: letters, digits and `_`.")
@@ -30,16 +30,17 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "steps",
             KeyShape::Steps,
-            "Steps in order. Each step reads the rows of the previous step.",
+            "The steps, in order. Each step reads the rows of the previous step.",
         )
         .determines_rows(),
         Key::new(
             "columns",
             KeyShape::Either(&KeyShape::Each(&KeyShape::Keys(&COLUMN)), &KeyShape::Names),
-            "Properties of the model's columns, by name. In a spec with one step that is a worksheet: the list of its columns.",
+            "Properties of the model's columns, by name. If the spec has a single step that is a worksheet: the list \
+             of the worksheet's columns.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-        Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
+        Key::new("tests", TESTS, "dbt's former name for `data_tests`.").alias_of("data_tests"),
         Key::new(
             "rules",
             KeyShape::List(&KeyShape::SpecRule),
@@ -64,7 +65,7 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "config",
             KeyShape::Mapping,
-            "dbt's configuration of the model, passed on to dbt.",
+            "Configuration of the model, which formulac passes on to dbt.",
         )
         .synonyms(&[
             "materialized",
@@ -88,16 +89,16 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "versions",
             KeyShape::List(&KeyShape::Keys(&VERSION)),
-            "dbt's versions of the model. The spec generates the latest version.",
+            "Versions of the model, in dbt's format. The spec generates the latest version.",
         ),
         Key::new("latest_version", KeyShape::Text, "The version that the spec generates."),
-        Key::new("tags", KeyShape::Texts, "dbt's tags of the model."),
-        Key::new("meta", KeyShape::Mapping, "The model's dbt `meta`."),
+        Key::new("tags", KeyShape::Texts, "dbt tags of the model."),
+        Key::new("meta", KeyShape::Mapping, "The model's `meta` in dbt."),
         Key::new("owner", KeyShape::Text, "Owner of the model, written to `meta.owner`."),
         Key::new(
             "approvers",
             KeyShape::Texts,
-            "People and groups. One of them must approve each change to the spec.",
+            "People and groups, one of whom must approve each change to the spec.",
         ),
         Key::new(
             "timezone",

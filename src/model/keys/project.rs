@@ -83,7 +83,7 @@ pub static PROJECT: KeyTable = KeyTable {
         Key::new(
             "approvals",
             KeyShape::Each(&KeyShape::Keys(&APPROVALS)),
-            "Number of approvals from each role that a push needs, by environment.",
+            "Number of approvals that a push to an environment needs from each role.",
         ),
     ],
 };
@@ -148,9 +148,9 @@ static PULL: KeyTable = KeyTable {
         Key::new(
             "metrics",
             KeyShape::Choice(&["formulac", "dbt"]),
-            "Source of a measure that is defined for the same model both by a generated semantic model and by a metric \
-            in another dbt file. Default: a simple metric replaces the measure, and other metrics are added under a \
-            different name.",
+            "Which definition Omni uses if both a semantic model that formulac generated and a dbt metric define a \
+             measure of a model. Default: a simple metric replaces the measure, and other metrics are added under a \
+             different name.",
         ),
         Key::new(
             "virtual_schema",
@@ -161,7 +161,11 @@ static PULL: KeyTable = KeyTable {
 };
 
 /// The following settings belong to an environment, and users can override them.
-const CONNECTION: Key = Key::new("connection", KeyShape::Text, "An output of the dbt profile.");
+const CONNECTION: Key = Key::new(
+    "connection",
+    KeyShape::Text,
+    "Output of the dbt profile that this environment uses.",
+);
 const SCHEMA: Key = Key::new(
     "schema",
     KeyShape::Text,
@@ -211,12 +215,12 @@ pub static LOCAL: KeyTable = KeyTable {
         Key::new(
             "user",
             KeyShape::Text,
-            "Value of `${user}`. Default: the part of git's e-mail address before the `@`.",
+            "Value of `${user}`. Default: the part before the `@` of the email address that git uses.",
         ),
         Key::new(
             "environments",
             KeyShape::Each(&KeyShape::Keys(&LOCAL_ENVIRONMENT)),
-            "Settings of environments for this person.",
+            "This person's settings for environments.",
         ),
     ],
 };

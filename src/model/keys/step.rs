@@ -28,8 +28,9 @@ pub static STEP_INPUT: KeyTable = KeyTable {
         Key::new(
             "series",
             KeyShape::Keys(&SERIES),
-            "Replaces each row of the input with a row for every period between two dates in the row. The step has no \
-            keys other than `keep`, and cannot be the last step. `fill` needs no such step.",
+            "Replaces each row of the input with a row for every period between two dates in the row. Besides \
+             `series`, the step can have only `name` and `keep`, and it cannot be the last step. To add missing \
+             periods to groups, use `fill` instead.",
         )
         .synonyms(&["generate_series", "date_spine", "time_spine"])
         .determines_rows(),
@@ -38,7 +39,7 @@ pub static STEP_INPUT: KeyTable = KeyTable {
 
 static SERIES: KeyTable = KeyTable {
     title: "series",
-    doc: "Periods between two dates of a row, both included.",
+    doc: "Periods from one date of a row to another, including both.",
     open: false,
     keys: &[
         Key::new(
@@ -79,7 +80,7 @@ static SERIES: KeyTable = KeyTable {
 
 pub static STEP: KeyTable = KeyTable {
     title: "step",
-    doc: "A step of the spec. It reads the rows of the previous step.",
+    doc: "A step of the spec, which reads the rows of the previous step.",
     open: false,
     keys: &[
         Key::new(
@@ -103,14 +104,15 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "order_by",
             KeyShape::Names,
-            "Order of the rows, for formulas that read other rows and for `limit`: names, each with `asc` or `desc`.",
+            "Order of the rows, for formulas that read other rows and for `limit`: names, each optionally followed \
+             by `asc` or `desc`.",
         )
         .synonyms(&["sort", "sorts", "sort_by", "order"]),
         Key::new(
             "partition_by",
             KeyShape::Names,
             "Names that partition the rows for formulas that read other rows; `[]` for one partition. Default: the \
-            names of `group_by` that are not in `order_by`.",
+             names in `group_by` that are not in `order_by`; without `order_by`, one partition.",
         )
         .synonyms(&["partition", "over"]),
         Key::new(
@@ -118,7 +120,7 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Names,
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
-        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping.")
+        Key::new("where", KeyShape::Formula, "Filter for the rows before they are grouped.")
             .synonyms(&["filter", "filters"])
             .determines_rows(),
         Key::new(
@@ -129,18 +131,19 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "since",
             KeyShape::Text,
-            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. If \
-             the step reads a relation, one of its keys must be a timeframe. Windows and `fill` still read earlier \
-             periods.",
+            "First day to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. The period that \
+             contains this day is shown as a whole. If the step reads a relation, one of its keys must be a \
+             timeframe. Windows and `fill` still read earlier periods.",
         )
         .synonyms(&["from_date", "start", "start_date"]),
         Key::new(
             "until",
             KeyShape::Text,
-            "Last day of the periods to show. No formula reads later periods.",
+            "Last day to show. The period that contains this day is shown as a whole. Formulas do not read later \
+             periods.",
         )
         .synonyms(&["to_date", "end", "end_date"]),
-        Key::new("having", KeyShape::Formula, "Filter for the groups."),
+        Key::new("having", KeyShape::Formula, "Filter for the groups, such as `revenue > 0`."),
         Key::new(
             "limit",
             KeyShape::Count("limit: 100"),
@@ -156,7 +159,8 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "calculations",
             KeyShape::Definitions,
-            "Formulas that read the cells of a worksheet, such as `growth = B1 / B0 - 1`. Their results are columns after those in `columns`.",
+            "Formulas that read the cells of a worksheet, such as `growth = B1 / B0 - 1`. The results follow the \
+             columns in `columns`.",
         ),
         Key::new(
             "row",
@@ -171,8 +175,8 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "values",
             KeyShape::Texts,
-            "Values of `pivot_by` that become columns. The wide form has one row per row of the pivot, and one column \
-            per measure and value.",
+            "Values of `pivot_by` that become columns: the result has a column for each measure and value, and a \
+             single row for each row key. Without `values`, the result has one row for each row of the input.",
         ),
         Key::new(
             "tabs",
@@ -196,12 +200,13 @@ pub static TAB: KeyTable = KeyTable {
         Key::new(
             "columns",
             KeyShape::Names,
-            "Columns A, B, C and so on of the tab. Default: the columns of the schema.",
+            "Columns A, B, C and so on of the tab. Default: the columns that the schema lists for the model.",
         ),
         Key::new(
             "order_by",
             KeyShape::Names,
-            "Order of the rows of the tab: names, each with `asc` or `desc`. A lookup returns the first matching row.",
+            "Order of the rows of the tab: names, each optionally followed by `asc` or `desc`. A lookup returns the \
+             first matching row.",
         ),
     ],
 };
@@ -216,17 +221,22 @@ pub static JOIN: KeyTable = KeyTable {
             .synonyms(&["table", "model", "with", "relation", "join", "name"]),
         Key::new("as", KeyShape::Text, "Name that formulas use for the relation.").synonyms(&["alias"]),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
-        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").alias_of("on"),
+        Key::new(
+            "true",
+            KeyShape::Formula,
+            "The key `on`, which some YAML tools rewrite as `true`.",
+        )
+        .alias_of("on"),
         Key::new(
             "using",
             KeyShape::Names,
-            "Columns with the same name on both sides, which must be equal.",
+            "Columns that exist on both sides and must have equal values.",
         )
         .synonyms(&["keys", "key", "by"]),
         Key::new(
             "type",
             KeyShape::Choice(&["left", "inner", "full", "cross"]),
-            "Kind of join. Default: `left`.",
+            "Type of the join. Default: `left`.",
         )
         .synonyms(&["kind", "how"]),
         Key::new(
@@ -251,7 +261,7 @@ pub static DEFINITION: KeyTable = KeyTable {
             "Description of the column, for the readers of the model.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-        Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
-        Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
+        Key::new("tests", TESTS, "dbt's former name for `data_tests`.").alias_of("data_tests"),
+        Key::new("meta", KeyShape::Mapping, "The column's `meta` in dbt."),
     ],
 };

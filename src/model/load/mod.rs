@@ -12,7 +12,8 @@ mod values;
 
 pub use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub use exposures::SpecExposure;
-pub use sheet::{FORBIDDEN_WORKSHEET_KEYS as NOT_IN_SHEETS, WORKSHEET_KEYS as SHEET_KEYS};
+pub use model::properties_file_key;
+pub use sheet::{FORBIDDEN_WORKSHEET_KEYS, WORKSHEET_KEYS};
 pub use sheet::{SheetKeys, TabKeys};
 pub use spec_tests::{ReferencedColumn, SpecComparison, SpecExample, SpecRule};
 
@@ -263,7 +264,7 @@ pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
 pub(super) struct SpecLoader<'y, 'd> {
     pub source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    pub cut: Vec<Span>,
+    pub truncated_formulas: Vec<Span>,
     pub kind: SpecKind,
 }
 
@@ -272,7 +273,7 @@ impl<'y, 'd> SpecLoader<'y, 'd> {
         Self {
             source,
             diagnostics,
-            cut: Vec::new(),
+            truncated_formulas: Vec::new(),
             kind: SpecKind::Written,
         }
     }

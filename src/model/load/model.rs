@@ -53,7 +53,7 @@ impl<'y> SpecLoader<'y, '_> {
             week_start: self.week_start(root),
             fiscal_month_offset: self.fiscal_month_offset(root),
             today: self.read_today(root),
-            truncated_formulas: std::mem::take(&mut self.cut),
+            truncated_formulas: std::mem::take(&mut self.truncated_formulas),
             kind: self.kind,
         })
     }
@@ -64,9 +64,9 @@ impl<'y> SpecLoader<'y, '_> {
             let message = format!("a spec must be a mapping, found {}", root.kind_name());
             Diagnostic::new(Code::WrongShape, root.span, message)
                 .with_help("start with `model: name` and `from: table`")
-        } else if root.get("model").is_none() && root.get("models").is_some() {
-            let message = "`models` is a key of dbt's properties files, but this file must be a spec";
-            Diagnostic::new(Code::UnknownKey, self.key_span(root, "models"), message)
+        } else if let Some(key) = properties_file_key(root) {
+            let message = format!("`{key}` is a key of dbt's properties files, but this file must be a spec");
+            Diagnostic::new(Code::UnknownKey, self.key_span(root, key), message)
                 .with_help("write a spec for one model, starting with `model: name` and `from: table`")
         } else {
             return false;
@@ -198,4 +198,17 @@ impl<'y> SpecLoader<'y, '_> {
             .find(|(k, _)| k.text() == Some(key))
             .map_or(root.span, |(k, _)| k.span)
     }
+}
+
+/// Returns the first key of a file that is one of dbt's properties files instead of a spec. The entries of such a key
+/// have names, but `metrics` in a spec is a list of strings.
+pub fn properties_file_key(root: &Node) -> Option<&'static str> {
+    let has_entries = |key: &&str| {
+        let entries = root.items_at(key);
+        entries.first().is_some_and(|entry| entry.get("name").is_some())
+    };
+    let keys = ["models", "metrics", "sources", "semantic_models"];
+    keys.into_iter()
+        .filter(|_| root.get("model").is_none())
+        .find(has_entries)
 }

@@ -262,9 +262,9 @@ impl SpecLoader<'_, '_> {
         for item in items {
             let is_cut = |text: &str| !item.is_quoted() && text.matches('(').count() > text.matches(')').count();
             if item.text().is_some_and(is_cut)
-                && let Some(cut) = yaml::call_in_flow_diagnostic(self.source, item.span.start)
+                && let Some(diagnostic) = yaml::call_in_flow_diagnostic(self.source, item.span.start)
             {
-                self.report(cut);
+                self.report(diagnostic);
             }
         }
     }

@@ -8,14 +8,17 @@ use crate::yaml::{self, Node};
 
 impl<'y> SpecLoader<'y, '_> {
     pub(crate) fn report_invalid_shape(&mut self, key: &str, expected: &str, node: &Node) {
-        self.report(
-            Diagnostic::new(
-                Code::WrongShape,
-                node.span,
-                format!("`{key}` must be {expected}, found {}", node.kind_name()),
-            )
-            .with_help(format!("for `{key}`, write {expected}")),
-        );
+        let message = format!("`{key}` must be {expected}, found {}", node.kind_name());
+        // In dbt and in YAML for other tools, a list of conditions means that all of them must be true.
+        let conditions: Option<Vec<&str>> = node
+            .items()
+            .filter(|items| ["where", "having"].contains(&key) && items.len() > 1)
+            .and_then(|items| items.iter().map(Node::text).collect());
+        let help = match conditions {
+            Some(conditions) => format!("write all conditions as one formula: `AND({})`", conditions.join(", ")),
+            None => format!("for `{key}`, write {expected}"),
+        };
+        self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
     pub(crate) fn report_missing_key(&mut self, node: &Node, key: &str, help: String) {
@@ -115,7 +118,7 @@ impl<'y> SpecLoader<'y, '_> {
         let after = self.source.get(node.span.end as usize..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
         if rest.trim_start().starts_with('#') && has_unclosed_delimiter(value) {
-            self.cut.push(node.span);
+            self.truncated_formulas.push(node.span);
             let full_formula = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
             let corrected = yaml::quote_with_style(&full_formula, yaml::YamlStyle::Single);
@@ -171,18 +174,18 @@ impl<'y> SpecLoader<'y, '_> {
         let full_formula = rest.get(..end)?.trim_end();
         let whole_span = Span::new(value.span.start, value.span.start + full_formula.len() as u32);
         let corrected = yaml::quote_with_style(full_formula, yaml::YamlStyle::Single);
-        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
+        let rest_span = Span::new(value.span.end.min(whole_span.end), whole_span.end);
         self.report(
             Diagnostic::new(
                 Code::FormulaCut,
-                cut,
+                rest_span,
                 format!("inside `{{…}}`, a comma ends a value in YAML, so the formula of `{key}` ends before it"),
             )
             .with_help(format!("put the value in quotes: `{key}: {corrected}`"))
             .with_fix(whole_span, corrected),
         );
-        self.cut.push(whole_span);
-        Some(cut)
+        self.truncated_formulas.push(whole_span);
+        Some(rest_span)
     }
 
     /// Returns the pairs of a mapping, except pairs that exist only because a formula contains a comma. `is_formula`
@@ -196,15 +199,15 @@ impl<'y> SpecLoader<'y, '_> {
         if !node.span.text(self.source).starts_with('{') {
             return pairs.iter().collect();
         }
-        let mut cut: Option<Span> = None;
+        let mut truncated: Option<Span> = None;
         let mut complete_pairs = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let (key, value) = pair;
-            if cut.is_some_and(|cut| cut.contains(key.span)) {
+            if truncated.is_some_and(|truncated| truncated.contains(key.span)) {
                 continue;
             }
             if is_formula(key, value) {
-                cut = self.report_text_after_comma(key.text().unwrap_or_default(), node, value);
+                truncated = self.report_text_after_comma(key.text().unwrap_or_default(), node, value);
             }
             complete_pairs.push(pair);
         }

@@ -69,7 +69,7 @@ pub fn write_check_model(set: &MetricSet, sets: &MetricSets) -> String {
     )
 }
 
-/// Parts of help texts about steps, each with the corresponding text for a metric set, which has no steps.
+/// Parts of help text about steps, each with the corresponding text for a metric set, which has no steps.
 const STEP_HELP_REPLACEMENTS: [(&str, &str); 7] = [
     (" and `partition_by: []`", ""),
     (
@@ -86,7 +86,7 @@ const STEP_HELP_REPLACEMENTS: [(&str, &str); 7] = [
     ("a later step", "the set"),
 ];
 
-/// Rewrites a help text about steps for the formulas of a metric set.
+/// Rewrites help text about steps for the formulas of a metric set.
 pub fn rewrite_help_for_set(help: &str) -> String {
     let replace = |text: String, (steps, set): &(&str, &str)| text.replace(steps, set);
     STEP_HELP_REPLACEMENTS.iter().fold(help.to_owned(), replace)

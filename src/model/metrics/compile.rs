@@ -108,15 +108,15 @@ impl Compiler {
     }
 
     /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
-    /// `origins` is set if the original spec is itself generated, and describes its origins.
+    /// `generated_from` describes the sources of the original spec if that spec is itself generated.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
         kind: SpecKind,
-        (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecSources),
+        (mut faults, generated_from): (Vec<Diagnostic>, GeneratedSpecSources),
     ) -> (CompiledSpec, SpecExpansion) {
-        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, origins);
+        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, generated_from);
         let name_span = expansion.to_model_span(compiled.name_span);
         compiled.map_spans(
             |diagnostic| {
@@ -154,7 +154,7 @@ impl Compiler {
         expanded: ExpandedFile,
         path: Option<&str>,
         kind: SpecKind,
-        mut origins: GeneratedSpecSources,
+        mut generated_from: GeneratedSpecSources,
     ) -> (CompiledSpec, SpecExpansion) {
         let ExpandedFile {
             expansion,
@@ -167,21 +167,21 @@ impl Compiler {
             diagnostics,
             root,
         };
-        origins.formulas.extend(expansion.original_formulas());
-        (self.compile_spec_with_periods(file, kind, origins), expansion)
+        generated_from.formulas.extend(expansion.original_formulas());
+        (self.compile_spec_with_periods(file, kind, generated_from), expansion)
     }
 
-    /// Compiles a spec in which steps may have `fill`, `since` or `until`. `origins` describes
-    /// the files from which the spec is generated.
+    /// Compiles a spec in which steps may have `fill`, `since` or `until`. `generated_from` describes the files from
+    /// which the spec is generated.
     pub(crate) fn compile_spec_with_periods(
         &self,
         file: SpecFile<'_>,
         kind: SpecKind,
-        origins: GeneratedSpecSources,
+        generated_from: GeneratedSpecSources,
     ) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         if periods.is_empty() {
-            return self.compile_model(file, kind, origins);
+            return self.compile_model(file, kind, generated_from);
         }
         let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
@@ -223,7 +223,8 @@ impl Compiler {
             .iter()
             .filter(|diagnostic| diagnostic.kind() == Code::UnusedHelper);
         faults.extend(unused.cloned());
-        let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, origins));
+        let (mut compiled, _) =
+            self.compile_and_map_to_original(expanded, (source, path), kind, (faults, generated_from));
         compiled.diagnostics.dedup();
         compiled.check_columns_match(&plain)
     }
@@ -297,8 +298,8 @@ impl Compiler {
         }
         let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
-        let origins = expanded.expansion.sources_of_metric_set_steps();
-        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
+        let generated_from = expanded.expansion.sources_of_metric_set_steps();
+        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, generated_from);
         let text = &expansion.text;
         // The check model's text is generated, so an error in it can only come from the metric set's `time`.
         let time = set.time.as_ref();
@@ -326,6 +327,11 @@ impl Compiler {
             let mut of_keys = set.faults.iter();
             of_keys.any(|diagnostic| diagnostic.kind() == fault.kind() && diagnostic.message() == fault.message())
         };
+        // Each generated step warns about its unqualified names. One warning is sufficient for the set.
+        let mut has_unqualified_names = false;
+        set_faults.retain(|fault| {
+            fault.kind() != Code::UnqualifiedName || !std::mem::replace(&mut has_unqualified_names, true)
+        });
         set_faults.retain(|fault| {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });

@@ -234,7 +234,7 @@ fn expand_step<'y>(
         return None;
     }
     model.check_bounds(compiler, &keys, &set_indexes, faults);
-    model.check_hidden_periods(&keys, &metric_ids, faults);
+    model.check_hidden_periods(compiler, &keys, &metric_ids, faults);
     model.check_partitions(compiler, &keys, &metric_ids, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let can_keep_fill = model.can_keep_fill(fill.as_ref(), &keys);
@@ -397,7 +397,13 @@ impl ModelOnMetricSets<'_> {
         };
         let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
         let set_keys = &keys.set_keys[*set];
-        let mut base = self.grouped_rows_step(compiler, *set, (&formulas, rule.as_ref()), (set_keys, bounds(*set)));
+        let step_builder = StepBuilder::new(builder);
+        let mut filters = bounds(*set);
+        // A step with `since` or `until` also leaves out rows without a time.
+        if filters.is_empty() && !step_builder.keeps_since() && self.bound("until").is_none() {
+            filters.extend(self.blank_time_filter(compiler, *set));
+        }
+        let mut base = self.grouped_rows_step(compiler, *set, (&formulas, rule.as_ref()), (set_keys, filters));
         let name = self.unused_step_name(&grouped_step_name(&[&self.sets[*set].name], keys));
         let mut steps = Vec::new();
         if let Some(rule) = rule {
@@ -408,7 +414,7 @@ impl ModelOnMetricSets<'_> {
             base = grouped;
         }
         base.copied = self.fill_and_until_entries(builder, &base.group_by);
-        steps.append(&mut StepBuilder::new(builder).steps(base, &name));
+        steps.append(&mut step_builder.steps(base, &name));
         steps
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::expand::{SpecExpansion, expand};
 use super::formulas::MetricFormula;
-use super::keys::relation_name;
+use super::inputs::relation_name;
 use super::metric_set::{MetricSet, MetricSetWithErrors};
 use super::model_on_metric_sets::find_step_over_metric_sets;
 use crate::compile::GeneratedSpecSources;
@@ -74,7 +74,7 @@ impl Compiler {
     }
 
     /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set
-    /// has the path of its file. Texts that are not metric sets are skipped.
+    /// has the path of its file. Specs that are not metric sets are skipped.
     #[must_use]
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();

@@ -142,7 +142,7 @@ impl ModelOnMetricSets<'_> {
             faults.push(Diagnostic::new(Code::UnsupportedFunction, node.span, message).with_help(help));
             return None;
         }
-        let key_indexes = self.filled_keys(keys, fill_name);
+        let key_indexes = self.filled_keys(compiler, keys, fill_name);
         let (key, frame) = match key_indexes.as_slice() {
             [key_index] => (
                 *key_index,
@@ -213,7 +213,7 @@ impl ModelOnMetricSets<'_> {
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
-        faults.extend(self.check_keys_of_filled_date(&fill, keys));
+        faults.extend(self.check_keys_of_filled_date(compiler, &fill, keys));
         for name in ["from", "to"] {
             let bound = node.get(name);
             faults.extend(bound.and_then(|node| PeriodBound::bound_error(compiler, name, node, self.source)));
@@ -225,7 +225,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Warns about keys that are computed from the filled date but may differ between the days of a filled period.
-    fn check_keys_of_filled_date(&self, fill: &FillSetting, keys: &ModelKeys) -> Vec<Diagnostic> {
+    fn check_keys_of_filled_date(&self, compiler: &Compiler, fill: &FillSetting, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
             *index != fill.key
                 && !fill
@@ -236,14 +236,17 @@ impl ModelOnMetricSets<'_> {
                     let mut in_sets = self.sets.iter().zip(&keys.set_keys);
                     in_sets.any(|(set, of_set)| {
                         let key_pair = of_set.try_get(*index).zip(of_set.try_get(fill.key));
-                        key_pair.is_some_and(|(key, period)| set.is_period_of_same_date(&key.column, &period.column))
+                        key_pair.is_some_and(|(key, period)| {
+                            set.is_period_of_same_date(compiler, &key.column, &period.column)
+                        })
                     })
                 }
         };
         let warning = |index: usize| {
             let (key, period, unit) = (&keys.names[index], &keys.names[fill.key], &fill.frame);
             let message = format!(
-                "`{key}` may differ between days of the same {unit} in `{period}`, so `fill` combines each `{key}` with every {unit}"
+                "a {unit} in `{period}` can contain several values of `{key}`, so `fill` combines each `{key}` with \
+                 every {unit}"
             );
             let help = format!("fill a shorter period, or remove `{key}` from `group_by`");
             Diagnostic::new(Code::KeyOfFilledDate, self.keys[index].span, message).with_help(help)
@@ -253,7 +256,7 @@ impl ModelOnMetricSets<'_> {
 
     /// Returns the keys to which a name in `fill` may refer: the key or output name if there is one, otherwise the same
     /// period of the same column, the period of the metric sets' `time`, or any key with the timeframe.
-    fn filled_keys(&self, keys: &ModelKeys, fill_name: &str) -> Vec<usize> {
+    fn filled_keys(&self, compiler: &Compiler, keys: &ModelKeys, fill_name: &str) -> Vec<usize> {
         let is_same_name = |name: &str| {
             let ((name, frame), (fill_base, fill_frame)) = (split_timeframe(name), split_timeframe(fill_name));
             name.eq_ignore_ascii_case(fill_base) && frame.eq_ignore_ascii_case(fill_frame)
@@ -263,7 +266,8 @@ impl ModelOnMetricSets<'_> {
             sets.filter_map(move |(set, keys)| Some((set, keys.try_get(index)?)))
         };
         let is_named = |index: usize| is_same_name(&self.keys[index].text) || is_same_name(&keys.names[index]);
-        let is_same_period = |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(&key.column, fill_name));
+        let is_same_period =
+            |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(compiler, &key.column, fill_name));
         // A step with `from` has no `time` of its own.
         let is_of_time = |index: usize| {
             let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(is_same_name);

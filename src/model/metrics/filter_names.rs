@@ -37,7 +37,10 @@ impl ModelOnMetricSets<'_> {
         if let Some(key) = key {
             // In a condition on rows, the name of the time column refers to the column and not to a key
             // with the same name.
-            let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
+            let hiding = key
+                .definition
+                .as_ref()
+                .filter(|key| metric_set.is_name_of_time(&key.name));
             let entry = hiding.map_or(&key.entry.text, |key| &key.formula.text);
             let (base, frame) = split_timeframe(entry);
             let dimension = hidden(base).filter(|_| key.definition.is_none());

@@ -20,7 +20,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::time_range::CalendarDuration;
 use crate::time_tracer::{calendar_range_distances, shift_distances};
-use crate::window_reach::WindowExtent;
+use crate::window_extent::WindowExtent;
 use crate::yaml::Node;
 use crate::{Level, Type};
 
@@ -98,9 +98,19 @@ pub struct MetricFormula {
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
-    pub window_reaches: Vec<(WindowExtent, Range<usize>)>,
+    pub window_extents: Vec<(WindowExtent, Range<usize>)>,
     /// Longest time by which the formula's windows look back. `None` if they may read rows from any time.
     pub lookback_duration: Option<CalendarDuration>,
+}
+
+impl MetricFormula {
+    /// Returns the name if the formula consists only of the name of a column or definition, without a timeframe.
+    pub fn only_name(&self) -> Option<&str> {
+        let [name] = self.names.as_slice() else { return None };
+        let text = self.text.get(name.range.clone()).filter(|_| name.frame.is_empty())?;
+        let is_outside = |c: char| c.is_whitespace() || matches!(c, '(' | ')');
+        (text == self.text.trim_matches(is_outside)).then_some(text)
+    }
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -236,7 +246,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             conditions: Vec::new(),
             look_back: find_earlier_period_read(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
-            window_reaches: Vec::new(),
+            window_extents: Vec::new(),
             lookback_duration: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
@@ -357,8 +367,8 @@ fn record_window_kinds(
 ) {
     let nodes = || nodes.clone().map(IrId);
     formula.window_units = nodes().filter_map(|id| find_window_unit(program, id)).collect();
-    let reaches = nodes().filter_map(|id| Some((WindowExtent::from_node(program, id)?, within(program.meta(id).span))));
-    formula.window_reaches = reaches.collect();
+    let extents = nodes().filter_map(|id| Some((WindowExtent::from_node(program, id)?, within(program.meta(id).span))));
+    formula.window_extents = extents.collect();
     formula.lookback_duration = lookback_duration(program, nodes());
     for id in nodes() {
         match program.node(id) {

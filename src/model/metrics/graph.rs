@@ -12,7 +12,7 @@ use crate::Level;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
-use crate::plan::split_timeframe;
+use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 
 /// Identifies a metric: the index of its metric set, and the index of its definition in the set.
@@ -230,7 +230,7 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the key to which a name with a timeframe refers, such as `ordered_at[month]`. The key may be spelled
-    /// differently: `${orders.ordered_at[month]}`.
+    /// differently: `${orders.ordered_at[month]}`. Also returns the key to which the name of a period refers.
     pub fn find_timeframe_key(&self, name: &NameOccurrence) -> Option<usize> {
         let frame = split_timeframe(&name.frame).1;
         let is_input = |qualifier: &str| match self.kind {
@@ -249,7 +249,23 @@ impl ModelOnMetricSets<'_> {
             };
             key_frame.eq_ignore_ascii_case(frame) && column.name.eq_ignore_ascii_case(&name.name) && same_relation
         };
-        self.keys.iter().position(is_same_key).filter(|_| !frame.is_empty())
+        match frame.is_empty() {
+            true => self.key_with_period_of_time(name),
+            false => self.keys.iter().position(is_same_key),
+        }
+    }
+
+    /// Returns the key that is a period of `time`, such as `orders.ordered_at[month]`, if the name is this period and
+    /// no key, metric or definition has the same name.
+    fn key_with_period_of_time(&self, name: &NameOccurrence) -> Option<usize> {
+        let is_name = |other: &str| other.eq_ignore_ascii_case(&name.name);
+        let mut keys = self.keys.iter();
+        let index = keys.position(|key| key.period_of_time.as_deref().is_some_and(is_name))?;
+        let is_taken = self.keys.iter().any(|key| is_name(&key_name(&key.text)))
+            || self.definitions.iter().any(|definition| is_name(&definition.name))
+            || self.listed_metrics.iter().any(|metric| is_name(&metric.name))
+            || !self.find_metrics(&name.name).is_empty();
+        (name.qualifier.is_none() && !is_taken).then_some(index)
     }
 
     fn unknown_name_error(&self, name: &str, span: Span) -> Diagnostic {

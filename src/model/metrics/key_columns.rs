@@ -1,7 +1,8 @@
 //! Checks that the keys of a model exist in the metric sets. An unknown key would otherwise cause errors in the
 //! expanded spec, and these errors would name keys that the author did not write.
 
-use super::keys::{joined_relation, period_unit};
+use super::inputs::joined_relation;
+use super::keys::period_unit;
 use super::metric_set::MetricSet;
 use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use crate::Type;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::formulas::NameOccurrence;
 use super::keys::timeframe_unit;
 use super::metric_set::MetricSet;
-use super::rows::parse_name_occurrence;
 use crate::check::constant_period;
+use crate::compiler::Compiler;
 use crate::ir::CalendarPeriod;
 use crate::plan::split_timeframe;
 
@@ -25,16 +25,19 @@ pub enum PeriodDerivedFormula {
 impl MetricSet {
     /// Returns the column and the timeframe of a key. The key may be a dimension such as `month = ordered_at[month]`,
     /// or the metric set's `time` if it has a grain. `None` if the key does not truncate a time.
-    pub fn column_and_timeframe<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let date_part = self.column_and_date_part(key);
+    pub fn column_and_timeframe<'s>(&'s self, compiler: &Compiler, key: &'s str) -> Option<(&'s str, String)> {
+        let date_part = self.column_and_date_part(compiler, key);
         date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
     }
 
     /// Returns the column and the timeframe of a key like [`Self::column_and_timeframe`]. The timeframe may be a part
     /// of a date that is not a period, such as `month_name`.
-    pub fn column_and_date_part<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+    pub fn column_and_date_part<'s>(&'s self, compiler: &Compiler, key: &'s str) -> Option<(&'s str, String)> {
         // The time column can be a dimension that is computed from a number, for example from a year.
-        if let ((column, ""), Some(grain)) = (split_timeframe(key), self.time_column_grain(split_timeframe(key).0)) {
+        if let ((column, ""), Some(grain)) = (
+            split_timeframe(key),
+            self.time_column_grain(compiler, split_timeframe(key).0),
+        ) {
             return Some((column, grain.to_owned()));
         }
         let mut text = key;
@@ -49,7 +52,7 @@ impl MetricSet {
         let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
             let frame = self
-                .time_column_grain(column)
+                .time_column_grain(compiler, column)
                 .or_else(|| Some(self.periods.get(&column.to_lowercase())?.frame.as_str()));
             return Some((column, frame?.to_owned()));
         }
@@ -64,20 +67,21 @@ impl MetricSet {
     /// `ordered_at[year]` and the period `ordered_at[month]`. The period may also be a date.
     pub fn timeframe_derived_from_period(
         &self,
+        compiler: &Compiler,
         key: &str,
         period: &str,
         fiscal_month_offset: Option<u8>,
     ) -> Option<String> {
-        let (column, timeframe) = self.column_and_date_part(key)?;
+        let (column, timeframe) = self.column_and_date_part(compiler, key)?;
         let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
         let date = || is_date().then(|| (period, "day".to_owned()));
-        let (of_period, frame) = self.column_and_timeframe(period).or_else(date)?;
+        let (of_period, frame) = self.column_and_timeframe(compiler, period).or_else(date)?;
         let is_within = containing_period(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
         let origins = self
             .timeframe_source_date(column, &timeframe)
             .zip(self.timeframe_source_date(of_period, &frame));
-        let is_same = self.is_same_column(column, of_period)
-            || self.is_same_period(column, period)
+        let is_same = self.is_same_column(compiler, column, of_period)
+            || self.is_same_period(compiler, column, period)
             || origins.is_some_and(|(first_origin, other)| first_origin == other);
         (is_within && is_same).then_some(timeframe)
     }
@@ -86,14 +90,15 @@ impl MetricSet {
     /// for the period `ordered_at[month]`.
     pub fn formula_derived_from_period(
         &self,
+        compiler: &Compiler,
         key: &str,
         period: &str,
         fiscal_month_offset: Option<u8>,
     ) -> Option<PeriodDerivedFormula> {
-        if let Some(timeframe) = self.timeframe_derived_from_period(key, period, fiscal_month_offset) {
+        if let Some(timeframe) = self.timeframe_derived_from_period(compiler, key, period, fiscal_month_offset) {
             return Some(PeriodDerivedFormula::Timeframe(timeframe));
         }
-        let (column, frame) = self.column_and_timeframe(period)?;
+        let (column, frame) = self.column_and_timeframe(compiler, period)?;
         let frame = containing_period(&frame)?;
         let formula = self
             .definition_of_key(key)
@@ -109,7 +114,7 @@ impl MetricSet {
                 shortest = constant;
             }
             let is_within = !name.contains_frame && frame.is_nested_in(constant, fiscal_month_offset);
-            if !is_within || !self.is_same_column(formula.text.get(name.range.clone())?, column) {
+            if !is_within || !self.is_same_column(compiler, formula.text.get(name.range.clone())?, column) {
                 return None;
             }
             parts.push(formula.text.get(end..name.range.start)?.to_owned());
@@ -122,17 +127,17 @@ impl MetricSet {
 
     /// Returns whether a key is computed only from the date of a period, and is itself a period or contains a year.
     /// Other parts of a date, such as the weekday, recur in every long period.
-    pub fn is_period_of_same_date(&self, key: &str, period: &str) -> bool {
-        let Some((column, _)) = self.column_and_timeframe(period) else {
+    pub fn is_period_of_same_date(&self, compiler: &Compiler, key: &str, period: &str) -> bool {
+        let Some((column, _)) = self.column_and_timeframe(compiler, period) else {
             return false;
         };
         let Some(formula) = self.definition_of_key(key) else {
-            let key = self.column_and_timeframe(key);
-            return key.is_some_and(|(of_key, _)| self.is_same_column(of_key, column));
+            let key = self.column_and_timeframe(compiler, key);
+            return key.is_some_and(|(of_key, _)| self.is_same_column(compiler, of_key, column));
         };
         let is_of_date = |name: &NameOccurrence| {
             let text = formula.text.get(name.range.clone());
-            text.is_some_and(|text| self.is_same_column(text, column))
+            text.is_some_and(|text| self.is_same_column(compiler, text, column))
         };
         let has_year = |name: &NameOccurrence| match name.frame.trim_matches(['[', ']']) {
             "" => constant_period_of_call(&formula.text, &name.range).is_some_and(|(_, has_year)| has_year),
@@ -148,39 +153,26 @@ impl MetricSet {
     }
 
     /// Returns the grain of the metric set's `time`, if `time` names this column and has a grain.
-    pub fn time_column_grain(&self, column: &str) -> Option<&str> {
-        let time = self
-            .time
-            .as_ref()
-            .filter(|time| time.column.eq_ignore_ascii_case(column))?;
-        time.grain.as_deref()
+    pub fn time_column_grain(&self, compiler: &Compiler, column: &str) -> Option<&str> {
+        let grain = self.time.as_ref()?.grain.as_deref();
+        grain.filter(|_| self.is_time(compiler, column))
     }
 
     /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a
     /// dimension `ordered_at[month]`.
-    pub fn is_same_period(&self, first_key: &str, other: &str) -> bool {
-        let (Some((first_column, frame)), Some((other, of_other))) =
-            (self.column_and_timeframe(first_key), self.column_and_timeframe(other))
-        else {
+    pub fn is_same_period(&self, compiler: &Compiler, first_key: &str, other: &str) -> bool {
+        let (Some((first_column, frame)), Some((other, of_other))) = (
+            self.column_and_timeframe(compiler, first_key),
+            self.column_and_timeframe(compiler, other),
+        ) else {
             return false;
         };
-        frame == of_other && self.is_same_column(first_column, other)
+        frame == of_other && self.is_same_column(compiler, first_column, other)
     }
 
-    /// Returns whether two names are the same column. One of them may be qualified with the metric set's relation.
-    fn is_same_column(&self, left_name: &str, other: &str) -> bool {
-        let (first_name, other) = (parse_name_occurrence(left_name), parse_name_occurrence(other));
-        let is_input = |name: &str| {
-            [self.input_name(), self.name.clone()]
-                .iter()
-                .any(|relation_name| relation_name.eq_ignore_ascii_case(name))
-        };
-        let is_same_relation = match (first_name.qualifier.as_deref(), other.qualifier.as_deref()) {
-            (None, None) => true,
-            (Some(first_qualifier), Some(other)) => first_qualifier.eq_ignore_ascii_case(other),
-            (Some(name), None) | (None, Some(name)) => is_input(name),
-        };
-        is_same_relation && first_name.name.eq_ignore_ascii_case(&other.name)
+    /// Returns whether two names refer to the same column.
+    pub fn is_same_column(&self, compiler: &Compiler, left_name: &str, other: &str) -> bool {
+        self.resolve_column(compiler, left_name) == self.resolve_column(compiler, other)
     }
 }
 

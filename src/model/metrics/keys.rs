@@ -8,14 +8,11 @@ use super::metric_set::{MetricSet, MetricSetTime};
 use super::model_on_metric_sets::{ListedMetric, ModelKey, ModelOnMetricSets};
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::arena::Arena;
-use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
-use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit};
 use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
-use crate::yaml::Node;
 
 /// Returns the calendar unit of a period. Calendar units are used to compare the lengths of periods.
 pub fn period_unit(word: &str) -> Option<CalendarUnit> {
@@ -151,7 +148,7 @@ impl ModelOnMetricSets<'_> {
                 }
             }
             keys.names.push(name);
-            faults.extend(self.different_periods_error(index, set_indexes, &keys));
+            faults.extend(self.different_periods_error(compiler, index, set_indexes, &keys));
         }
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
@@ -187,7 +184,7 @@ impl ModelOnMetricSets<'_> {
             let mut of_sets = self.sets.iter().zip(&keys.set_keys).filter_map(|(set, of_set)| {
                 let (key, period) = (of_set.try_get(index)?, of_set.try_get(period)?);
                 let offset = self.fiscal_offset(compiler, set);
-                let formula = set.formula_derived_from_period(&key.column, &period.column, offset);
+                let formula = set.formula_derived_from_period(compiler, &key.column, &period.column, offset);
                 Some(formula.map(|formula| PeriodDeterminedKey {
                     key_index: index,
                     formula,
@@ -203,12 +200,18 @@ impl ModelOnMetricSets<'_> {
 
     /// Reports a mapped key for which the metric sets have different periods. The `time` of a metric set has no period
     /// unless it has a grain.
-    fn different_periods_error(&self, index: usize, set_indexes: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+    fn different_periods_error(
+        &self,
+        compiler: &Compiler,
+        index: usize,
+        set_indexes: &[usize],
+        keys: &ModelKeys,
+    ) -> Option<Diagnostic> {
         let key = &self.keys[index];
         let part = |set: &usize| {
             let part = keys.set_keys[*set].try_get(index)?;
             let period = part.frame.as_deref().or(part.period.map(CalendarUnit::name));
-            let is_date = period.is_some() || self.sets[*set].is_time(&part.column);
+            let is_date = period.is_some() || self.sets[*set].is_time(compiler, &part.column);
             is_date.then_some((*set, period))
         };
         let parts = set_indexes.iter().filter(|_| !key.mapping.is_empty());
@@ -244,7 +247,7 @@ impl ModelOnMetricSets<'_> {
         let is_time = |index: usize, set: usize| {
             let key = &keys.set_keys[set][index];
             let is_plain = key.period.is_none() && self.keys[index].mapping.is_empty();
-            is_plain && self.sets[set].is_time(&key.column)
+            is_plain && self.sets[set].is_time(compiler, &key.column)
         };
         let key_index = (0..self.keys.len()).find(|index| set_indexes.iter().all(|set| is_time(*index, *set)));
         let Some(index) = key_index.filter(|_| self.kind != SpecKind::Periods) else {
@@ -306,7 +309,7 @@ impl ModelOnMetricSets<'_> {
     /// name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
-        let is_column = || match set.is_time(word) {
+        let is_column = || match set.is_time(compiler, word) {
             true => self.sets.len() == 1,
             false => relation.is_some_and(|relation| relation.position(word).is_some()),
         };
@@ -325,7 +328,7 @@ impl ModelOnMetricSets<'_> {
             None => key_name(&key.text),
         };
         let is_period = !key.mapping.is_empty() || self.is_period(compiler, set, &key.text);
-        self.sets.len() > 1 && is_period && set.is_time(&name) && set.position(&name).is_none()
+        self.sets.len() > 1 && is_period && set.is_name_of_time(&name) && set.position(&name).is_none()
     }
 
     fn key_name_of_set(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
@@ -383,9 +386,9 @@ impl ModelOnMetricSets<'_> {
             .filter(|_| !is_period);
         let current = metric_set.key_with_current_name(&text).filter(|_| !is_period);
         text = current.or(shared).unwrap_or(text);
-        let (base, frame) = metric_set.column_and_timeframe(&text).unzip();
+        let (base, frame) = metric_set.column_and_timeframe(compiler, &text).unzip();
         let time = metric_set.time.as_ref().zip(base);
-        let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
+        let time = time.and_then(|(time, base)| metric_set.is_time(compiler, base).then_some(time));
         let period = frame.as_deref().filter(|_| time.is_some()).and_then(timeframe_unit);
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
             && period_unit(grain).is_some_and(|grain| period < grain)
@@ -440,7 +443,7 @@ impl ModelOnMetricSets<'_> {
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
         let metric_set = self.sets.try_get(set).filter(|_| is_shared)?;
-        Some(relation_column(compiler, metric_set, &key.text)?.text)
+        Some(metric_set.relation_column(compiler, &key.text)?.text)
     }
 
     pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
@@ -453,7 +456,8 @@ impl ModelOnMetricSets<'_> {
         }
     }
 
-    /// Returns the error for an unmapped key that is not the same column of the same relation in each metric set.
+    /// Returns the error for an unmapped key that does not refer to the same column of the same relation in every
+    /// metric set.
     fn different_columns_error(
         &self,
         compiler: &Compiler,
@@ -465,13 +469,13 @@ impl ModelOnMetricSets<'_> {
         }
         if set_indexes.iter().all(|set| {
             let set = &self.sets[*set];
-            self.is_period(compiler, set, &key.text) || set.time_column_grain(&key.text) == Some(&key.text)
+            self.is_period(compiler, set, &key.text) || set.time_column_grain(compiler, &key.text) == Some(&key.text)
         }) {
             return None;
         }
         let columns = set_indexes
             .iter()
-            .map(|set| relation_column(compiler, &self.sets[*set], &key.text));
+            .map(|set| self.sets[*set].relation_column(compiler, &key.text));
         let columns: Option<Vec<[String; 3]>> = columns.map(|column| Some(column?.identity)).collect();
         if columns.is_some_and(|columns| columns.iter().all(|column| Some(column) == columns.first())) {
             return None;
@@ -482,7 +486,7 @@ impl ModelOnMetricSets<'_> {
             .collect();
         let name = key_name(&key.text);
         let message = format!(
-            "`{}` is not the same column of the same relation in each metric set",
+            "`{}` does not refer to the same column of the same relation in every metric set",
             key.text
         );
         Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
@@ -490,79 +494,4 @@ impl ModelOnMetricSets<'_> {
             parts.join(", ")
         )))
     }
-}
-
-/// Key that is a column of a relation that a metric set reads or joins.
-struct QualifiedKeyColumn {
-    /// Relation, column and timeframe. Two metric sets have the same key if all three are equal.
-    identity: [String; 3],
-    /// Key, qualified with the name of the relation in the metric set.
-    text: String,
-}
-
-/// Returns the column of a key in a metric set. The key may use the name of the relation instead of its alias, or no
-/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the metric set.
-fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<QualifiedKeyColumn> {
-    let (base, frame) = split_timeframe(key);
-    let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
-    let (qualifier, column) = (qualifier.trim(), column.trim());
-    let is_dimension = set.position(column).is_some() || set.current_dimension(column).is_some();
-    if qualifier.is_empty() && is_dimension {
-        return None;
-    }
-    let from = set.root.text_at("from")?;
-    let joined = set.root.items_at("joins").iter();
-    let joined = joined.filter_map(joined_relation);
-    let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
-    let find_relation = |to: &str| schema_relation(&compiler.options, &RelationReference::read(to)?);
-    let only = |is_it: &dyn Fn(&(String, &str)) -> bool| {
-        let mut candidates = inputs
-            .iter()
-            .enumerate()
-            .filter(|(_, input)| is_it(input))
-            .map(|(index, _)| index);
-        candidates.next().filter(|_| candidates.next().is_none())
-    };
-    let input_index = inputs
-        .iter()
-        .rposition(|(name, _)| name.eq_ignore_ascii_case(qualifier));
-    let lacks_column = |to: &str| {
-        find_relation(to)
-            .is_some_and(|relation| !relation.may_have_unlisted_columns() && relation.position(column).is_none())
-    };
-    let index = if !qualifier.is_empty() {
-        input_index.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?
-    } else if lacks_column(from) {
-        only(&|(_, to)| find_relation(to).is_some_and(|relation| relation.position(column).is_some())).unwrap_or(0)
-    } else {
-        0
-    };
-    let (name, to) = inputs.get(index)?;
-    let relation = RelationReference::read(to).and_then(|relation| relation.ref_call());
-    let text = match input_index == Some(index) || index == 0 && qualifier.is_empty() {
-        true => key.to_owned(),
-        false if frame.is_empty() => format!("{name}.{column}"),
-        false => format!("{name}.{column}[{frame}]"),
-    };
-    Some(QualifiedKeyColumn {
-        identity: [
-            relation.unwrap_or_else(|| (*to).to_owned()),
-            column.to_owned(),
-            frame.to_owned(),
-        ]
-        .map(|part| part.to_lowercase()),
-        text,
-    })
-}
-
-/// Returns the name that formulas use for a joined relation, and the relation.
-pub fn joined_relation(join: &Node) -> Option<(String, &str)> {
-    let to = join.text_at("to")?;
-    let alias = join.text_at("as");
-    Some((alias.map_or_else(|| relation_name(to), str::to_owned), to))
-}
-
-/// Returns the name of a relation as used in formulas.
-pub fn relation_name(text: &str) -> String {
-    RelationReference::read(text).map_or_else(|| text.to_owned(), |relation| relation.name().to_owned())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use formulac_syntax::lex::quote_formula_name;
 
 use super::formulas::{AnalysisScope, MetricFormula, NameOccurrence, analyze_in_scope};
-use super::keys::relation_name;
+use super::inputs::relation_name;
 use super::set_checks::{
     report_invalid_dates, report_invalid_input, report_time_with_timeframe, report_unsupported_joins,
 };
@@ -152,15 +152,22 @@ impl MetricSet {
         self.column_type(compiler, name).is_some_and(Type::is_temporal)
     }
 
-    /// Returns whether a key is the column or dimension in the metric set's `time`.
-    pub fn is_time(&self, key: &str) -> bool {
+    /// Returns whether a key is the column or dimension in the metric set's `time`. The key may be spelled differently,
+    /// such as `orders.ordered_at`.
+    pub fn is_time(&self, compiler: &Compiler, key: &str) -> bool {
         let time = self.time.as_ref();
-        time.is_some_and(|time| time.column.eq_ignore_ascii_case(key))
+        time.is_some_and(|time| self.is_same_column(compiler, &time.column, key))
+    }
+
+    /// Returns whether a name is spelled like the metric set's `time`, so that it hides `time` in formulas.
+    pub fn is_name_of_time(&self, name: &str) -> bool {
+        let time = self.time.as_ref();
+        time.is_some_and(|time| time.column.eq_ignore_ascii_case(name))
     }
 
     /// Returns whether a key is the metric set's `time`, and is known to be a date.
     pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
-        self.is_time(key) && self.column_type(compiler, key) == Some(Type::Date)
+        self.is_time(compiler, key) && self.column_type(compiler, key) == Some(Type::Date)
     }
 
     /// Returns the definition that has the name of the metric set's time column and reads this column.
@@ -180,8 +187,8 @@ impl MetricSet {
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
         // A definition with the name of the column may be NULL even if the filter compares the column.
-        let is_bounded =
-            self.position(column).is_none() && bounds.any(|bound| bound.columns.contains(&column.to_lowercase()));
+        let is_bounded = self.position(column).is_none()
+            && bounds.any(|bound| bound.columns.iter().any(|name| self.is_time(compiler, name)));
         is_declared || is_bounded
     }
 
@@ -190,8 +197,9 @@ impl MetricSet {
     }
 
     fn column_property<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
-        let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
-        Some(property(relation.columns().get(relation.position(name)?)?))
+        let column = self.resolve_column(compiler, name);
+        let relation = self.relation(compiler).filter(|_| column.input == Some(0))?;
+        Some(property(relation.columns().get(relation.position(&*column.name)?)?))
     }
 
     /// Adds analyzed formulas to the metric set: its filter and its definitions.

@@ -25,6 +25,7 @@ mod filter_names;
 mod formulas;
 mod graph;
 mod inlining;
+mod inputs;
 mod key_columns;
 mod key_periods;
 mod keys;

@@ -12,7 +12,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::keys::{METRIC_SET_STEP, MODEL, STEP};
-use crate::load::{SpannedText, SpecKind, SpecLoader, Step};
+use crate::load::{SpannedText, SpecKind, SpecLoader, Step, properties_file_key};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -35,6 +35,8 @@ pub struct ModelKey {
     pub text: String,
     /// Key of each metric set, by the set's name. Empty if the entry is not a mapping.
     pub mapping: Vec<MetricSetKeyColumn>,
+    /// Period such as `month`, if the key is this period of every metric set's `time`, in any spelling.
+    pub period_of_time: Option<String>,
     pub span: Span,
 }
 
@@ -97,7 +99,7 @@ pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
         let similar = |key: &str| suggest::nearest_name(key, ["metrics"]).is_some();
         root.get("from").is_none() && keys.any(|key| !is_known(key) && similar(key))
     };
-    (has_metrics || is_misspelled()).then_some(step)
+    (properties_file_key(root).is_none() && (has_metrics || is_misspelled())).then_some(step)
 }
 
 /// Reads a model built on metric sets, and reports errors. Returns `None` if the metric sets cannot be determined.
@@ -164,6 +166,7 @@ pub fn read_model<'y>(
     }
     model.set_count = model.sets.len();
     model.add_combined_sets(sets, faults);
+    model.find_periods_of_time(compiler);
     // If YAML cut a formula at a comma, the rest of the formula is not the name of a metric set, so skip this check.
     if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
         model.check_set_names(step_node, faults);
@@ -264,6 +267,7 @@ pub fn read_group_by(loader: &SpecLoader<'_, '_>, step: &Node) -> Vec<ModelKey> 
     let plain = |text: &SpannedText<'_>| ModelKey {
         text: text.text.to_owned(),
         mapping: Vec::new(),
+        period_of_time: None,
         span: text.span(loader.source),
     };
     let Some(items) = node.items() else {
@@ -292,6 +296,7 @@ pub fn read_group_by(loader: &SpecLoader<'_, '_>, step: &Node) -> Vec<ModelKey> 
             keys.push(ModelKey {
                 text: name.text().unwrap_or_default().to_owned(),
                 mapping: parts.collect(),
+                period_of_time: None,
                 span: name.span,
             });
         }
@@ -362,11 +367,11 @@ impl ModelOnMetricSets<'_> {
                     (format!("`{text}` is a metric set, not a metric"), help)
                 }
                 (None, Some(set)) => (
-                    format!("`{text}` lacks the name of its metric set"),
+                    format!("`{text}` must be qualified with the name of its metric set"),
                     format!("write `{}.{text}`", set.name),
                 ),
                 (None, None) => (
-                    format!("`{text}` lacks the name of a metric set"),
+                    format!("`{text}` must be qualified with the name of a metric set"),
                     "write the set and the metric, such as `orders.revenue`".to_owned(),
                 ),
             };
@@ -563,7 +568,8 @@ pub fn unknown_metric_error(set: &MetricSet, name: &str, span: Span) -> Diagnost
         ));
     }
     let message = format!("the metric set `{}` has no metric `{name}`", set.name);
-    let fault = Diagnostic::new(Code::UnknownMetric, span, message);
+    // If another metric set has the same name, that set may define the metric.
+    let fault = Diagnostic::new(Code::UnknownMetric, span, message).with_cause(set.path.as_deref(), set.name_span);
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {

@@ -55,6 +55,7 @@ impl RuleColumn {
     /// column in `columns` or another key has the preferred name.
     fn unused_name(
         &self,
+        compiler: &Compiler,
         column: &NameOccurrence,
         set: &MetricSet,
         keys: &Arena<MetricSetKey>,
@@ -65,7 +66,7 @@ impl RuleColumn {
             return name;
         }
         let is_this = |key: &&MetricSetKey| {
-            self.name.eq_ignore_ascii_case(&key.column) || set.is_same_period(&key.column, &self.name)
+            self.name.eq_ignore_ascii_case(&key.column) || set.is_same_period(compiler, &key.column, &self.name)
         };
         let other_keys = keys.iter().filter(|key| !is_this(key));
         let other_keys: Vec<String> = other_keys.map(|key| key_name(&key.entry.text)).collect();
@@ -245,8 +246,9 @@ impl ModelOnMetricSets<'_> {
             }
             key_names.push(name);
         }
-        let output_name =
-            |column: &RuleColumn| column.unused_name(&column_in_set(column), &self.sets[set], keys, &column_names);
+        let output_name = |column: &RuleColumn| {
+            column.unused_name(compiler, &column_in_set(column), &self.sets[set], keys, &column_names)
+        };
         // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
             column.add_timeframe(&mut rows, &output_name(column), &column_in_set(column), file);

@@ -295,7 +295,8 @@ impl ModelOnMetricSets<'_> {
             if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
                 let (name, column) = (&time.column, &set_keys[index].column);
                 let message = format!(
-                    "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",
+                    "the model computes the key `{name}` from `{column}`, but `{name}` is also the time of the set \
+                     `{}`",
                     metric_set.name
                 );
                 faults.push(

@@ -5,6 +5,7 @@ use formulac_syntax::lex::quote_formula_name;
 use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{MetricSetKey, ModelKeys, first_day_formula};
+use super::metric_set::MetricSetTime;
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::text_with_origins::SourceMappedText;
 use crate::check;
@@ -65,8 +66,8 @@ impl PeriodBound {
         if syntax.is_some() {
             // If YAML cut the bound at a comma, the loader reports it.
             let rest = source.get(node.span.end as usize..).unwrap_or_default();
-            let is_cut = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
-            return syntax.filter(|_| !is_cut);
+            let is_truncated = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
+            return syntax.filter(|_| !is_truncated);
         }
         let column = formulas.into_iter().flat_map(|formula| formula.names).next()?.name;
         let message = format!("`{name}` must be the same for all rows, but `{column}` is a column");
@@ -96,7 +97,7 @@ impl PeriodBound {
     pub fn key_value_at_bound(&self, key: &MetricSetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
         Some(match key.fiscal_offset {
-            Some(_) => self.period_boundaries(frame, key.fiscal_offset).0,
+            Some(_) => self.boundaries(frame, key.fiscal_offset).0,
             None => self.period(frame),
         })
     }
@@ -141,7 +142,7 @@ impl PeriodBound {
             let (year, month, day) = parse_iso_date(&check::shift_date(&date, 0, -days)?)?;
             return Some(format!("DATE({year}, {month}, {day})"));
         }
-        let (mut start, _) = self.period_boundaries(frame, fiscal_offset);
+        let (mut start, _) = self.boundaries(frame, fiscal_offset);
         if months > 0 {
             start = format!("EDATE({start}, -{months})");
         }
@@ -151,7 +152,7 @@ impl PeriodBound {
     /// Returns the formula for the period that contains the date. A fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, timeframe_months_and_offset(frame, None)) {
-            (Some(_), Some(_)) => self.period_boundaries(frame, None).0,
+            (Some(_), Some(_)) => self.boundaries(frame, None).0,
             (Some(_), None) if frame == "day" => self.formula.clone(),
             _ => format!("{}[{frame}]", self.formula),
         }
@@ -159,7 +160,7 @@ impl PeriodBound {
 
     /// Returns the first day of the period that contains the date, and the first day after the period. `None` for a day
     /// after the last year of the calendar.
-    fn period_boundaries(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
+    fn boundaries(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
         let formula = &self.formula;
         let months = timeframe_months_and_offset(frame, fiscal_offset);
         if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
@@ -233,17 +234,16 @@ impl ModelOnMetricSets<'_> {
         // Without a time key, a row of a metric set with `grain: month` represents its whole month.
         let frame = frame.or(time.grain.as_deref()).unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
-        // In a condition on rows, the name refers to the column, so a reference to a definition with this name is
-        // replaced with the definition's formula.
         let defined = self.sets[set].definition_shadowing_time();
-        let column = defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text));
-        let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);
+        let column = self.time_column_text(set, time);
+        let is_column = self.sets[set].position(&time.column).is_none();
+        let is_plain = defined.is_some() || is_column && self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || look_back.is_some()) else {
                 continue;
             };
-            let (start, after) = bound.period_boundaries(frame, fiscal_offset);
+            let (start, after) = bound.boundaries(frame, fiscal_offset);
             let condition = match (
                 is_plain,
                 name,
@@ -263,14 +263,26 @@ impl ModelOnMetricSets<'_> {
             };
             filters.push(SourceMappedText::generated(&condition, 0, bound.span));
         }
-        // Rows without a period are not shown, so windows must not read them. If there are other conditions, these
-        // conditions already remove such rows.
-        let has_time = || !filters.is_empty() || self.sets[set].has_time_in_every_row(compiler);
-        if let Some(since) = self.bound("since").filter(|_| !has_time()) {
-            let condition = format!("NOT(ISBLANK({column}))");
-            filters.push(SourceMappedText::generated(&condition, 0, since.span));
+        if filters.is_empty() {
+            filters.extend(self.blank_time_filter(compiler, set));
         }
         filters
+    }
+
+    /// Returns the condition of `since` on the rows of a metric set without a time. Rows without a period are not
+    /// shown, so windows must not read them. `None` if every row has a time, or if the model has no `since`.
+    pub fn blank_time_filter(&self, compiler: &Compiler, set: usize) -> Option<SourceMappedText> {
+        let (since, time) = (self.bound("since")?, self.sets[set].time.as_ref()?);
+        let condition = format!("NOT(ISBLANK({}))", self.time_column_text(set, time));
+        let has_time = self.sets[set].has_time_in_every_row(compiler);
+        (!has_time).then(|| SourceMappedText::generated(&condition, 0, since.span))
+    }
+
+    /// Returns the text that refers to the time column in a condition on rows. There, a name refers to a column before
+    /// a definition, so a reference to a definition with this name is replaced with the definition's formula.
+    fn time_column_text(&self, set: usize, time: &MetricSetTime) -> String {
+        let defined = self.sets[set].definition_shadowing_time();
+        defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text))
     }
 
     /// Returns the condition that `since` places on the model's time key.
@@ -281,7 +293,7 @@ impl ModelOnMetricSets<'_> {
         // A key that is not a period, such as a column of instants, is compared with the day of the bound.
         let value = bound
             .key_value_at_bound(key)
-            .unwrap_or_else(|| bound.period_boundaries("day", None).0);
+            .unwrap_or_else(|| bound.boundaries("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
         Some(SourceMappedText::generated(&condition, 0, bound.span))
     }

@@ -8,7 +8,7 @@ use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in_scope};
-use super::keys::relation_name;
+use super::inputs::relation_name;
 use super::metric_set::{InputTimeframe, MetricSet, MetricSetTime, column_types};
 use super::model_on_metric_sets::{ListedMetric, ModelKey, ModelOnMetricSets, read_group_by};
 use crate::arena::Arena;
@@ -91,7 +91,7 @@ pub fn read_period_step<'y>(
     let (conditions, _) = analyze(compiler, &around, source);
     set.periods = earlier.periods;
     set.add_formulas(formulas);
-    choose_time_column(&mut set, &keys, (node, value.span), faults);
+    choose_time_column(compiler, &mut set, &keys, (node, value.span), faults);
     let set_metrics = set
         .definitions
         .iter()
@@ -153,13 +153,14 @@ fn step_as_metric_set(name: String, pairs: Vec<(Node, Node)>, span: Span) -> Met
 /// Uses the column of the step's period key as the time column of the step. Reports a step that specifies periods but
 /// has no period key.
 fn choose_time_column(
+    compiler: &Compiler,
     set: &mut MetricSet,
     keys: &[ModelKey],
     (node, span): (&Node, Span),
     faults: &mut Vec<Diagnostic>,
 ) {
     let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
-    match (time_column(set, keys, node), range) {
+    match (time_column(compiler, set, keys, node), range) {
         (Ok(column), _) => {
             set.time = Some(MetricSetTime {
                 column,
@@ -202,17 +203,22 @@ fn ungrouped_step_error(word: &str, span: Span) -> Diagnostic {
 /// # Errors
 ///
 /// Returns the message and the help for a step in which the column is missing or ambiguous.
-fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String, (&'static str, String)> {
+fn time_column(
+    compiler: &Compiler,
+    set: &MetricSet,
+    keys: &[ModelKey],
+    node: &Node,
+) -> Result<String, (&'static str, String)> {
     let columns = |is_meant: &dyn Fn(&ModelKey, &str) -> bool| {
         let mut columns: Vec<String> = Vec::new();
         for key in keys {
-            let Some((column, frame)) = set.column_and_timeframe(&key.text) else {
+            let Some((column, frame)) = set.column_and_timeframe(compiler, &key.text) else {
                 continue;
             };
             if is_meant(key, &frame)
                 && !columns
                     .iter()
-                    .any(|existing_column| existing_column.eq_ignore_ascii_case(column))
+                    .any(|existing_column| set.is_same_column(compiler, existing_column, column))
             {
                 columns.push(column.to_owned());
             }
@@ -237,7 +243,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
             is_same_name(&key.text)
                 || is_same_name(&key_name(&key.text))
                 || is_same_name(frame)
-                || set.is_same_period(&key.text, name)
+                || set.is_same_period(compiler, &key.text, name)
         })
     };
     let candidate_lists = [candidates.clone(), named_columns(fill), named_columns(first)]
@@ -294,7 +300,7 @@ impl EarlierStepColumns {
             let definitions = set.definitions.iter().map(|formula| formula.name.clone());
             for text in definitions.chain(read_group_by(&loader, node).into_iter().map(|key| key.text)) {
                 let name = key_name(&text).to_lowercase();
-                match set.column_and_date_part(&text) {
+                match set.column_and_date_part(compiler, &text) {
                     Some((column, frame)) => {
                         let origin = set.timeframe_source_date(column, &frame).map(str::to_owned);
                         let origin = origin.unwrap_or_else(|| format!("{step_index}.{}", column.to_lowercase()));

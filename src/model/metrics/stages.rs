@@ -97,13 +97,19 @@ pub struct StepBuilder<'m> {
     pub columns: ModelColumns,
     pub order_by: Option<Vec<TextWithPosition>>,
     pub partition_by: Option<Vec<TextWithPosition>>,
-    /// Condition, and the columns to which it refers.
-    pub having: Option<(SourceMappedText, Vec<usize>)>,
+    /// Condition, and the columns to which it refers. `None` if the first step applies the condition.
+    having: Option<(SourceMappedText, Vec<usize>)>,
+    /// Condition on columns of the first step.
+    first_having: Option<SourceMappedText>,
+    stages: Arena<ColumnStage>,
+    /// Stage that applies `having`.
+    filtered: Option<usize>,
     /// Columns to which each entry of `order_by` refers.
     pub ordered_by: Vec<Vec<usize>>,
     /// Condition of `since`, if it is applied after the windows.
     late_since: Option<SourceMappedText>,
-    /// Value of `since` in a step with `fill`. The step keeps the key if no later step computes windows.
+    /// Value of `since` in a step with `fill`. `None` if the step does not keep the key, because later steps compute
+    /// windows.
     kept_since: Option<TextWithPosition>,
 }
 
@@ -136,7 +142,7 @@ impl<'m> StepBuilder<'m> {
         });
         let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
         let since = model.step.get("since").filter(|_| builder.can_keep_bounds());
-        Self {
+        let mut step_builder = Self {
             kept_since: since.map(|node| TextWithPosition::new(format_node_inline(node), 0, node.span)),
             late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
             model,
@@ -146,23 +152,42 @@ impl<'m> StepBuilder<'m> {
             partition_by,
             having,
             ordered_by: read_by,
+            first_having: None,
+            stages: Arena::new(),
+            filtered: None,
+        };
+        step_builder.assign_columns_to_stages();
+        step_builder
+    }
+
+    fn assign_columns_to_stages(&mut self) {
+        self.stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
+        // A condition on windows or on columns of later steps cannot be applied in the first step.
+        let is_late =
+            |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
+        let first_having = self.having.take_if(|(_, uses)| !uses.iter().any(is_late));
+        self.first_having = first_having.map(|(condition, _)| condition);
+        self.filtered = self.move_windows_after_having();
+        if self.stages.len() > 1 {
+            self.kept_since = None;
         }
+        if self.kept_since.is_some() {
+            self.late_since = None;
+        }
+    }
+
+    /// Returns whether the first step itself leaves out the periods before `since`.
+    pub fn keeps_since(&self) -> bool {
+        self.kept_since.is_some()
     }
 
     /// Returns the steps that compute the columns: first `base`, which aggregates the rows of the metric sets, then the
     /// steps that read `base`.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
-        let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
-        // A condition on windows or on columns of later steps cannot be applied in `base`.
-        let is_late =
-            |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
-        if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
-            base.having = Some(condition);
-        }
-        let filtered = self.move_windows_after_having(&mut stages);
-        if let Some(since) = self.kept_since.take_if(|_| stages.len() == 1) {
+        let stages = std::mem::take(&mut self.stages);
+        base.having = self.first_having.take();
+        if let Some(since) = self.kept_since.take() {
             base.copied.push(("since".to_owned(), since));
-            self.late_since = None;
         }
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].output_position.unwrap_or(usize::MAX));
@@ -189,7 +214,7 @@ impl<'m> StepBuilder<'m> {
                 step.name = self.model.unused_step_name(if is_taken { &name } else { &short });
             }
             self.write_windows(&mut step, stage.windows, index);
-            if filtered == Some(index) {
+            if self.filtered == Some(index) {
                 step.filter = self.having.take().map(|(condition, _)| condition);
             }
             steps.push(step);
@@ -210,7 +235,7 @@ impl<'m> StepBuilder<'m> {
     /// Moves windows to stages after the columns of `having`, so that the windows read only the groups that this
     /// condition keeps. Returns the stage that applies the condition. `None` if the condition reads windows, or if no
     /// stage follows its columns.
-    fn move_windows_after_having(&mut self, stages: &mut Arena<ColumnStage>) -> Option<usize> {
+    fn move_windows_after_having(&mut self) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
         for column in &self.columns.all {
@@ -223,8 +248,8 @@ impl<'m> StepBuilder<'m> {
         let filtered = uses.iter().map(|column| self.columns.all[*column].stage).max()? + 1;
         let windows = self.columns.all.iter_mut().filter(|column| column.windows.is_some());
         windows.for_each(|column| column.stage = column.stage.max(filtered));
-        *stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
-        (filtered < stages.len()).then_some(filtered)
+        self.stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
+        (filtered < self.stages.len()).then_some(filtered)
     }
 
     /// Writes the order and partition of a step's windows.

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::keys::{ModelKeys, relation_name};
+use super::inputs::relation_name;
+use super::keys::ModelKeys;
 use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::{RowGroup, name_after_joins};
 use super::rows::parse_name_occurrence;

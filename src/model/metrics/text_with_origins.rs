@@ -63,7 +63,7 @@ impl SourceMappedText {
         }
     }
 
-    /// Appends another text. Line breaks are followed by `indent` spaces.
+    /// Appends `other`. Line breaks are followed by `indent` spaces.
     pub fn append(&mut self, other: &Self, indent: usize) {
         for (index, c) in other.text.char_indices() {
             let origins = other.origins.get(index..index + c.len_utf8()).unwrap_or_default();

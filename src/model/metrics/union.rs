@@ -11,7 +11,7 @@ use crate::load::{ColumnProjection, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, RowPlan, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
@@ -98,9 +98,9 @@ impl SpecCompilation<'_> {
                     }
                 }
             };
-            Select::scan_cte(dialect.name_text(step, true)).project(columns.iter().map(item))
+            RowPlan::scan_cte(dialect.name_text(step, true)).project(columns.iter().map(item))
         });
-        let body = Select::union_all(members);
+        let body = RowPlan::union_all(members);
         let series = steps
             .iter()
             .find_map(|step| self.spec.steps.get(self.spec.find_step(step.text)?)?.series);
@@ -279,7 +279,7 @@ impl SpecCompilation<'_> {
         let name = step.name.map_or("", |name| name.text);
         self.ctes.push(Cte::new(
             column(name),
-            Select::scan_cte(column(before))
+            RowPlan::scan_cte(column(before))
                 .join([Join::cross(SelectSource::Name(fill(facts.series))).with_alias(facts.series_alias.to_owned())])
                 .project(items),
         ));

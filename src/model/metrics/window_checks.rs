@@ -14,7 +14,7 @@ use crate::load::SpecKind;
 use crate::partitions::single_row_partition_warning;
 use crate::plan::split_timeframe;
 use crate::span::Span;
-use crate::window_reach::WindowExtent;
+use crate::window_extent::WindowExtent;
 use crate::yaml;
 
 /// Keys that determine the rows of windows.
@@ -111,8 +111,9 @@ impl ModelOnMetricSets<'_> {
         for (formula, id) in formulas {
             let windows = if id.is_some() { &of_sets } else { &of_model };
             let fault = windows.as_ref().and_then(|windows| {
-                let cut = self.window_beyond_partition_warning(compiler, windows, keys, formula, id);
-                cut.or_else(|| self.window_over_longer_period_warning(compiler, windows, keys, formula, id))
+                let beyond_partition = self.window_beyond_partition_warning(compiler, windows, keys, formula, id);
+                beyond_partition
+                    .or_else(|| self.window_over_longer_period_warning(compiler, windows, keys, formula, id))
             });
             if let Some(fault) = fault.filter(|_| self.kind != SpecKind::WholeSet) {
                 faults.push(fault);
@@ -137,8 +138,8 @@ impl ModelOnMetricSets<'_> {
         }
         // PERIODOFFSET does not read a partition. In a model built on metric sets, totals ignore an `order_by` without
         // keys.
-        let mut reaches = formula.window_reaches.iter();
-        let ordered = reaches.find(|(extent, _)| !matches!(extent, WindowExtent::Offset { .. }));
+        let mut extents = formula.window_extents.iter();
+        let ordered = extents.find(|(extent, _)| !matches!(extent, WindowExtent::Offset { .. }));
         let totals = formula.totals.first();
         let total = totals.filter(|_| is_explicit || self.kind == SpecKind::Periods);
         let range = ordered.map(|(_, range)| range).or(total)?;
@@ -196,7 +197,7 @@ impl ModelOnMetricSets<'_> {
         }
         let set = &self.sets[id.map_or(0, |id| id.0)];
         let offset = self.fiscal_offset(compiler, set);
-        let cut = |(extent, range): &(WindowExtent, Range<usize>)| {
+        let limiting_part = |(extent, range): &(WindowExtent, Range<usize>)| {
             // PERIODOFFSET also compares the other keys in `order_by`.
             let is_compared = |index| matches!(extent, WindowExtent::Offset { .. }) || !windows.order.contains(&index);
             let mut parts = windows
@@ -206,7 +207,7 @@ impl ModelOnMetricSets<'_> {
             let part = parts.find(|part| !extent.stays_within_timeframe(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
-        let (part, range) = formula.window_reaches.iter().find_map(cut)?;
+        let (part, range) = formula.window_extents.iter().find_map(limiting_part)?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
             "`{}` reads only rows of the same `{name}`, because the rows are also partitioned by `{name}`, which depends on `{key}`",
@@ -251,7 +252,7 @@ impl ModelOnMetricSets<'_> {
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula
-            .window_reaches
+            .window_extents
             .iter()
             .find(|(extent, _)| extent.counts_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
@@ -280,7 +281,13 @@ impl ModelOnMetricSets<'_> {
 
     /// Warns about filters on the time key that remove earlier periods although a formula reads them. `metric_ids` are
     /// the metrics that the model reads.
-    pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
+    pub fn check_hidden_periods(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        metric_ids: &[MetricId],
+        faults: &mut Vec<Diagnostic>,
+    ) {
         let Some(time) = keys.time else { return };
         let of_metrics = metric_ids.iter().map(|id| {
             let index = (self.kind != SpecKind::Periods).then(|| self.listed_metric_span(*id));
@@ -302,11 +309,13 @@ impl ModelOnMetricSets<'_> {
                 .sets
                 .iter()
                 .filter(|set| filter_set.is_none_or(|set_name| set_name.eq_ignore_ascii_case(&set.name)));
-            let times = sets.filter_map(|set| Some(set.time.as_ref()?.column.as_str()));
-            let names: Vec<&str> = times
-                .chain([self.keys[time].text.as_str(), keys.names[time].as_str()])
-                .collect();
-            let is_time = |column: &String| names.iter().any(|name| name.eq_ignore_ascii_case(column));
+            let sets: Vec<_> = sets.collect();
+            let is_key = |name: &String| {
+                [&self.keys[time].text, &keys.names[time]]
+                    .iter()
+                    .any(|key| key.eq_ignore_ascii_case(name))
+            };
+            let is_time = |name: &String| is_key(name) || sets.iter().any(|set| set.is_time(compiler, name));
             for condition in filter
                 .conditions
                 .iter()

@@ -17,7 +17,7 @@ use crate::load::{ColumnProjection, Step};
 use crate::plan::{StepInput, unused_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, RowPlan, SelectList, SelectSource, Sql, SqlId, SqlTree, Star};
 use crate::worksheet::{pivot_keys, pivot_row_columns};
 
 /// Alias of the input's rows in the select that returns the cells.
@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| {
             let item = |name: &String| Item::unnamed(tree.add_raw_text(&column_sql.column(name)));
-            Select::scan(input_source(input, dialect))
+            RowPlan::scan(input_source(input, dialect))
                 .project(names.iter().map(item))
                 .distinct()
         };
@@ -137,9 +137,9 @@ impl SpecCompilation<'_> {
         let never_null = keys.find(|name| !column_sql.is_nullable(name)).cloned();
         let filled = match (&columns.has_row, &never_null) {
             (Some(marker), None) => {
-                let marked = Select::scan(input_source(input, dialect))
-                    .select_star()
-                    .project([Item::named(tree.add_raw_text("true"), dialect.name_text(marker, true))]);
+                let mark = Item::named(tree.add_raw_text("true"), dialect.name_text(marker, true));
+                let list = SelectList::new(Some(Star(None)), [mark]);
+                let marked = RowPlan::scan(input_source(input, dialect)).project_list(list);
                 SelectSource::Name(self.add_pivot_cte(&format!("{}_filled", input.name), marked))
             }
             _ => input_source(input, dialect),
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds a CTE and returns its name in SQL.
-    fn add_pivot_cte(&mut self, expected: &str, body: Select) -> String {
+    fn add_pivot_cte(&mut self, expected: &str, body: RowPlan) -> String {
         let dialect = self.compiler.options.dialect;
         let name = dialect.name_text(&self.names.choose_short_name(expected), true);
         self.ctes.push(Cte::new(name.clone(), body));
@@ -202,11 +202,13 @@ impl SpecCompilation<'_> {
         {
             let message =
                 format!("row and column keys of a pivot must be columns of its input, but `{name}` is computed here");
-            diagnostics
-                .push(Diagnostic::new(Code::UnfitForPivot, span, message).with_help("compute it in an earlier step"));
+            diagnostics.push(Diagnostic::new(Code::UnfitForPivot, span, message).with_help(
+                "compute the key in an earlier \
+                    step",
+            ));
         }
         if input.relation.is_none() && matches!(step.keep, ColumnProjection::All) {
-            let message = "the columns of the sheet are not declared";
+            let message = "the spec does not list the columns of the sheet";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, span, message)
                     .with_help("list the columns, for example `columns: [month, channel, revenue]`"),
@@ -265,7 +267,7 @@ impl CellColumns {
     }
 
     /// Returns the select that joins each row of the pivot with each column, and with the input's row for this cell.
-    fn select_cells(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
+    fn select_cells(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> RowPlan {
         let mut conditions: Vec<SqlId> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
         for name in &self.input_columns {
@@ -299,7 +301,7 @@ impl CellColumns {
         let condition = tree.add_conjunction(conditions);
         let columns = Join::cross(SelectSource::Name(sources.columns));
         let filled = Join::new(JoinKind::Left, sources.input, condition).with_alias(INPUT_ROWS_ALIAS.to_owned());
-        Select::scan_cte(sources.rows).join([columns, filled]).project(items)
+        RowPlan::scan_cte(sources.rows).join([columns, filled]).project(items)
     }
 
     /// Returns the total of a cell's column: the maximum over all cells of the column, because cells without a row

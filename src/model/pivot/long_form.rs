@@ -5,7 +5,7 @@ use crate::compile::{SpecCompilation, StepToCompile};
 use crate::load::ColumnProjection;
 use crate::plan::StepOutput;
 use crate::schema::{Column, Relation};
-use crate::sql::{Cte, Item, Select, SqlTree};
+use crate::sql::{Cte, Item, RowPlan, SqlTree};
 
 impl SpecCompilation<'_> {
     /// Converts the output of a sheet to the long form. The sheet was computed for all cells, but the long form
@@ -44,14 +44,14 @@ impl SpecCompilation<'_> {
             relation.push(input_column.cloned().unwrap_or(column));
         }
         let mut inner = std::mem::take(&mut output.body);
-        let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
+        let (order_by, limit) = inner.remove_order();
         let name = dialect.name_text(
             &self.names.choose_short_name(&format!("{}_in_every_cell", input.name)),
             true,
         );
         output.ctes.push(Cte::new(name.clone(), inner));
         let filter = Some(tree.add_raw_text(&dialect.name_text(filled, true)));
-        output.body = Select::scan_cte(name)
+        output.body = RowPlan::scan_cte(name)
             .filter(filter)
             .project(items)
             .sort(order_by)

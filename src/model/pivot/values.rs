@@ -10,7 +10,7 @@ use crate::load::SpannedText;
 use crate::plan::snake_case;
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Item, Select, SqlId, SqlTree};
+use crate::sql::{Item, RowPlan, SqlId, SqlTree};
 use crate::worksheet::pivot_keys;
 
 /// Value of a pivot column.
@@ -64,7 +64,11 @@ impl SpecCompilation<'_> {
             match convert_value(program, value, ty) {
                 Some(node) => nodes.push((node, value.text.to_owned())),
                 None => {
-                    let message = format!("`{}` is not a {} like the values of `{key}`", value.text, ty.name());
+                    let message = format!(
+                        "the values of `{key}` have the type {}, but `{}` has another type",
+                        ty.name(),
+                        value.text
+                    );
                     diagnostics.push(unfit(
                         value.span(self.source),
                         &message,
@@ -101,10 +105,10 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns a select with one numbered row per pivot value.
-pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, number_name: &str) -> Select {
-    Select::union_all(values.iter().enumerate().map(|(index, value)| {
+pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, number_name: &str) -> RowPlan {
+    RowPlan::union_all(values.iter().enumerate().map(|(index, value)| {
         let number = tree.add_raw_text(&(index + 1).to_string());
-        Select::values(vec![Item::named(value.column, key), Item::named(number, number_name)])
+        RowPlan::values([Item::named(value.column, key), Item::named(number, number_name)])
     }))
 }
 

@@ -18,7 +18,7 @@ use crate::load::{ColumnProjection, Step};
 use crate::plan::{StepOutput, definitions_constant_across_pivot, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, Sql, SqlId};
+use crate::sql::{Cte, Item, RowPlan, Sql, SqlId};
 use crate::worksheet::{pivot_keys, pivot_row_columns};
 
 /// Output columns of the wide form.
@@ -104,16 +104,14 @@ impl SpecCompilation<'_> {
             false => Vec::new(),
         };
         let mut inner = std::mem::take(&mut output.body);
-        inner.order_by.clear();
-        inner.limit = None;
+        inner.remove_order();
         let preferred_name = format!("{}_in_every_cell", input.name);
         let name = options
             .dialect
             .name_text(&self.names.choose_short_name(&preferred_name), true);
         output.ctes.push(Cte::new(name.clone(), inner));
-        output.body = Select::scan_cte(name)
-            .group_by(group_by)
-            .project(form.items)
+        output.body = RowPlan::scan_cte(name)
+            .aggregate(group_by, form.items)
             .sort(order_by)
             .limit(step.limit);
         output.relation = form.relation;
@@ -139,7 +137,7 @@ impl WideForm {
     fn add_output_column(&mut self, item: Item, column: Column, origin: String) {
         let name = column.name();
         if let Some(other) = self.origins.insert(name.to_ascii_lowercase(), origin.clone()) {
-            let message = format!("both {origin} and {other} would be the column `{name}` of the wide form");
+            let message = format!("both {origin} and {other} would become the column `{name}`");
             self.name_clashes
                 .push(Diagnostic::new(Code::UnfitForPivot, self.span, message).with_help("rename one of the columns"));
         }

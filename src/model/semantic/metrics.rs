@@ -40,12 +40,12 @@ pub fn build_metrics(
     // Repeat this until nothing changes, because a removed metric may be part of another metric.
     loop {
         let before = metric_names.len();
-        let gone: Vec<String> = totals
+        let removed: Vec<String> = totals
             .iter()
             .filter(|(_, additivity)| parts(additivity).iter().any(|part| !metric_names.contains(part)))
             .map(|(column, _)| column.name().to_lowercase())
             .collect();
-        gone.iter().for_each(|name| {
+        removed.iter().for_each(|name| {
             metric_names.remove(name);
         });
         if metric_names.len() == before {

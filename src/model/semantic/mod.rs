@@ -15,13 +15,14 @@ use crate::additivity::{Additivity, NonAdditiveReason};
 use crate::compile::SpecCompilation;
 use crate::config::config_text;
 use crate::data_tests::{is_unconditional, test_entries};
-use crate::dbt::{ModelDoc, YamlOutput};
+use crate::dbt::ModelDoc;
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
-use crate::yaml::Node;
+use crate::yaml::{Node, YamlValue};
 use metrics::build_metrics;
+pub use names::SemanticNameKind;
 pub(crate) use names::SemanticNames;
-use names::{SemanticNameKind, replacement_name};
+use names::replacement_name;
 use writer::SemanticWriter;
 
 /// Setting that determines whether models have a semantic model, and in which YAML format.
@@ -92,6 +93,12 @@ impl SemanticModel {
     #[must_use]
     pub fn metrics(&self) -> &[String] {
         &self.metrics
+    }
+
+    /// Returns the names of the entities and dimensions, each with its kind.
+    #[must_use]
+    pub fn element_kinds(&self) -> &[(String, SemanticNameKind)] {
+        &self.names
     }
 
     /// Returns the omitted columns, each with the reason.
@@ -278,7 +285,7 @@ impl SpecCompilation<'_> {
                 let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
                 let field = arguments
                     .and_then(|arguments| arguments.get("field"))
-                    .and_then(YamlOutput::as_text);
+                    .and_then(YamlValue::as_text);
                 if let Some(field) = field.filter(|field| replacement_name(field).is_none()) {
                     fields.insert(column.name.text.to_lowercase(), field.to_owned());
                 }

@@ -48,9 +48,24 @@ pub fn replacement_name(name: &str) -> Option<String> {
 /// Kind of a name in semantic models. dbt requires that a name has the same kind in all semantic models of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SemanticNameKind {
+    /// Entity.
     Entity,
+    /// Dimension with dates or times.
     TimeDimension,
+    /// Other dimension.
     Categorical,
+}
+
+impl SemanticNameKind {
+    /// Returns the noun for messages, with its article.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Entity => "an entity",
+            Self::TimeDimension => "a time dimension",
+            Self::Categorical => "a categorical dimension",
+        }
+    }
 }
 
 impl SemanticElement {
@@ -85,7 +100,8 @@ impl SemanticNames {
         names
     }
 
-    /// Returns whether another semantic model uses one of the model's names for a different kind that takes precedence.
+    /// Returns whether another semantic model uses one of the model's names for an element of a different kind, which
+    /// takes precedence.
     pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
         model
             .names

@@ -5,8 +5,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::SemanticElement;
 use super::metrics::ModelMetric;
 use crate::additivity::{Additivity, ColumnFormula};
-use crate::dbt::{ModelDoc, YamlOutput, needs_docs_block};
+use crate::dbt::{ModelDoc, escaped_text, needs_docs_block};
 use crate::schema::Column;
+use crate::yaml::YamlValue;
 
 /// Writer for both formats of a semantic model.
 pub struct SemanticWriter<'s> {
@@ -21,8 +22,8 @@ pub struct SemanticWriter<'s> {
     columns: FxHashSet<String>,
 }
 
-fn text_pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
-    (key.to_owned(), YamlOutput::text(text))
+fn text_pair(key: &str, text: impl AsRef<str>) -> (String, YamlValue) {
+    (key.to_owned(), escaped_text(text))
 }
 
 fn metric_aggregation(additivity: &Additivity) -> Option<&'static str> {
@@ -72,16 +73,16 @@ impl<'s> SemanticWriter<'s> {
     }
 
     /// Returns the metrics that a formula reads, with their aliases if they have any.
-    fn formula_inputs(&self, columns: &[String]) -> YamlOutput {
+    fn formula_inputs(&self, columns: &[String]) -> YamlValue {
         let input = |column: &String| {
             let (name, alias) = (self.column_metric_name(column), self.metric_name_in_formula(column));
             let alias = (name != alias).then(|| text_pair("alias", alias));
-            YamlOutput::Map(std::iter::once(text_pair("name", name)).chain(alias).collect())
+            YamlValue::map(std::iter::once(text_pair("name", name)).chain(alias))
         };
-        YamlOutput::List(columns.iter().map(input).collect())
+        YamlValue::list(columns.iter().map(input).collect())
     }
 
-    fn metric_formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
+    fn metric_formula(&self, formula: &ColumnFormula) -> (String, YamlValue) {
         text_pair(
             "expr",
             formula.sql_with_names(|column| self.metric_name_in_formula(column)),
@@ -100,25 +101,25 @@ impl<'s> SemanticWriter<'s> {
                 Some((_, SemanticElement::Time { unit })) => {
                     vec![
                         text_pair("granularity", *unit),
-                        ("dimension".to_owned(), YamlOutput::Map(vec![text_pair("type", "time")])),
+                        ("dimension".to_owned(), YamlValue::map([text_pair("type", "time")])),
                     ]
                 }
                 Some((_, SemanticElement::Categorical)) => {
                     vec![(
                         "dimension".to_owned(),
-                        YamlOutput::Map(vec![text_pair("type", "categorical")]),
+                        YamlValue::map([text_pair("type", "categorical")]),
                     )]
                 }
                 Some((column, SemanticElement::Entity { kind, name })) => {
                     let mut entity = vec![text_pair("type", *kind)];
                     entity.extend((name != column.name()).then(|| text_pair("name", name)));
-                    vec![("entity".to_owned(), YamlOutput::Map(entity))]
+                    vec![("entity".to_owned(), YamlValue::map(entity))]
                 }
                 None => Vec::new(),
             };
         }
         doc.semantic
-            .push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
+            .push(("semantic_model".to_owned(), YamlValue::Bare("true".to_owned())));
         doc.semantic
             .extend(self.time.iter().map(|time| text_pair("agg_time_dimension", time)));
         doc.semantic
@@ -146,19 +147,19 @@ impl<'s> SemanticWriter<'s> {
                     out.push(text_pair("expr", &metric.column));
                 }
             }
-            YamlOutput::Map(out)
+            YamlValue::map(out)
         };
-        let metrics: Vec<YamlOutput> = self.metrics.iter().map(metric).collect();
+        let metrics: Vec<YamlValue> = self.metrics.iter().map(metric).collect();
         if !metrics.is_empty() {
-            doc.semantic.push(("metrics".to_owned(), YamlOutput::List(metrics)));
+            doc.semantic.push(("metrics".to_owned(), YamlValue::list(metrics)));
         }
     }
 
     /// Writes the legacy format: lists next to the model.
     pub fn write_legacy_format(&self, model: &str, own_ref: Option<String>, group: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![text_pair("name", model)];
-        out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
-        out.extend(group.map(|group| ("config".to_owned(), YamlOutput::Map(vec![text_pair("group", group)]))));
+        out.extend(own_ref.map(|call| ("model".to_owned(), YamlValue::Text(call))));
+        out.extend(group.map(|group| ("config".to_owned(), YamlValue::map([text_pair("group", group)]))));
         out.extend(
             doc.description
                 .iter()
@@ -168,7 +169,7 @@ impl<'s> SemanticWriter<'s> {
         out.extend(self.time.iter().map(|time| {
             (
                 "defaults".to_owned(),
-                YamlOutput::Map(vec![text_pair("agg_time_dimension", time)]),
+                YamlValue::map([text_pair("agg_time_dimension", time)]),
             )
         }));
         out.extend(self.primary.iter().map(|name| text_pair("primary_entity", name)));
@@ -179,18 +180,18 @@ impl<'s> SemanticWriter<'s> {
                 SemanticElement::Entity { kind, name } => {
                     let mut entity = vec![text_pair("name", name), text_pair("type", *kind)];
                     entity.extend((name != column.name()).then(|| text_pair("expr", column.name())));
-                    entities.push(YamlOutput::Map(entity));
+                    entities.push(YamlValue::map(entity));
                 }
-                SemanticElement::Time { unit } => dimensions.push(YamlOutput::Map(vec![
+                SemanticElement::Time { unit } => dimensions.push(YamlValue::map([
                     text_pair("name", column.name()),
                     text_pair("type", "time"),
                     (
                         "type_params".to_owned(),
-                        YamlOutput::Map(vec![text_pair("time_granularity", *unit)]),
+                        YamlValue::map([text_pair("time_granularity", *unit)]),
                     ),
                 ])),
                 SemanticElement::Categorical => {
-                    dimensions.push(YamlOutput::Map(vec![
+                    dimensions.push(YamlValue::map([
                         text_pair("name", column.name()),
                         text_pair("type", "categorical"),
                     ]));
@@ -201,18 +202,18 @@ impl<'s> SemanticWriter<'s> {
             let agg = metric_aggregation(&metric.additivity)?;
             let mut measure = vec![text_pair("name", &metric.name), text_pair("agg", agg)];
             measure.extend((metric.name != metric.column).then(|| text_pair("expr", &metric.column)));
-            Some(YamlOutput::Map(measure))
+            Some(YamlValue::map(measure))
         };
-        let measures: Vec<YamlOutput> = self.metrics.iter().filter_map(measure).collect();
+        let measures: Vec<YamlValue> = self.metrics.iter().filter_map(measure).collect();
         for (key, items) in [
             ("entities", entities),
             ("dimensions", dimensions),
             ("measures", measures),
         ] {
-            out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlOutput::List(items))));
+            out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlValue::list(items))));
         }
         doc.other_lists
-            .push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
+            .push(("semantic_models".to_owned(), vec![YamlValue::map(out)]));
         let metric = |metric: &ModelMetric| {
             let mut out = vec![
                 text_pair("name", &metric.name),
@@ -238,9 +239,9 @@ impl<'s> SemanticWriter<'s> {
             };
             out.extend([
                 text_pair("type", kind),
-                ("type_params".to_owned(), YamlOutput::Map(params)),
+                ("type_params".to_owned(), YamlValue::map(params)),
             ]);
-            YamlOutput::Map(out)
+            YamlValue::map(out)
         };
         doc.other_lists
             .push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));

@@ -62,7 +62,7 @@ pub struct FirstStep {
 pub struct FirstStepJoin {
     /// Name that qualifies the relation's columns, in lower case.
     pub name: String,
-    /// Text that identifies the join. Joins with equal texts are the same.
+    /// Text that identifies the join. Joins with equal text are the same.
     pub identity: String,
     /// Join as a YAML flow mapping.
     pub text: String,

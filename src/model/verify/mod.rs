@@ -271,11 +271,11 @@ impl Comparison {
             (&mut self.columns, &mut lacking.columns),
         ] {
             columns.retain_mut(|column| {
-                let is_there = has(column).is_some();
-                if !is_there {
+                let exists = has(column).is_some();
+                if !exists {
                     lacks.push(column.name.clone());
                 }
-                is_there
+                exists
             });
         }
         if self.counts_rows {

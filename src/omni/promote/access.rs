@@ -1,9 +1,9 @@
 //! Access settings in Omni that apply to promoted fields. dbt has no users, so the spec stores the settings in
 //! `meta.omni`, from which `pull` writes them to the view and the topic of the model.
 
-use super::omni_model::{OmniReference, ParsedOmniModel};
 use super::spec_text::flow_list;
-use crate::yaml::{Node, format_flow_scalar as flow};
+use crate::schema::{OmniReference, ParsedOmniModel};
+use crate::yaml::{Node, format_flow_scalar};
 
 /// Access settings of a view and of the topics that contain the view.
 #[derive(Default)]
@@ -49,14 +49,20 @@ impl<'m> ViewAccess<'m> {
         }
         let mut of_topics: Option<Vec<String>> = None;
         let topics = model.topics_by_name().into_iter();
-        for (topic, file) in topics.filter(|(topic, _)| only.is_none_or(|only| only.eq_ignore_ascii_case(topic))) {
-            let Some(root) = model.files.get(file).map(|file| &file.root) else {
+        for (name_of_topic, topic) in topics.filter(|(name, _)| only.is_none_or(|only| only.eq_ignore_ascii_case(name)))
+        {
+            let Some(root) = model.files.get(topic.file).map(|file| &file.root) else {
                 continue;
             };
-            let base = root.text_at("base_view").unwrap_or(topic);
-            let base = model.canonical_name(base);
-            if base == name || has_join(model, root, &name) {
-                access.add_settings(model, file, root, &format!("topic `{topic}`"), [&base, &name]);
+            let base = model.canonical_name(&topic.base_view);
+            if base == name
+                || model
+                    .topic_joins(topic)
+                    .iter()
+                    .any(|(_, view)| model.canonical_name(view) == name)
+            {
+                let subject = format!("topic `{name_of_topic}`");
+                access.add_settings(model, topic.file, root, &subject, [&base, &name]);
                 let grants = required_grants_of(root);
                 match &mut of_topics {
                     Some(common) => common.retain(|grant| grants.contains(grant)),
@@ -129,14 +135,15 @@ impl<'m> ViewAccess<'m> {
 
     /// Records the settings of a query's topic that a spec cannot express.
     pub fn add_topic_issues(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
-        let Some((file, root)) = model.topic(topic) else {
+        let file = model.topic(topic).map(|topic| topic.file);
+        let Some((file, root)) = file.and_then(|file| Some((file, &model.files.get(file)?.root))) else {
             return;
         };
         let settings = [
             (
                 "extends",
                 root.get("extends"),
-                "conditions and access settings of the extended topic are not converted",
+                "formulac does not convert the conditions and access settings of the extended topic",
             ),
             (
                 "views",
@@ -177,12 +184,12 @@ impl<'m> ViewAccess<'m> {
 
 impl AccessFilter {
     /// Returns the filter as an entry of `access_filters`, for a column of the model.
-    pub fn access_filter_entry(&self, column: &str) -> String {
-        let mut keys = vec![format!("field: {}", flow(column))];
+    pub fn entry(&self, column: &str) -> String {
+        let mut keys = vec![format!("field: {}", format_flow_scalar(column))];
         keys.extend(
             self.user_attribute
                 .as_ref()
-                .map(|name| format!("user_attribute: {}", flow(name))),
+                .map(|name| format!("user_attribute: {}", format_flow_scalar(name))),
         );
         if !self.values_for_unfiltered.is_empty() {
             keys.push(format!(
@@ -208,18 +215,4 @@ fn changes_field_values(views: &Node) -> bool {
 /// Returns the names of the access grants that a view, topic or field requires.
 pub(super) fn required_grants_of(node: &Node) -> Vec<String> {
     node.texts_at("required_access_grants")
-}
-
-/// Returns whether a topic joins a view.
-fn has_join(model: &ParsedOmniModel<'_>, root: &Node, view: &str) -> bool {
-    let mut open: Vec<&Node> = root.get("joins").into_iter().collect();
-    while let Some(node) = open.pop() {
-        for (name, child) in node.pairs().unwrap_or_default() {
-            if name.text().is_some_and(|name| model.canonical_name(name) == view) {
-                return true;
-            }
-            open.push(child);
-        }
-    }
-    false
 }

@@ -4,11 +4,11 @@ use formulac_syntax::text::collapse_whitespace;
 use rustc_hash::FxHashMap;
 
 use super::from_sql::{self, SqlNames};
-use super::omni_model::OmniReference;
 use super::term::FormulaTerm;
 use crate::ast::{BinaryOp, Expr};
 use crate::dialect::Dialect;
 use crate::parse;
+use crate::schema::OmniReference;
 
 /// Columns of a worksheet, by their names in Omni.
 #[derive(Debug, Default)]

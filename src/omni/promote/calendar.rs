@@ -5,11 +5,10 @@
 //! January to the first month of the fiscal year, and the fiscal year is numbered after the calendar year in which it
 //! starts. Source: <https://docs.omni.co/modeling/models/fiscal-month-offset>
 
-use super::omni_model::ParsedOmniModel;
 use super::term::FormulaTerm;
 use crate::Type;
 use crate::calendar::Weekday;
-use crate::schema::{OmniFile, OmniFileKind};
+use crate::schema::{OmniFileKind, ParsedOmniModel};
 use crate::yaml::Node;
 
 const WEEK_START: &str = "week_start_day";
@@ -82,7 +81,7 @@ impl OmniCalendar {
         let later = self.fiscal_shift.unwrap_or_default().saturating_add(i64::from(offset)) / 12;
         if frame == "fiscal_year" && later != 0 {
             let sign = if later < 0 { "-" } else { "+" };
-            term = FormulaTerm::binary(term, sign, 3, &FormulaTerm::integer(later.saturating_abs()))
+            term = FormulaTerm::binary(term, sign, &FormulaTerm::integer(later.saturating_abs()))
                 .with_type(Some(Type::Integer));
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
@@ -104,7 +103,7 @@ pub(super) fn timeframe_caveat(frame: Option<&str>) -> Option<String> {
 fn setting<'m>(model: &'m ParsedOmniModel<'_>, key: &str) -> Option<(usize, &'m Node)> {
     let mut files = model.files.iter().enumerate();
     files.find_map(|(index, file)| {
-        let is_model = OmniFile::new(file.path, &file.root).kind() == OmniFileKind::Other;
+        let is_model = file.omni_file().kind() == OmniFileKind::Other;
         Some((index, file.root.get(key).filter(|_| is_model)?))
     })
 }

@@ -3,8 +3,8 @@
 use formulac_syntax::text::collapse_whitespace;
 
 use super::misspellings::correct_spelling;
-use super::omni_model::ViewField;
 use crate::diag::suggest;
+use crate::schema::ViewField;
 use crate::yaml::Node;
 
 /// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.

@@ -29,7 +29,7 @@ pub(super) struct ConvertedCondition {
 const UNSUPPORTED_OPERATORS: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
-        "the operator shifts the dates of the query, but a model cannot shift them",
+        "the operator shifts the dates of the query, but the dates of a model are fixed",
     ),
     (
         "cancel_query_filter",
@@ -203,8 +203,8 @@ impl FilterConverter<'_> {
                 let start = self.parse_day_start(value)?;
                 if start.is_counted_from_today() {
                     self.caveats.push(
-                        "Omni does not document whether `N units ago` counts the current unit; the formula counts it, so \
-                         `30 days ago` is the day 29 days before today"
+                        "Omni does not document whether `N units ago` counts the current unit; the formula counts \
+                         the current unit, so `30 days ago` is the day 29 days before today"
                             .to_owned(),
                     );
                 }

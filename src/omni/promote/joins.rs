@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::omni_model::{ParsedOmniModel, Relationship};
-use crate::yaml::Node;
+use crate::schema::{OmniRelationship, OmniTopic, ParsedOmniModel};
 
 /// Join that the generated model contains.
 #[derive(Clone, Debug)]
@@ -39,11 +38,13 @@ impl ViewJoins {
         model: &ParsedOmniModel<'_>,
         base: &str,
         views: &[String],
-        topic: Option<&Node>,
+        topic: Option<&OmniTopic>,
     ) -> (Self, Vec<(String, String)>) {
-        let allowed = topic
-            .and_then(|topic| topic.get("joins"))
-            .map(|joins| topic_join_pairs(model, base, joins));
+        // A topic without `joins` does not restrict the joins of its queries.
+        let topic = topic.filter(|topic| model.topic_setting(topic, "joins").is_some());
+        let canonical = |(from, to)| (model.canonical_name(from), model.canonical_name(to));
+        let allowed = topic.map(|topic| model.topic_joins(topic).into_iter().map(canonical).collect());
+        let allowed: Option<FxHashSet<(String, String)>> = allowed;
         let mut edges: FxHashMap<String, Vec<(usize, bool)>> = FxHashMap::default();
         for (index, join) in model.relationships.iter().enumerate() {
             let (from, to) = (model.canonical_name(&join.from_as), model.canonical_name(&join.to_as));
@@ -149,7 +150,7 @@ impl ViewJoins {
 
 /// Returns the join type, whether a row may have several matches, and whether several rows may match the same row.
 /// Returns an error with the reason if the join cannot be used in this direction.
-fn join_direction(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
+fn join_direction(join: &OmniRelationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
     let (from_many, to_many) = match join.cardinality.as_str() {
         "one_to_one" => (false, false),
         "many_to_one" | "assumed_many_to_one" => (true, false),
@@ -184,19 +185,4 @@ fn unreachable_view_message(model: &ParsedOmniModel<'_>, base: &str, name: &str)
         (is_back || is(&join.from_as, &join.to_as)).then(|| join_direction(join, is_back).err())?
     });
     between.unwrap_or_else(|| format!("there is no relationship from `{base}` to `{name}`"))
-}
-
-/// Returns the pairs of views in the join tree of a topic.
-fn topic_join_pairs(model: &ParsedOmniModel<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
-    let mut pairs = FxHashSet::default();
-    let mut open = vec![(base.to_lowercase(), joins)];
-    while let Some((parent, node)) = open.pop() {
-        for (name, child) in node.pairs().unwrap_or_default() {
-            let Some(name) = name.text() else { continue };
-            let name = model.canonical_name(name);
-            pairs.insert((parent.clone(), name.clone()));
-            open.push((name, child));
-        }
-    }
-    pairs
 }

@@ -3,10 +3,10 @@
 use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::ConvertedSql;
 use super::misspellings::correct_spelling;
-use super::omni_model::{OmniReference, ViewField};
 use super::term::FormulaTerm;
 use crate::Type;
 use crate::diag::lists::join_words;
+use crate::schema::{OmniReference, ViewField, column_of_sql};
 use crate::yaml::Node;
 
 /// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
@@ -227,10 +227,10 @@ pub(super) fn count_rows_term(
         let index = (view.to_owned(), key.to_lowercase());
         let field = fields.field(&index);
         // The primary key can be counted here only if it is a column.
-        let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
+        let column = field.filter(|field| field.is_column()).map(|field| {
             let column = field
                 .text("sql")
-                .and_then(super::from_sql::plain_column)
+                .and_then(column_of_sql)
                 .map_or(field.name.clone(), |column_path| column_path.1);
             fields.table_column(view, &column).term
         });
@@ -309,8 +309,8 @@ fn convert_distinct_on(
         x.text.as_str()
     };
     let name = fields
-        .taken
-        .choose(&[&format!("{}_once", super::names::to_snake_case(begin))]);
+        .used_names
+        .reserve(&[&format!("{}_once", super::names::to_snake_case(begin))]);
     if let Some(per_key) = &mut fields.per_key {
         per_key.values.push((name.clone(), formula));
     }

@@ -2,8 +2,8 @@
 //! only if it is similar to a listed key.
 
 use super::fields::{COUNT_MEASURE, FieldKey};
-use super::omni_model::ParsedOmniModel;
 use crate::diag::suggest::nearest_name_within;
+use crate::schema::ParsedOmniModel;
 use crate::yaml::Node;
 
 /// Keys of views.
@@ -92,7 +92,7 @@ pub(super) fn undefined_field_note(model: &ParsedOmniModel<'_>, (view, field): &
         return None;
     }
     let source = model.views.get(index)?;
-    let intended = correct_spelling(field, source.order.iter().map(String::as_str))?;
+    let intended = correct_spelling(field, source.named_fields().map(|field| field.name.as_str()))?;
     Some(format!(
         "`{view}.{field}` is read as a column of the table, because the view does not define it; did you mean `{intended}`?"
     ))

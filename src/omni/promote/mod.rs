@@ -37,10 +37,8 @@ mod request;
 mod retarget;
 mod retarget_checks;
 mod spec_text;
-mod sql_functions;
 mod term;
 
-pub(super) use omni_model::OmniReference;
 pub use provenance::duplicate_field_warnings;
 pub use retarget::{RetargetSource, RetargetedFile, TargetModel, repoint};
 pub use retarget_checks::RetargetError;
@@ -116,7 +114,11 @@ impl PromotionIssue {
             is_carried,
         } = self;
         let status = if *is_carried { "to check" } else { "not converted" };
-        format!("{subject}, {file}:{line}, {status}: {reason} [{original}]")
+        let original = match original.as_str() {
+            "" => String::new(),
+            original => format!(" [{original}]"),
+        };
+        format!("{subject}, {file}:{line}, {status}: {reason}{original}")
     }
 }
 

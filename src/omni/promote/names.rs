@@ -27,7 +27,7 @@ pub(super) struct UsedSpecNames(FxHashSet<String>);
 
 impl UsedSpecNames {
     /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
-    pub fn choose(&mut self, candidates: &[&str]) -> String {
+    pub fn reserve(&mut self, candidates: &[&str]) -> String {
         for name in candidates {
             if self.0.insert(name.to_lowercase()) {
                 return (*name).to_owned();

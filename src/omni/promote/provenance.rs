@@ -7,13 +7,13 @@ use std::cell::OnceCell;
 
 use rustc_hash::FxHashMap;
 
-use super::fields::is_column;
-use super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, ParsedOmniModel, ViewField, find_references};
+use super::omni_model::{find_references, read_model};
 use super::retarget::{RetargetSource, TargetModel};
 use super::retarget_checks::RetargetError;
 use crate::diag::{Code, Diagnostic};
 use crate::model::CompiledSpec;
 use crate::parse;
+use crate::schema::{OmniFieldKind, OmniReference, OmniRowSource, ParsedOmniModel, ViewField};
 use crate::yaml::{self, Node};
 
 /// Key of the record under `meta`.
@@ -122,7 +122,7 @@ pub fn duplicate_field_warnings(
     if omni.is_empty() {
         return Vec::new();
     }
-    let (model, _) = ParsedOmniModel::read(omni);
+    let (model, _) = read_model(omni);
     let promoted = PromotedSpecs::read(specs);
     let mut warnings = Vec::new();
     for (number, root) in promoted.roots.iter().enumerate() {
@@ -145,15 +145,12 @@ pub fn duplicate_field_warnings(
                 warnings.push((number, fault.with_help(help)));
             }
         }
-        let views = model.views.iter().enumerate();
-        for (view_index, view) in views
-            .filter(|(_, view)| view.table.name.eq_ignore_ascii_case(model_name) && view.rows == OmniRowSource::Table)
-        {
+        for (view_index, view) in model.views_of_table(model_name) {
             for column in output_names(root) {
                 let Some(field) = model.field(view_index, &column) else {
                     continue;
                 };
-                if field.kind == OmniFieldKind::Dimension && !is_column(field) {
+                if field.kind == OmniFieldKind::Dimension && !field.is_column() {
                     warnings.push((number, recomputed_field_diagnostic(&model, &view.name, field, name)));
                 }
             }
@@ -200,7 +197,7 @@ fn duplicate_definition_diagnostic(
     let index = model.view_by_name_or_alias(reference.view.as_deref()?)?;
     let field = model.field(index, &reference.field)?;
     let file = model.files.get(field.file)?;
-    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model_column(model, field, model_name, column)
+    if field.is_column() && field.kind != OmniFieldKind::Measure || reads_model_column(model, field, model_name, column)
     {
         return None;
     }
@@ -245,7 +242,7 @@ fn reads_model_column(model: &ParsedOmniModel<'_>, field: &ViewField, model_name
             .and_then(|view| model.view_by_name_or_alias(view));
         index
             .and_then(|index| model.views.get(index))
-            .is_some_and(|view| view.table.name.eq_ignore_ascii_case(model_name))
+            .is_some_and(|view| view.table.name().eq_ignore_ascii_case(model_name))
     })
 }
 

@@ -136,8 +136,8 @@ impl DayStart {
         };
         let moved = match self.days {
             0 => base,
-            days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::integer(-days)),
-            days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::integer(days)),
+            days if days < 0 => FormulaTerm::binary(base, "-", &FormulaTerm::integer(-days)),
+            days => FormulaTerm::binary(base, "+", &FormulaTerm::integer(days)),
         };
         moved.with_type(Some(Type::Date)).with_never_null(true)
     }

@@ -1,10 +1,9 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
-use super::omni_model::{
-    OmniFieldKind, OmniReference, OmniRowSource, OmniSavedQuery, ParsedOmniModel, ParsedOmniView, ViewField,
-};
+use super::omni_model::{OmniSavedQuery, queries_in_file};
 use super::{PromotionError, PromotionRequest};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::{OmniFieldKind, OmniReference, OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -42,7 +41,7 @@ pub(super) fn read<'m>(
             Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
         )
     };
-    let mut queries = model.queries_in_file(file);
+    let mut queries = queries_in_file(model, file);
     let view = model
         .view_in_file(file)
         .and_then(|index| Some((index, model.views.get(index)?)));
@@ -119,7 +118,7 @@ pub(super) fn read<'m>(
 pub(super) fn is_computed_from_query(field: &ViewField) -> bool {
     match field.kind {
         OmniFieldKind::Measure => true,
-        OmniFieldKind::Dimension => !super::fields::is_column(field),
+        OmniFieldKind::Dimension => !field.is_column(),
         OmniFieldKind::Filter => false,
     }
 }
@@ -197,9 +196,14 @@ fn request_from_view<'m>(
                 ));
             }
             _ => {
-                let names = view.order.iter().map(String::as_str);
-                let other = || format!("specify one of the fields {}", view.order.join(", "));
-                let help = suggest::similar_name_help_or(&reference.field, names, other);
+                let names = view.named_fields().map(|field| field.name.as_str());
+                let other = || {
+                    format!(
+                        "specify one of the fields {}",
+                        names.clone().collect::<Vec<_>>().join(", ")
+                    )
+                };
+                let help = suggest::similar_name_help_or(&reference.field, names.clone(), other);
                 return Err(empty_request_error(
                     format!("the view `{}` has no field `{}`", view.name, reference.field),
                     help,
@@ -209,14 +213,14 @@ fn request_from_view<'m>(
     }
     if request.fields.is_empty() {
         let of_kind = |field_kind: OmniFieldKind| {
-            let fields = model.fields_of_view(index);
+            let fields = model.fields_in_file(index);
             fields.filter(move |field| field.kind == field_kind)
         };
         measures = of_kind(OmniFieldKind::Measure)
             .map(|field| field.name.clone())
             .collect();
         if measures.is_empty() {
-            let computed = of_kind(OmniFieldKind::Dimension).filter(|field| !super::fields::is_column(field));
+            let computed = of_kind(OmniFieldKind::Dimension).filter(|field| !field.is_column());
             dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
                 let text = format!("the view `{}` has no measures and no computed dimensions", view.name);
@@ -225,9 +229,9 @@ fn request_from_view<'m>(
                     "the columns of the view are the columns of the table, so there is nothing to promote".to_owned(),
                 ));
             }
-            notes.push(format!("all {} computed dimensions of {}", dimensions.len(), view.name));
+            notes.push(all_items_note(dimensions.len(), "computed dimension", &view.name));
         } else {
-            notes.push(format!("all {} measures of {}", measures.len(), view.name));
+            notes.push(all_items_note(measures.len(), "measure", &view.name));
         }
     }
     if measures.is_empty() && grain.is_empty() {
@@ -248,6 +252,14 @@ fn request_from_view<'m>(
         },
         notes,
     ))
+}
+
+/// Returns a note that the request contains all items of a view, such as its measures.
+fn all_items_note(count: usize, item: &str, view: &str) -> String {
+    match count {
+        1 => format!("the only {item} of {view}"),
+        count => format!("all {count} {item}s of {view}"),
+    }
 }
 
 /// Returns the fields of a query in order, each with its column name if specified.

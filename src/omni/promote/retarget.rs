@@ -5,13 +5,14 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{OmniFieldKind, OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
+use super::omni_model::read_model;
 use super::provenance::PromotedSpecs;
 use super::request::{fields_of_query, is_computed_from_query};
 use super::retarget_checks::{
     RetargetError, check_aggregation, check_relationship, check_same_grain, missing_field_error,
 };
 use crate::model::CompiledSpec;
+use crate::schema::{OmniFieldKind, OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
@@ -76,12 +77,7 @@ impl TargetModel {
         omni: &[(String, String)],
         retarget_source: &RetargetSource,
     ) -> Result<Self, RetargetError> {
-        Self::find_in(
-            specs,
-            &PromotedSpecs::read(specs),
-            &ParsedOmniModel::read(omni).0,
-            retarget_source,
-        )
+        Self::find_in(specs, &PromotedSpecs::read(specs), &read_model(omni).0, retarget_source)
     }
 
     fn find_in(
@@ -125,7 +121,7 @@ impl TargetModel {
             return Err(Self::several_models_error(&from));
         };
         match retarget_edits(model, retarget_source, &target_model, compiled) {
-            Err(refusal) if is_alone || refusal.remedy.is_none() => Err(refusal),
+            Err(error) if is_alone || error.remedy.is_none() => Err(error),
             _ if !is_alone => Err(Self::several_models_error(&from)),
             edits => edits,
         }
@@ -180,15 +176,15 @@ pub fn repoint(
     target_model: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<RetargetedFile, RetargetError> {
-    let (model, _) = ParsedOmniModel::read(omni);
+    let (model, _) = read_model(omni);
     let (edits, description) = retarget_edits(&model, retarget_source, target_model, compiled)?;
     let (path, text) = omni
         .iter()
         .find(|(path, _)| *path == retarget_source.file)
         .ok_or_else(|| RetargetError::without_remedy("the file does not exist"))?;
-    let text = apply_edits(text, &edits).map_err(|refusal| {
+    let text = apply_edits(text, &edits).map_err(|error| {
         RetargetError::with_remedy(
-            format!("the file cannot be changed in place: {refusal}"),
+            format!("the file cannot be changed in place: {error}"),
             "change the layout of the file",
         )
     })?;
@@ -229,13 +225,7 @@ fn retarget_edits(
             "complete the spec and remove its `# gap:` lines",
         ));
     }
-    let model_view_index = model
-        .views
-        .iter()
-        .position(|view| view.rows == OmniRowSource::Table && view.table.name.eq_ignore_ascii_case(&target_model.name));
-    let Some((target_index, made_view)) =
-        model_view_index.and_then(|view_index| Some((view_index, model.views.get(view_index)?)))
-    else {
+    let Some((target_index, made_view)) = model.views_of_table(&target_model.name).next() else {
         return Err(RetargetError::with_remedy(
             format!("no Omni view reads `{}` yet", target_model.name),
             format!("build `{}` with dbt and run `formulac pull`", target_model.name),
@@ -271,14 +261,10 @@ fn has_filters_or_limit(root: &Node) -> bool {
 
 /// Returns the view that a file defines, with its index.
 fn view_of_file<'m>(model: &'m ParsedOmniModel<'_>, file: &str) -> Result<(usize, &'m ParsedOmniView), RetargetError> {
-    let mut views = model.views.iter().enumerate();
-    let of_file = views.find(|(_, view)| {
-        model
-            .files
-            .get(view.file)
-            .is_some_and(|omni_file| omni_file.path == file)
-    });
-    of_file.ok_or_else(|| {
+    let number = model.files.iter().position(|other| other.path == file);
+    let index = number.and_then(|number| model.view_in_file(number));
+    let view = index.and_then(|index| Some((index, model.views.get(index)?)));
+    view.ok_or_else(|| {
         RetargetError::without_remedy(format!(
             "only fields in view files can read columns, and `{file}` is not a view file"
         ))
@@ -361,9 +347,9 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Vec<Edit> 
     if field.kind == OmniFieldKind::Measure && field.text("aggregate_type") == Some("count") {
         edits.push(set("aggregate_type", "sum"));
     }
-    let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];
-    let gone = gone.into_iter().filter(|key| field.node.get(key).is_some());
-    edits.extend(gone.map(|key| Edit::Remove {
+    let removed = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];
+    let removed = removed.into_iter().filter(|key| field.node.get(key).is_some());
+    edits.extend(removed.map(|key| Edit::Remove {
         at: path.clone().key(key),
     }));
     edits

@@ -1,8 +1,8 @@
 //! Checks whether an Omni field can read a model's column without changing the field's values.
 
-use super::omni_model::{OmniFieldKind, ParsedOmniModel, ParsedOmniView, Relationship, ViewField};
 use super::retarget::TargetModel;
 use crate::model::CompiledSpec;
+use crate::schema::{OmniFieldKind, OmniRelationship, ParsedOmniModel, ParsedOmniView, ViewField};
 
 /// Reason why a field or query view cannot read a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct RetargetError {
 }
 
 impl RetargetError {
-    /// Creates a refusal without an instruction, because the values would always be different.
+    /// Creates an error without an instruction, because the values would always be different.
     pub(super) fn without_remedy(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -27,7 +27,7 @@ impl RetargetError {
         }
     }
 
-    /// Creates a refusal that an instruction resolves.
+    /// Creates an error that an instruction resolves.
     #[must_use]
     pub fn with_remedy(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
@@ -96,7 +96,7 @@ pub(super) fn check_relationship(
     index: usize,
     target_view: usize,
 ) -> Result<(), RetargetError> {
-    let joins = |join: &&Relationship| {
+    let joins = |join: &&OmniRelationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
             "one_to_one" => {

@@ -1,7 +1,7 @@
 //! Formats the generated spec.
 
 use super::display::DisplaySettingValue;
-use crate::yaml::{format_flow_scalar as flow, format_scalar, key_text as yaml_key};
+use crate::yaml::{format_flow_scalar, format_scalar, key_text};
 
 /// Content of a model spec before formatting.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl SpecStep {
 
 /// Formats a list of strings on one line.
 pub(super) fn flow_list(texts: &[String]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| flow(text)).collect();
+    let texts: Vec<String> = texts.iter().map(|text| format_flow_scalar(text)).collect();
     format!("[{}]", texts.join(", "))
 }
 
@@ -125,7 +125,7 @@ impl SpecWriter {
         meta.extend(
             spec.promoted_from
                 .as_ref()
-                .map(|from| format!("promoted_from: {}", flow(from))),
+                .map(|from| format!("promoted_from: {}", format_flow_scalar(from))),
         );
         if !spec.omni.is_empty() {
             meta.push(format!("omni: {{{}}}", spec.omni.join(", ")));
@@ -139,9 +139,9 @@ impl SpecWriter {
         if !step.joins.is_empty() {
             self.write_pair(indent, "joins", "");
             for join in &step.joins {
-                let mut keys = vec![("to", flow(&join.to))];
-                keys.extend(join.name.as_ref().map(|name| ("as", flow(name))));
-                keys.extend(join.on.as_ref().map(|condition| ("on", flow(condition))));
+                let mut keys = vec![("to", format_flow_scalar(&join.to))];
+                keys.extend(join.name.as_ref().map(|name| ("as", format_flow_scalar(name))));
+                keys.extend(join.on.as_ref().map(|condition| ("on", format_flow_scalar(condition))));
                 if join.kind != "left" {
                     keys.push(("type", join.kind.to_owned()));
                 }
@@ -202,7 +202,7 @@ impl SpecWriter {
         }
         self.write_pair(0, "columns", "");
         for column in described {
-            self.write_pair(2, &yaml_key(&column.name), "");
+            self.write_pair(2, &key_text(&column.name), "");
             if let Some(text) = &column.description {
                 self.write_pair(4, "description", &format_scalar(text, 6));
             }
@@ -223,7 +223,7 @@ impl SpecWriter {
                 let meta: Vec<String> = column
                     .meta
                     .iter()
-                    .map(|(key, value)| format!("{key}: {}", flow(value)))
+                    .map(|(key, value)| format!("{key}: {}", format_flow_scalar(value)))
                     .collect();
                 self.write_pair(4, "meta", &format!("{{{}}}", meta.join(", ")));
             }

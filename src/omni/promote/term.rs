@@ -1,10 +1,11 @@
 //! Terms of formulas. A term is enclosed in parentheses if another term requires it.
 
+use formulac_catalog::Level;
+use formulac_catalog::catalog::{self, Nulls, ParamType, ResultType};
+
 use crate::Type;
 use crate::parse;
 
-/// Binding strengths, as returned by [`crate::ast::BinaryOp::strength`].
-const COMPARISON_PRECEDENCE: u8 = 1;
 const ATOM_PRECEDENCE: u8 = 9;
 
 /// Part of a formula, with known properties of its values.
@@ -92,8 +93,43 @@ impl FormulaTerm {
         }
     }
 
-    /// Creates `left op right`. `strength` is the binding strength of the operator.
-    pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
+    /// Creates a function call whose type and other properties are those in the catalogue.
+    pub fn function_call(name: &str, args: &[Self]) -> Self {
+        let term = Self::call(name, args);
+        let Some(function) = catalog::lookup(name) else {
+            return term;
+        };
+        let (mut overloads, first) = (function.overloads.iter(), function.overloads.first());
+        let same = |ty: &ParamType| *ty == ParamType::Same;
+        let ty = first.and_then(|first| match first.result {
+            ResultType::Is(ty) => overloads.all(|overload| overload.result == first.result).then_some(ty),
+            ResultType::Param(index) => args.get(usize::from(index))?.ty,
+            ResultType::Same => args.get(first.params.iter().position(|param| same(&param.ty))?)?.ty,
+            ResultType::Lowered => None,
+        });
+        let is_never_null = match (name, args) {
+            ("IF", [_, results @ ..]) => results.len() == 2 && results.iter().all(|result| result.is_never_null),
+            _ if function.nulls == Nulls::All => args.iter().any(|arg| arg.is_never_null),
+            _ => function.nulls == Nulls::Never || function.empty == Some("0"),
+        };
+        Self {
+            aggregates: term.aggregates || is_aggregate(name, args.len()),
+            ty,
+            is_never_null,
+            ..term
+        }
+    }
+
+    /// Creates `left op right`.
+    pub fn binary(left: Self, op: &str, right: &Self) -> Self {
+        let (strength, ty) = match op {
+            "&" => (2, Some(Type::Text)),
+            "+" | "-" => (3, arithmetic_type(left.ty, right.ty)),
+            "*" => (4, arithmetic_type(left.ty, right.ty)),
+            "/" => (4, Some(Type::Float)),
+            "^" => (5, None),
+            _ => (1, Some(Type::Boolean)),
+        };
         let aggregates = left.aggregates || right.aggregates;
         let is_never_null = left.is_never_null && right.is_never_null;
         let mut text = left.text_at_precedence(strength);
@@ -104,14 +140,14 @@ impl FormulaTerm {
         Self {
             text,
             strength,
-            ty: None,
+            ty,
             aggregates,
             is_never_null,
         }
     }
 
     pub fn compare_with(self, op: &str, right: &Self) -> Self {
-        Self::binary(self, op, COMPARISON_PRECEDENCE, right).with_type(Some(Type::Boolean))
+        Self::binary(self, op, right)
     }
 
     pub fn negative(self) -> Self {
@@ -189,5 +225,23 @@ pub(super) fn timeframe_type(frame: &str) -> Option<Type> {
         "day_of_week_name" | "month_name" => Some(Type::Text),
         "raw" => None,
         _ => Some(Type::Integer),
+    }
+}
+
+/// Returns whether a call with this number of arguments aggregates rows. With several arguments, a function such as
+/// `MAX` combines values of one row.
+pub(super) fn is_aggregate(name: &str, arguments: usize) -> bool {
+    catalog::lookup(name)
+        .is_some_and(|function| function.level == Level::Aggregate && (function.across.is_none() || arguments < 2))
+}
+
+fn arithmetic_type(left: Option<Type>, right: Option<Type>) -> Option<Type> {
+    match (left?, right?) {
+        (Type::Integer, Type::Integer) => Some(Type::Integer),
+        (Type::Float, Type::Integer | Type::Decimal | Type::Float) | (Type::Integer | Type::Decimal, Type::Float) => {
+            Some(Type::Float)
+        }
+        (Type::Decimal, Type::Integer | Type::Decimal) | (Type::Integer, Type::Decimal) => Some(Type::Decimal),
+        _ => None,
     }
 }

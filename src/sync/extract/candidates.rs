@@ -13,7 +13,7 @@ use crate::model::shared_definitions::{
     FirstStepDefinition, FormulaTrees, read_first_step, read_metric_set_as_step, read_step_over_metric_set,
 };
 use crate::schema::Column;
-use crate::yaml_edit::{YamlValue, value};
+use crate::yaml_edit::{YamlValue, parse_value};
 use crate::{CompiledSpec, Level};
 
 impl<'r> ExtractionRun<'r> {
@@ -42,7 +42,7 @@ impl<'r> ExtractionRun<'r> {
             if !request.may_change.get(spec).copied().unwrap_or_default() {
                 continue;
             }
-            let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
+            let is_set = || parse_value(text.text).is_some_and(|root| root.get("metric_set").is_some());
             let set = |name: &str| {
                 let mut sets = run.sets.iter().map(|set| &set.step);
                 sets.find(|set| set.model.eq_ignore_ascii_case(name))
@@ -138,7 +138,7 @@ fn read_metric_set(
     (spec, text): (usize, &str),
 ) -> Option<ExistingMetricSet> {
     let step = read_metric_set_as_step(compiler, trees, text)?;
-    let root = value(text)?;
+    let root = parse_value(text)?;
     let time = root.get("time").and_then(|time| match time {
         YamlValue::Map(..) => time.get("column")?.as_text(),
         time => time.as_text(),

@@ -16,7 +16,7 @@ use crate::model::SpecText;
 use crate::model::shared_definitions::{
     FirstStep, FirstStepDefinitionSource, FormulaTrees, read_metric_set_as_step, relation_identity,
 };
-use crate::yaml_edit::value;
+use crate::yaml_edit::parse_value;
 use crate::{CompiledSpec, lines};
 
 /// Maximum number of compilations of the project. After each compilation, specs whose SQL has changed are rewritten in
@@ -106,7 +106,7 @@ impl ExtractionRun<'_> {
                         &self.candidates,
                         ((&name, &set.text), entries, &shared),
                     )
-                    .map_err(|refusal| (member.candidate, format!("the spec cannot be edited: {refusal}")))
+                    .map_err(|error| (member.candidate, format!("the spec cannot be edited: {error}")))
                 });
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
@@ -239,9 +239,9 @@ impl ExtractionRun<'_> {
             };
             let Some(set) = set else { continue };
             let of_set = self.metric_set_failures(proposal, set);
-            let is_sound = of_set.is_empty();
+            let is_valid = of_set.is_empty();
             failures.extend(of_set);
-            for member in proposal.draft.members.iter().filter(|_| is_sound) {
+            for member in proposal.draft.members.iter().filter(|_| is_valid) {
                 let spec = self.candidates[member.candidate].spec;
                 let pair = self.compiled_before.get(spec).zip(after.get(spec));
                 let difference = pair.and_then(|(before, after)| difference(before, after));
@@ -363,7 +363,7 @@ impl ExtractionRun<'_> {
         let specs = self.request.specs.iter().zip(self.compiled_before);
         let names = specs.filter_map(|(spec, compiled)| {
             let name = compiled.metric_set()?;
-            let root = value(spec.text)?;
+            let root = parse_value(spec.text)?;
             let from = RelationReference::read(root.get("from")?.as_text()?)?;
             (relation_identity(&from) == relation).then(|| name.to_owned())
         });

@@ -9,7 +9,7 @@ use super::spec_text::SpecEntries;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
 use crate::yaml::{format_flow_scalar, format_scalar, key_text};
-use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlEditError, YamlValue, apply_edits, value};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlEditError, YamlValue, apply_edits, parse_value};
 
 /// Contents of a metric set's file.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl MetricSetDraft {
             edits.push(Edit::Set { at: path, value, after });
         };
         let joins = self.joins(candidates, &set.step.joins);
-        let joins: Vec<YamlValue> = joins.iter().filter_map(|join| value(&join.text)).collect();
+        let joins: Vec<YamlValue> = joins.iter().filter_map(|join| parse_value(&join.text)).collect();
         let path = Path::root().key("definitions");
         let members = self.readers_by_candidate();
         let mut block = MetricSetText::default();

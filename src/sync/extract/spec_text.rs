@@ -9,7 +9,7 @@ use super::set_text::{SharedProperties, contains_pair};
 use crate::Level;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepDefinitionSource, FirstStepGroupKey};
-use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlEditError, YamlValue, apply_edits, value};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlEditError, YamlValue, apply_edits, parse_value};
 
 const DESCRIPTION: &str = "description";
 
@@ -32,13 +32,13 @@ impl SpecEntries {
         let keys = step.definitions.iter().filter(|definition| !definition.keys.is_empty());
         let keys = keys.map(|definition| {
             let pairs = definition.keys.iter();
-            let pairs = pairs.filter_map(|(key, text)| Some(((*key).to_owned(), value(text)?)));
+            let pairs = pairs.filter_map(|(key, text)| Some(((*key).to_owned(), parse_value(text)?)));
             (definition.name.to_lowercase(), pairs.collect())
         });
         Self {
             keys_by_name: keys.collect(),
             columns: columns.map(str::to_lowercase).collect(),
-            root: value(text).unwrap_or_else(|| YamlValue::text("")),
+            root: parse_value(text).unwrap_or_else(|| YamlValue::text("")),
         }
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::KnownFacts;
 use crate::artifacts::{
     ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, Manifest, ManifestNode,
-    ManifestReadOptions, MetaValue, NodeColumn, ResourceType, TestCheck,
+    ManifestReadOptions, MetaValue, NodeColumn, ResourceType, TestCheck, ValueFields,
 };
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
-use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name};
+use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name, unquote_column};
 use crate::schema::read::unsupported_schema_error;
 use crate::schema::{Access, Relation, RelationOrigin, Schema};
 use crate::span::Span;
@@ -97,7 +97,7 @@ fn read(
         if rest.is_empty() && faults.is_empty() {
             let fault = unsupported_schema_error(
                 Span::default(),
-                "the file is dbt's catalog, which has types but no models",
+                "the file is dbt's catalog, which lists types but no models",
                 None,
             );
             faults.push((
@@ -126,8 +126,7 @@ fn artifact_diagnostic(text: &str, error: &ArtifactError) -> Diagnostic {
 }
 
 fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect, schema: &mut Schema) {
-    let adapter = manifest.metadata.adapter_type.as_deref();
-    let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
+    let dialect = manifest.metadata.dialect().unwrap_or(dialect);
     let tests = manifest.tests_by_node();
     // The project's own relations take precedence over package relations and sources with the same name.
     let project = manifest.metadata.project_name.as_deref();
@@ -147,7 +146,10 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
         let longer = || node.distinguishing_name();
-        let relation = relation.with_origin(relation_origin(node));
+        let has_own_name = node.alias.as_ref().is_none_or(|alias| *alias == node.name);
+        let relation = relation
+            .with_origin(relation_origin(node))
+            .with_warehouse_schema(node.schema.clone().filter(|_| has_own_name));
         if node.is_latest() {
             schema.add(relation, longer);
         } else {
@@ -227,6 +229,9 @@ fn relation_facts(
             add_constraint(&mut facts, constraint, std::slice::from_ref(&column.name));
         }
     }
+    if node.resource_type == ResourceType::Seed {
+        add_seed_types(&mut facts, node, (table.is_some(), is_whole));
+    }
     for constraint in node.constraints.iter().filter(|_| holds) {
         add_constraint(&mut facts, constraint, &constraint.columns);
     }
@@ -260,12 +265,34 @@ fn add_column_documentation(facts: &mut RelationMetadata, column: &NodeColumn, i
     column_metadata.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
+/// Adds the types to which dbt casts the columns of a seed: its configuration `column_types`. The types in a catalog
+/// take precedence.
+fn add_seed_types(facts: &mut RelationMetadata, node: &ManifestNode, (has_catalog, is_whole): (bool, bool)) {
+    let types = node.config.get("column_types").and_then(MetaValue::as_map);
+    for (name, ty) in types.into_iter().flat_map(ValueFields::iter) {
+        let Some(ty) = ty.as_str() else { continue };
+        let name = &*unquote_column(name);
+        if facts.column_mut(name).is_none() && !is_whole {
+            facts.columns.push(ColumnMetadata {
+                name: name.to_owned(),
+                ..ColumnMetadata::default()
+            });
+        }
+        if let Some(column) = facts
+            .column_mut(name)
+            .filter(|column| !has_catalog || column.data_type.is_none())
+        {
+            column.data_type = Some(ty.to_owned());
+        }
+    }
+}
+
 /// Adds a constraint to the metadata of its columns, for example that they are never NULL.
 fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnMetadata)| {
         columns
             .iter()
-            .for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default());
+            .for_each(|name| facts.column_mut(&unquote_column(name)).map(mark).unwrap_or_default());
     };
     match (constraint.kind, columns) {
         (ConstraintKind::NotNull, _) => each(|column| column.not_null = true),

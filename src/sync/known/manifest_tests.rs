@@ -348,3 +348,29 @@ fn source_tests_are_found_by_reference() {
         ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]
     );
 }
+
+/// dbt accepts names whose quotes are part of the YAML value.
+#[test]
+fn names_of_columns_have_no_quotes() {
+    let text = r#"{"metadata": {"dbt_schema_version": "x/manifest/v12.json"}, "sources": {"source.p.raw.t": {"name": "t",
+        "source_name": "raw", "columns": {"\"Unit Price\"": {"name": "\"Unit Price\"", "quote": true, "data_type": "integer"},
+        "`sku`": {"name": "`sku`", "data_type": "text"}}}}}"#;
+    let columns = columns(read(&[text]).relation("t").unwrap());
+    assert_eq!(columns, ["\"Unit Price\" integer", "\"sku\" text"]);
+}
+
+#[test]
+fn types_of_seeds_come_from_their_configuration() {
+    let text = |kind: &str| {
+        format!(
+            r#"{{"metadata": {{"dbt_schema_version": "x/manifest/v12.json"}}, "nodes": {{"{kind}.p.t": {{"name": "t",
+            "resource_type": "{kind}", "config": {{"column_types": {{"id": "integer", "zip": "varchar"}}}},
+            "columns": {{"id": {{"name": "id"}}}}}}}}}}"#
+        )
+    };
+    assert_eq!(
+        columns(read(&[&text("seed")]).relation("t").unwrap()),
+        ["id integer", "zip text"]
+    );
+    assert_eq!(columns(read(&[&text("model")]).relation("t").unwrap()), ["id unknown"]);
+}

@@ -97,7 +97,8 @@ impl Plan {
 
     /// Returns the models with files to write or to commit.
     pub fn changed_models(&self) -> impl Iterator<Item = &ModelPlan> {
-        let is_changed = |plan: &&ModelPlan| !plan.files.is_empty() || !plan.uncommitted.is_empty();
+        let is_changed =
+            |plan: &&ModelPlan| !(plan.files.is_empty() && plan.uncommitted.is_empty() && plan.written.is_empty());
         self.models.iter().filter(is_changed)
     }
 
@@ -119,6 +120,11 @@ impl Plan {
         let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
         if uncommitted > 0 {
             let files = format_count(uncommitted, "edited file", "edited files");
+            out.push_str(&format!("; {files} to commit"));
+        }
+        let written: usize = self.models.iter().map(|plan| plan.written.len()).sum();
+        if written > 0 {
+            let files = format_count(written, "pushed file", "pushed files");
             out.push_str(&format!("; {files} to commit"));
         }
         if !self.metric_sets.is_empty() {

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use crate::conflict::Conflict;
 use crate::current_spec::CurrentSpec;
 use crate::effects::ModelEffects;
-use crate::hand_edits::ManualEdit;
-use crate::merge_files::{TextChange, merge_files};
+use crate::manual_edits::ManualEdit;
+use crate::merge_files::{TextChange, merge_files, with_line_endings_of};
 use crate::model_properties::{ModelProperties, specified_properties_of_versions};
 use crate::plan_changes::{PlannedChange, changes};
 use crate::reconcile::{ModelVersions, ReconcileResult};
 use crate::renamed_definitions::renamed_definitions;
 use crate::renamed_models::restore_former_layout;
 use crate::state::{PushState, normalize_line_endings, state_path};
-use crate::yaml_edit::value;
+use crate::yaml_edit::parse_value;
 use crate::{CompiledSpec, Compiler, parallel};
 
 /// Action that a push takes for a model.
@@ -30,7 +30,8 @@ pub enum ModelAction {
     Delete,
     /// Change nothing, because all differences are manual edits. Manual edits are kept.
     Keep,
-    /// Change no file, but commit an edit to comments or layout that has not been committed yet.
+    /// Change no file, but commit files that are not committed yet: edits to comments or layout, or the files of an
+    /// earlier push.
     Commit,
     /// Do nothing.
     Nothing,
@@ -79,6 +80,8 @@ pub struct ModelPlan {
     pub moved: BTreeMap<String, String>,
     /// The model's uncommitted files that contain manual edits.
     pub uncommitted: Vec<String>,
+    /// The model's uncommitted files that are as an earlier push wrote them, for example after `git reset`.
+    pub written: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because the current version is different.
     /// Empty if the log does not record the version.
     pub pushed_by: Option<String>,
@@ -121,18 +124,20 @@ impl ModelPlan {
             paths: Vec::new(),
             moved: BTreeMap::new(),
             uncommitted: Vec::new(),
+            written: Vec::new(),
             pushed_by: None,
         }
     }
 
-    /// Records uncommitted files with manual edits. The push commits these files.
+    /// Records uncommitted files: files with manual edits, and files as an earlier push wrote them. The push commits
+    /// these files.
     #[must_use]
-    pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
-        if self.action == ModelAction::Nothing && !files.is_empty() {
+    pub fn with_uncommitted(mut self, edited: Vec<String>, written: Vec<String>) -> Self {
+        if self.action == ModelAction::Nothing && !(edited.is_empty() && written.is_empty()) {
             self.action = ModelAction::Commit;
         }
-        self.paths.extend(files.iter().cloned());
-        self.uncommitted = files;
+        self.paths.extend(edited.iter().chain(&written).cloned());
+        (self.uncommitted, self.written) = (edited, written);
         self
     }
 
@@ -147,7 +152,7 @@ impl ModelPlan {
         let (Some(before), Some(after)) = (single_state(&file.before), single_state(&file.after)) else {
             return false;
         };
-        let values = value(&before.source).zip(value(&after.source));
+        let values = parse_value(&before.source).zip(parse_value(&after.source));
         let is_same_value = values.is_some_and(|(old, new)| old.is_same_value(&new));
         let with_source = |state: PushState| PushState {
             source: after.source.clone(),
@@ -241,10 +246,16 @@ impl ModelPlan {
             (None, None) => String::new(),
         };
         if let Some(source) = source {
+            // Transferred edits add lines that end with `\n`.
+            let has_only_crlf = |text: &String| !text.replace("\r\n", "").contains('\n');
+            let after = match spec_before.as_ref().filter(|text| has_only_crlf(text)) {
+                Some(before) => with_line_endings_of(Some(source.replace("\r\n", "\n")), Some(before)),
+                None => Some(source),
+            };
             files.push(TextChange {
                 path: spec.clone(),
                 before: spec_before,
-                after: Some(source),
+                after,
             });
         }
         let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());

@@ -4,8 +4,8 @@ use super::StructureEdit;
 use super::conditions::without_jinja_block;
 use super::metric_sets::with_renamed_metric;
 use super::spec_edits::{
-    placeholder_formulas, with_definition, with_definition_after_others, with_join_types, with_relation,
-    without_definition,
+    placeholder_formulas, reason_against_name, with_definition, with_definition_after_others, with_join_types,
+    with_relation, without_definition,
 };
 use crate::decompile::{DecompileError, DecompiledFormula, RewrittenSql, columns_before, with_renamed_definition};
 use crate::model_reconciler::ModelReconciler;
@@ -53,6 +53,9 @@ impl ModelReconciler<'_> {
     /// the end.
     fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructureEdit> {
         let source = &self.ours.source;
+        if let Some(reason) = reason_against_name(source, name, self.ours.compiled.dialect()) {
+            return vec![Err(DecompileError { reason })];
+        }
         // Find the formula as for a changed definition: temporarily define the name with a placeholder formula.
         let placeholders = placeholder_formulas(source).iter();
         let mut specs = placeholders.filter_map(|formula| with_definition(source, name, formula));
@@ -62,7 +65,7 @@ impl ModelReconciler<'_> {
         let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, text, None, name);
         let DecompiledFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
-            Err(refusal) => return vec![Err(refusal)],
+            Err(error) => return vec![Err(error)],
         };
         let columns = columns_before(text, name, self.ours.compiled.dialect());
         let in_place = with_definition_after_others(source, name, &formula, &columns);

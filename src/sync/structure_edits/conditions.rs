@@ -72,7 +72,7 @@ impl ModelReconciler<'_> {
         };
         let DecompiledFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
-            Err(refusal) => return Some(Err(refusal)),
+            Err(error) => return Some(Err(error)),
         };
         let edit = Edit::Set {
             at: at.key(clause),

@@ -6,7 +6,7 @@ use crate::conflict::Conflict;
 use crate::current_spec::CurrentSpec;
 use crate::decompile::{FilePartPosition, SqlEdits, has_column, restore_edited_column, uses_name, with_formula};
 use crate::formula_edits::EditedFormulas;
-use crate::hand_edits::{ManualEdit, Property, whole_file_edit};
+use crate::manual_edits::{ManualEdit, Property, whole_file_edit};
 use crate::merge_generated_file::merge_generated_file;
 use crate::model::SpecDefinition;
 use crate::model_properties::ModelProperties;

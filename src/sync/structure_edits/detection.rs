@@ -1,12 +1,12 @@
 //! Finds edits to the structure of a model's SQL among its manual edits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::StructureEdit;
-use super::spec_edits::left_join_flags;
+use super::spec_edits::{CASE_REASON, left_join_flags};
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::FilePartPosition;
-use crate::hand_edits::ManualEdit;
+use crate::manual_edits::ManualEdit;
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
 const MAX_RENAMED_PAIRS: usize = 16;
@@ -25,9 +25,16 @@ pub(super) fn structure_edits(edits: &[ManualEdit], output: Option<&str>) -> Vec
             .is_some_and(FilePartPosition::is_unnamed_output_column)
     };
     let has_unnamed = edits.iter().any(|edit| is_unnamed(edit) && !is_empty(&edit.after));
+    // The parts of a CTE that no longer exists are not removed conditions or columns of the spec.
+    let is_removed_from = |edit: &&ManualEdit| {
+        is_empty(&edit.after) && edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause)
+    };
+    let removed_selects: HashSet<&Option<String>> =
+        edits.iter().filter(is_removed_from).map(|edit| &edit.cte).collect();
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     for (at, edit) in edits.iter().enumerate() {
-        if edit.definition.is_some() || edit.why.is_some() {
+        let is_in_removed_select = is_empty(&edit.after) && removed_selects.contains(&edit.cte);
+        if edit.definition.is_some() || edit.why.is_some() || is_in_removed_select {
             continue;
         }
         match (column(edit), is_empty(&edit.before), is_empty(&edit.after)) {
@@ -98,7 +105,7 @@ pub(super) fn mark_case_only_renames(edits: &mut [ManualEdit]) {
     let is_pair =
         |edit: &ManualEdit| column(edit).is_some_and(|column| counts.get(&column).is_some_and(|count| *count > 1));
     for edit in edits.iter_mut().filter(|edit| is_pair(edit)) {
-        edit.why = Some("a spec does not determine the case of the column names".to_owned());
+        edit.why = Some(CASE_REASON.to_owned());
     }
 }
 

@@ -6,9 +6,9 @@ use super::StructureEdit;
 use super::spec_edits::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, GroupKeyDifferences, added_group_keys, compare_group_keys};
 use crate::dialect::Dialect;
-use crate::hand_edits::ManualEdit;
+use crate::manual_edits::ManualEdit;
 use crate::model_reconciler::ModelReconciler;
-use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
+use crate::yaml_edit::{Edit, YamlValue, apply_edits, parse_value};
 
 impl ModelReconciler<'_> {
     /// Returns the edit that adds group keys, with the positions of its manual edits: the columns of the keys, and the
@@ -51,7 +51,7 @@ impl ModelReconciler<'_> {
 
 /// Returns a spec whose last step also groups by a key.
 fn with_group_key(spec: &str, key: &str) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let (at, step) = last_step(&root)?;
     let at = at.key("group_by");
     let edit = match step.get("group_by")? {

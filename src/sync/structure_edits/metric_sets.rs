@@ -5,10 +5,10 @@ use super::candidates::SpecWithStructureEdit;
 use super::conditions::CONDITION_PLACEHOLDER_COLUMN;
 use super::spec_edits::{edits_that_remove_output_keys, last_step, with_definition};
 use crate::decompile::{DecompiledFormula, EditedDefinitionSource, EditedModel, with_relations};
-use crate::hand_edits::ManualEdit;
+use crate::manual_edits::ManualEdit;
 use crate::model::ColumnLineage;
 use crate::model_reconciler::ModelReconciler;
-use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, parse_value};
 
 impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
@@ -28,7 +28,7 @@ impl ModelReconciler<'_> {
             .metric_set_files()
             .filter_map(|(_, text)| metric_set_rows_spec(text))
             .collect();
-        let Some((at, step)) = value(source)
+        let Some((at, step)) = parse_value(source)
             .as_ref()
             .and_then(step_with_metrics)
             .map(|(at, step)| (at, step.clone()))
@@ -39,11 +39,11 @@ impl ModelReconciler<'_> {
         for (set, rows) in &sets {
             let found_formula = self
                 .formula_over_rows_of_spec(rows, condition)
-                .map(|formula| formula.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
+                .map(|formula| formula.or_else(|error| self.formula_without_joins(rows, condition).ok_or(error)));
             let DecompiledFormula { formula, rewritten, .. } = match found_formula {
                 Some(Ok(found)) => found,
-                Some(Err(refusal)) => {
-                    specs.push(Err(refusal));
+                Some(Err(error)) => {
+                    specs.push(Err(error));
                     continue;
                 }
                 None => continue,
@@ -97,7 +97,7 @@ impl ModelReconciler<'_> {
                 with_definition(source, name, &found_formula.formula)?,
                 found_formula.rewritten,
             )),
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         })
     }
 }
@@ -105,7 +105,7 @@ impl ModelReconciler<'_> {
 /// Returns the spec in which a metric that the last step lists has a different name. `None` if the step does not list
 /// the metric under the old name.
 pub(super) fn with_renamed_metric(source: &str, old: &str, new: &str) -> Option<String> {
-    let root = value(source)?;
+    let root = parse_value(source)?;
     let (path, step) = last_step(&root)?;
     let Some(YamlValue::List(metrics, _)) = step.get("metrics") else {
         return None;
@@ -149,7 +149,7 @@ fn step_with_metrics(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 
 /// Returns the name of a metric set, and a spec that selects its rows. `None` if the metric set has no rows of its own.
 fn metric_set_rows_spec(text: &str) -> Option<(String, String)> {
-    let root = value(text)?;
+    let root = parse_value(text)?;
     let name = root.get("metric_set").and_then(YamlValue::as_text)?;
     root.get("from")?;
     let model = Edit::Set {

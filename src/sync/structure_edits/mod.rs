@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{KEEP_COMMENT, ManualEdit};
+use super::manual_edits::{KEEP_COMMENT, ManualEdit};
 use super::model_reconciler::{ModelReconciler, is_edit_of_model_sql};
 use super::reconcile::ReconcileResult;
 use crate::decompile::{AddedGroupKey, FilePartPosition, output_cte, with_cte_names_from};
@@ -60,6 +60,23 @@ impl StructureEdit {
         }
     }
 
+    /// Returns the indices of the edits that add the columns of CTEs from which a new column of the query is passed on:
+    /// the columns with the same name.
+    fn cte_columns(&self, edits: &[ManualEdit]) -> Vec<usize> {
+        let Self::Added(name) = self else { return Vec::new() };
+        let is_cte_column = |edit: &ManualEdit| {
+            let position = edit.position.as_ref();
+            let column = position.and_then(FilePartPosition::case_insensitive_column);
+            let is_new = edit.before.as_deref().is_none_or(str::is_empty);
+            is_new && column.is_some_and(|(cte, column)| cte.is_some() && column.eq_ignore_ascii_case(name))
+        };
+        let numbered = edits.iter().enumerate();
+        numbered
+            .filter(|(_, edit)| is_cte_column(edit))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
     /// Returns the condition before and after the edit.
     fn condition(&self) -> Option<(&str, &str)> {
         match self {
@@ -70,6 +87,7 @@ impl StructureEdit {
 }
 
 /// Progress of transferring the edits to the structure of a model's SQL. Manual edits are identified by their indices.
+#[derive(Clone)]
 struct TransferProgress {
     /// The edited SQL, with generated SQL in place of the transferred edits.
     edited_sql: String,
@@ -117,15 +135,40 @@ impl ModelReconciler<'_> {
             both_sided: BTreeSet::new(),
             conflicts: Vec::new(),
         };
-        for (edit, edit_indices) in candidates {
+        for candidate in &candidates {
+            let addition = addition_of_same_sql(candidate, &candidates, edits)
+                .filter(|(_, edit_indices)| !edit_indices.iter().any(|index| progress.is_edit_decided(*index)));
+            let parts: Vec<&(StructureEdit, Vec<usize>)> = [candidate].into_iter().chain(addition).collect();
+            let edit_indices: Vec<usize> = parts
+                .iter()
+                .flat_map(|(_, edit_indices)| edit_indices.clone())
+                .collect();
             let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_metric_set_edit(edit));
+            let cte_columns = candidate.0.cte_columns(edits);
             if edit_indices.iter().any(|index| progress.is_edit_decided(*index))
                 || edit_indices.iter().any(is_of_set)
+                || mark_edits_with_keep_comment(edits, &cte_columns, &progress.edited_sql)
                 || mark_edits_with_keep_comment(edits, &edit_indices, &progress.edited_sql)
             {
                 continue;
             }
-            self.apply_structure_edit(edit, edit_indices, edits, &added, &mut progress);
+            let before = addition.map(|_| (self.ours.clone(), progress.clone()));
+            for (edit, edit_indices) in parts {
+                self.apply_structure_edit(edit.clone(), edit_indices.clone(), edits, &added, &mut progress);
+            }
+            // The column has a new name. The spec keeps its definition unless the spec can define the new name.
+            if let Some(before) = before
+                && !edit_indices.iter().all(|index| progress.carried.contains(index))
+            {
+                (self.ours, progress) = before;
+                let why = edit_indices.iter().find_map(|index| edits.get(*index)?.why.clone());
+                for index in edit_indices {
+                    edits
+                        .get_mut(index)
+                        .into_iter()
+                        .for_each(|edit| edit.why.clone_from(&why));
+                }
+            }
         }
         self.separate_transferred_edits(edits, &progress, reconciled);
     }
@@ -140,9 +183,12 @@ impl ModelReconciler<'_> {
         added: &[String],
         progress: &mut TransferProgress,
     ) {
-        let hand_edits: Vec<&ManualEdit> = edit_indices.iter().filter_map(|index| edits.get(*index)).collect();
-        let positions: Vec<FilePartPosition> = hand_edits.iter().filter_map(|edit| edit.position.clone()).collect();
-        if let Some(conflict) = self.compare_with_definition_change(&edit, &positions, &hand_edits, added) {
+        let manual_edits: Vec<&ManualEdit> = edit_indices.iter().filter_map(|index| edits.get(*index)).collect();
+        let cte_columns = edit.cte_columns(edits);
+        let in_ctes = cte_columns.iter().filter_map(|index| edits.get(*index));
+        let positions = manual_edits.iter().copied().chain(in_ctes);
+        let positions: Vec<FilePartPosition> = positions.filter_map(|edit| edit.position.clone()).collect();
+        if let Some(conflict) = self.compare_with_definition_change(&edit, &positions, &manual_edits, added) {
             progress.both_sided.extend(edit_indices.iter().copied());
             progress.conflicts.push((edit_indices, conflict));
             return;
@@ -150,7 +196,7 @@ impl ModelReconciler<'_> {
         let transferred = match self.transfer_structure_edit(&edit, &positions, &progress.edited_sql) {
             Ok(transferred) => transferred,
             Err(reason) => {
-                let first = hand_edits.first();
+                let first = manual_edits.first();
                 match first.and_then(|first| self.compare_with_spec_change(&edit, first)) {
                     Some(SpecChangeComparison::Same) => {
                         progress.carried.extend(edit_indices);
@@ -168,9 +214,15 @@ impl ModelReconciler<'_> {
                 return;
             }
         };
-        for index in &edit_indices {
+        let with_expression = if cte_columns.is_empty() {
+            &edit_indices
+        } else {
+            &cte_columns
+        };
+        for index in with_expression {
             if let Some(edit) = edits.get_mut(*index) {
                 edit.rewritten = transferred.rewritten.rewritten_sql_of_edit(edit);
+                progress.carried.extend(edit.rewritten.is_some().then_some(*index));
             }
         }
         if let StructureEdit::Renamed(old, new) = edit {
@@ -265,6 +317,20 @@ impl ModelReconciler<'_> {
         *edits = others;
         true
     }
+}
+
+/// Returns the added column that has the SQL of a removed column.
+fn addition_of_same_sql<'c>(
+    (edit, edit_indices): &(StructureEdit, Vec<usize>),
+    candidates: &'c [(StructureEdit, Vec<usize>)],
+    edits: &[ManualEdit],
+) -> Option<&'c (StructureEdit, Vec<usize>)> {
+    let manual_edit = |edit_indices: &[usize]| edits.get(*edit_indices.first()?);
+    let removed = manual_edit(edit_indices).filter(|_| matches!(edit, StructureEdit::Removed(_)))?;
+    candidates.iter().find(|(candidate, edit_indices)| {
+        matches!(candidate, StructureEdit::Added(_))
+            && manual_edit(edit_indices).is_some_and(|added| added.after == removed.before)
+    })
 }
 
 /// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.

@@ -2,9 +2,13 @@
 
 use crate::dbt::RelationReference;
 use crate::decompile::definition_byte_range;
+use crate::dialect::Dialect;
 use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_identifier, relation_identity};
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, parse_value};
+
+/// Reason for an edit that only changes the case of a name.
+pub(super) const CASE_REASON: &str = "a spec does not determine the case of the column names";
 
 /// Returns whether each join of a `from` clause is a left join.
 pub(super) fn left_join_flags(from: &str) -> Vec<bool> {
@@ -19,7 +23,7 @@ pub(super) fn left_join_flags(from: &str) -> Vec<bool> {
 
 /// Returns the spec in which the joins have the types of an edited `from` clause.
 pub(super) fn with_join_types(spec: &str, before: &str, after: &str) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let Some(YamlValue::List(joins, _)) = root.get("joins") else {
         return None;
     };
@@ -57,12 +61,12 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 /// has the name of the select's CTE, or is the last step.
 pub(crate) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
     cte.and_then(|cte| spec_up_to_step(spec, cte))
-        .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
+        .or_else(|| Some((last_step(&parse_value(spec)?)?.0, spec.to_owned())))
 }
 
 /// Returns the path of a step, and the spec without the steps after it. `None` if no step has this name.
 fn spec_up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let Some(YamlValue::List(steps, _)) = root.get("steps") else {
         return None;
     };
@@ -77,7 +81,7 @@ fn spec_up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
 /// Returns a spec without definitions that returns the rows to which the last step's condition applies. Keys that
 /// depend on the result of the condition are removed.
 pub(super) fn without_output_definitions(spec: &str) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let (at, step) = last_step(&root)?;
     let last_step_edits = match root.get("steps") {
         Some(_) => edits_that_remove_output_keys(&at, step),
@@ -99,9 +103,27 @@ pub(super) fn edits_that_remove_output_keys(at: &Path, mapping: &YamlValue) -> V
     keys.filter(|key| !determines_rows(key)).map(remove).collect()
 }
 
+/// Returns the reason why the last step cannot define a column with this name: the definitions are a text block, in
+/// which names have no quotes, or only the case of the name requires quotes.
+pub(super) fn reason_against_name(spec: &str, name: &str, dialect: Dialect) -> Option<String> {
+    let root = parse_value(spec)?;
+    let (_, step) = last_step(&root)?;
+    let key = key_of_definitions(step);
+    let is_mapping = matches!(step.get(key), Some(YamlValue::Map(..)));
+    // Names without quotes are in lower case here.
+    let is_upper_case = name.contains(|c: char| c.is_ascii_uppercase());
+    let is_case_sensitive = is_upper_case && dialect.would_change_case(name);
+    if !is_mapping && (is_case_sensitive || !is_identifier(name)) {
+        return Some(format!(
+            "the name `{name}` cannot be written in a text block; write `{key}` as a mapping, one `name: formula` per line"
+        ));
+    }
+    (is_upper_case && !is_case_sensitive && is_identifier(name)).then(|| CASE_REASON.to_owned())
+}
+
 /// Returns a spec with a new definition at the end of its last step.
 pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let (at, step) = last_step(&root)?;
     let key = key_of_definitions(step);
     let at = at.key(key);
@@ -125,7 +147,7 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
 /// Returns a spec with a new definition in its last step, after the last of the given definitions. `None` if the step
 /// defines none of them.
 pub(super) fn with_definition_after_others(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let (at, step) = last_step(&root)?;
     let key = key_of_definitions(step);
     match step.get(key)? {
@@ -157,7 +179,7 @@ pub(super) fn with_definition_after_others(spec: &str, name: &str, formula: &str
 /// Returns formulas that can temporarily define an output column in a spec's last step. If the step has `group_by`,
 /// `COUNT()` comes first, but it does not compile if a join can match several rows.
 pub(super) fn placeholder_formulas(spec: &str) -> &'static [&'static str] {
-    let root = value(spec);
+    let root = parse_value(spec);
     match root.as_ref().and_then(last_step) {
         Some((_, step)) if step.get("group_by").is_some() => &["COUNT()", "1"],
         Some(_) => &["1"],
@@ -173,7 +195,7 @@ fn key_of_definitions(step: &YamlValue) -> &'static str {
 
 /// Returns a spec without one of the definitions in its last step, and without the properties of the column.
 pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
-    let root = value(spec)?;
+    let root = parse_value(spec)?;
     let (at, step) = last_step(&root)?;
     let key = key_of_definitions(step);
     let text = match step.get(key) {
@@ -193,7 +215,9 @@ pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
 
 /// Returns the versions of a spec in which one relation is replaced, in `from` or in a join.
 pub(super) fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String> {
-    let Some(root) = value(spec) else { return Vec::new() };
+    let Some(root) = parse_value(spec) else {
+        return Vec::new();
+    };
     let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
     let joins = match root.get("joins") {
         Some(YamlValue::List(joins, _)) => joins.as_slice(),

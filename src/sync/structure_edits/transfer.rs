@@ -7,14 +7,14 @@ use crate::decompile::{
     DecompileError, FilePartPosition, GroupKeyDifferences, NonColumnEdit, RewrittenSql, SqlEdits, is_equivalent_sql,
     with_cte_names_from,
 };
-use crate::hand_edits::ManualEdit;
+use crate::manual_edits::ManualEdit;
 use crate::merge_files::replace_columns_with_generated_sql;
 use crate::model_reconciler::ModelReconciler;
 
 /// Edit that was transferred to the spec.
 pub(super) struct TransferredEdit {
     pub ours: CurrentSpec,
-    /// The edited SQL, with generated SQL in place of the edited parts if they differ.
+    /// The edited SQL, in which generated SQL replaces the edited parts that differ from it.
     pub edited_sql: String,
     pub rewritten: RewrittenSqlParts,
 }
@@ -165,8 +165,8 @@ impl ModelReconciler<'_> {
     }
 }
 
-/// Explains why a condition is not transferred although the spec can contain it: the spec then generates another clause
-/// of the query differently. For example, a condition that excludes NULL changes the condition of a join.
+/// Explains why a condition is not transferred although the spec can contain it: adding it would change another clause
+/// of the generated query. For example, a condition that excludes NULL changes the condition of a join.
 fn explain_condition_in_other_clause(
     edit: &StructureEdit,
     carried: &CurrentSpec,

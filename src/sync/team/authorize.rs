@@ -122,7 +122,7 @@ pub fn forbidden_changes(
 ) -> Vec<ForbiddenChange> {
     let mut changes = Vec::new();
     for commit in commits {
-        let mut tell = |path: Option<&str>, why: String| {
+        let mut report = |path: Option<&str>, why: String| {
             let (id, author) = (commit.id.clone(), commit.author.clone());
             changes.push(ForbiddenChange {
                 commit: id,
@@ -133,16 +133,16 @@ pub fn forbidden_changes(
         };
         if environment.is_some_and(|environment| environment.signed) {
             match &commit.signer {
-                None => tell(None, "the commit has no valid signature".to_owned()),
+                None => report(None, "the commit has no valid signature".to_owned()),
                 Some(signer) if !is_same_person(signer, &commit.author) => {
-                    tell(None, format!("the commit is signed by {signer}, who is not its author"));
+                    report(None, format!("the commit is signed by {signer}, who is not its author"));
                 }
                 Some(_) => {}
             }
         }
         for file in &commit.files {
             if let Err(why) = check_change_permission(project, commit, file) {
-                tell(Some(&file.path), why);
+                report(Some(&file.path), why);
             }
         }
     }

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::dbt::{YamlOutput, write_value};
-use crate::yaml;
+use crate::yaml::{self, YamlValue, write_value};
 use crate::{content_hash, short_hash};
 use formulac_model::email_address;
 
@@ -110,11 +109,7 @@ impl ReviewEvent {
             ("content", &self.content),
         ];
         let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
-        write_value(&YamlOutput::Map(
-            pairs
-                .map(|(key, text)| (key.to_owned(), YamlOutput::Dbt(text.to_owned())))
-                .collect(),
-        ))
+        write_value(&YamlValue::map(pairs.map(|(key, text)| (key, YamlValue::text(text)))))
     }
 
     /// Returns the name of the event's file: the time and the first characters of the hash.

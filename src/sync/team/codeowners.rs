@@ -29,7 +29,7 @@ pub fn codeowners(
             let _ = writeln!(own, "{prefix}{} {}", codeowners_path_pattern(path), owners.join(" "));
         }
     };
-    let engineers = people.people_with_role(Role::Engineer);
+    let engineers = people.with_role(Role::Engineer);
     folders
         .iter()
         .for_each(|folder| line(&format!("{folder}/"), &engineers));
@@ -43,7 +43,7 @@ pub fn codeowners(
             .collect();
         line(path, &named);
     }
-    let admins = people.people_with_role(Role::Admin);
+    let admins = people.with_role(Role::Admin);
     line("formulac.yml", &admins);
     let (before, after) = match (written.find(BEGIN_MARKER), written.find(END_MARKER)) {
         (Some(begin), Some(end)) if begin < end => {

@@ -261,7 +261,7 @@ impl Journal {
     /// # Errors
     ///
     /// Returns an error if the text cannot be written.
-    pub fn write_journal_marker(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
+    pub fn write_marker(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
         let path = journal_path(name);
         let draft = journal_path(&format!("{name}.tmp"));
         disk.write(&draft, text.as_bytes(), None)
@@ -269,8 +269,8 @@ impl Journal {
             .map_err(io_fault(&path))
     }
 
-    /// Returns the text that [`Journal::write_journal_marker`] stored. `None` if no text was stored.
-    pub fn read_journal_marker(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
+    /// Returns the text that [`Journal::write_marker`] stored. `None` if no text was stored.
+    pub fn read_marker(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
         let bytes = disk.read(&journal_path(name)).ok().flatten()?;
         String::from_utf8(bytes).ok()
     }

@@ -162,7 +162,7 @@ pub struct Call {
     pub unclosed: bool,
 }
 
-/// Definition, or the single formula of a source text.
+/// Definition, or the single formula of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Defined name. `None` for a formula without a name.
@@ -179,7 +179,7 @@ pub struct Definition {
     pub part: u32,
 }
 
-/// Syntax tree of a source text.
+/// Syntax tree of source text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ast {
     nodes: Vec<(Expr, Span)>,
@@ -240,9 +240,11 @@ impl Ast {
         };
     }
 
-    /// Frees the memory that is reserved for more nodes.
+    /// Frees the memory that is reserved for more nodes, calls and arguments.
     pub fn shrink_nodes(&mut self) {
         self.nodes.shrink_to_fit();
+        self.calls.shrink_to_fit();
+        self.args.shrink_to_fit();
     }
 
     /// Returns the number of nodes for which memory is allocated.
@@ -250,10 +252,9 @@ impl Ast {
         self.nodes.capacity()
     }
 
-    /// Reserves memory for additional nodes and definitions.
-    pub fn reserve(&mut self, nodes: usize, definitions: usize) {
+    /// Reserves memory for additional nodes.
+    pub fn reserve(&mut self, nodes: usize) {
         self.nodes.reserve(nodes);
-        self.definitions.reserve(definitions);
     }
 
     /// Returns the node with this id.

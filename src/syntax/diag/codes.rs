@@ -114,17 +114,19 @@ codes! {
         "The character is not allowed in formulas. Names consist of letters, digits and `_`; text is enclosed in double quotes."
         Formula("SUM(amount) @ 2") => Formula("SUM(amount) * 2");
     UnclosedText "F0102" "unclosed-text" Error
-        "Text begins with `\"` but has no closing quote. Double a quote inside the text."
+        "Text begins with `\"` but has no closing quote. To write a quote inside text, double the quote."
         Formula("COUNT(IF(status = \"open, id))") => Formula("COUNT(IF(status = \"open\", id))");
     TypographicQuotes "F0103" "typographic-quotes" Error
         "Word processors replace the straight quotes around text with curly quotes."
         Formula("COUNTIF(status = “open”)") => Formula("COUNTIF(status = \"open\")");
     NotUtf8 "F0104" "not-utf8" Error
-        "Sources are UTF-8 text. Save the file as UTF-8; the span marks the first byte that is not UTF-8."
+        "formulac reads only files in UTF-8. Save the file as UTF-8. The span marks the first byte that is not valid \
+         UTF-8."
         Shown("a file saved in Latin-1") => Shown("the same file, saved as UTF-8");
     SourceTooLarge "F0105" "source-too-large" Error
-        "A source must not exceed 16 MiB, so that a wrong file fails quickly. The limit is an option of the library."
-        Shown("a source of 17 MiB") => Shown("the same source, split into two files");
+        "The input is larger than 16 MiB, so it is probably not a file of formulas. Programs that use formulac as a \
+         library can set another limit."
+        Shown("a file of 17 MiB") => Shown("the formulas in two smaller files");
     SingleQuotes "F0106" "single-quotes" Error
         "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Enclose text in double quotes."
         Formula("COUNTIF(status = 'open)") => Formula("COUNTIF(status = \"open\")");
@@ -135,29 +137,33 @@ codes! {
         "A number is larger or has more digits than any warehouse supports."
         Formula("SUM(amount) * 1e999") => Formula("SUM(amount) * 1e9");
     ExpectedExpression "F0201" "expected-expression" Error
-        "An operator, a comma or a bracket is in the position of a value, so a value is missing before it."
+        "A value is missing: the formula has an operator, a comma or a closing bracket in its place, or ends there."
         Formula("SUM(amount) / ") => Formula("SUM(amount) / 2");
     UnexpectedToken "F0202" "unexpected-token" Error
         "Two values are next to each other without an operator or comma between them."
         Formula("SUM(amount) COUNT(id)") => Formula("SUM(amount) / COUNT(id)");
     UnclosedBracket "F0203" "unclosed-bracket" Error
-        "A bracket is opened but not closed. The rest of the file is parsed as if the bracket ended before the next definition."
+        "An opening bracket has no matching closing bracket. To check the rest of the file, formulac assumes that \
+         the bracket closes before the next definition."
         Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
     NestingTooDeep "F0204" "nesting-too-deep" Error
-        "Brackets can be nested at most 1,000 levels deep. The limit is an option of the library."
+        "Brackets can be nested at most 1,000 levels deep. Programs that use formulac as a library can set another \
+         limit."
         Shown("1,001 nested brackets") => Formula("((1))");
     SurplusBracket "F0205" "surplus-bracket" Error
         "A closing bracket has no matching opening bracket."
         Formula("SUM(amount))") => Formula("SUM(amount)");
     ChainedComparison "F0206" "chained-comparison" Error
-        "`1 < x < 5` would compare a boolean with 5, which is never intended."
+        "`1 < x < 5` would compare the result of `1 < x`, a boolean, with 5. Combine two comparisons with AND instead."
         Formula("COUNTIF(1 < amount < 5)") => Formula("COUNTIF(AND(1 < amount, amount < 5))");
     NotFormulaSyntax "F0207" "not-formula-syntax" Error
-        "This notation belongs to SQL, Python or another spreadsheet, and is written differently here."
+        "The formula contains notation from SQL, Python or another spreadsheet that formulac does not support. The \
+         help shows the equivalent formula."
         Formula("COUNTIF(amount == 1)") => Formula("COUNTIF(amount = 1)");
     StrayFormula "F0208" "stray-formula" Error
-        "A source contains either definitions, `name = formula`, or one formula, not both. A key in `group_by` is a \
-        column, a definition or a timeframe, so a formula needs a name in `definitions`."
+        "A file contains either definitions of the form `name = formula`, or a single formula, but not both. \
+        `group_by` accepts columns, definitions and timeframes, but no other formulas: define the formula under a \
+        name in `definitions`, and group by this name."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
     NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
         "`!=` is accepted, but the spreadsheet operator is `<>`."
@@ -166,27 +172,30 @@ codes! {
         "No function has this name. `formulac functions` lists all functions."
         Formula("SUMIFF(amount > 1, amount)") => Formula("SUMIF(amount > 1, amount)");
     UnknownName "F0302" "unknown-name" Error
-        "The schema has no column with this name, and no definition has this name."
+        "Neither a column in the schema nor a definition has this name."
         Orders("SUM(amuont)") => Orders("SUM(amount)");
     AmbiguousName "F0303" "ambiguous-name" Error
         "Two relations have a column with this name, and neither `--from` nor a qualifier such as `orders.` selects \
          one of the relations."
         Shown("SUM(id) where both orders and customers have id") => Shown("SUM(orders.id)");
     DuplicateDefinition "F0304" "duplicate-definition" Error
-        "Two definitions have the same name. Names that differ only in case are the same."
+        "Two definitions have the same name. Names that differ only in case count as the same name."
         Formula("a = 1\nA = 2") => Formula("a = 1\nb = 2");
     DefinitionCycle "F0305" "definition-cycle" Error
         "Definitions depend on each other in a cycle, so none of them can be computed first."
         Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
     UnknownTimeframe "F0306" "unknown-timeframe" Error
-        "Timeframes in square brackets are the same as in Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset`, the number of months from January to the first month of \
-        the fiscal year. Set it in the spec or in formulac.yml."
+        "Omni's timeframes are written in square brackets: periods such as `[day]`, `[month]` and `[year]`, and parts \
+        of dates such as `[month_name]` and `[day_of_week_num]`. `fiscal_quarter` and `fiscal_year` need \
+        `fiscal_month_offset`, the number of months from January to the first month of the fiscal year. Set this key \
+        in the spec or in formulac.yml."
         Row("ordered_on[monht]") => Row("ordered_on[month]");
     UnknownRelation "F0307" "unknown-relation" Error
         "The schema has no relation with this name."
         Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
     NeedsWorksheet "F0308" "needs-worksheet" Error
-        "Cells, columns by letter, tabs, totals and ranges of cells are available only in a worksheet, over its ordered rows."
+        "Only the formulas of a worksheet can refer to cells, ranges of cells, tabs and totals, or to columns by their letters. \
+         In a spec, a worksheet is a step with `columns`."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must belong to one relation, because formulas cannot join relations."
@@ -195,34 +204,38 @@ codes! {
         "`DISTINCT(x)` is allowed only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
     NoSuchCell "F0312" "no-such-cell" Error
-        "A cell or a range is outside the columns of the worksheet, or refers to a fixed row 0, such as `A$0`. Ranges \
-         may extend beyond the worksheet's rows, and are then truncated."
+        "A cell or a range is outside the columns of the worksheet, or refers to row 0 as a fixed row, such as \
+         `A$0`. A range may extend beyond the first or last row of the worksheet, where it is truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
-        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names. formulac interprets these names \
-        as booleans, unless a column has the same name."
+        "Write `TRUE` and `FALSE` in upper case. In lower case, `true` and `false` could be names of columns, so \
+        formulac interprets each word as a boolean only if no column has this name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
     LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if you mean a comparison")
-        "`status = \"open\"` at the start of a line defines `status`. If there is a column with that name, a comparison may be intended."
+        "`status = \"open\"` at the start of a line defines `status`. If there is a column named `status`, a \
+        comparison may be intended."
         Orders("status = \"open\"") => Orders("=status = \"open\"");
-    LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition with the name of a cell", "use a name that is not a cell")
-        "A definition has the name of a cell, in upper case as in sheets, such as `Q1` or `FY24`. In a worksheet and in Omni, the name refers to the cell. Here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
+    LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition whose name looks like a cell", "use a name \
+        that does not look like a cell")
+        "The name of a column or definition, such as `Q1` or `FY24`, looks like a cell. In a spreadsheet and in \
+         Omni, `Q1` means the cell. In formulac, `Q1` means the column or definition with that name, even \
+         in a worksheet. This may confuse readers. Choose a name that does not look like a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not \
-         among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build \
-         --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the \
-         warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a \
-         similar name, or if several relations may have other unknown columns. In CI, `check --deny warnings` makes the \
-         warning an error."
+        "formulac knows only some columns of the relation, for example those in a properties file, and this column \
+         is not among them. formulac infers the type of the column from its use. Run `dbt docs generate` (in dbt 2.0 \
+         or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema \
+         fetch`, which queries the warehouse for the columns that specs read. formulac reports an error instead of \
+         this warning if a known column has a similar name (F0302), or if the name could belong to several relations \
+         whose columns are not all known (F0303). In CI, `check --deny warnings` turns the warning into an error."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
-        => Shown("the same after `dbt docs generate`");
+        => Shown("the same formula after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
-        "A step with joins uses a name without its relation, and at least two of the relations may have columns that \
-         no schema lists. The SQL contains the name as written, so the warehouse rejects the query if several relations \
-         have a column with this name. In `on`, a name that is compared with a column of the joined relation belongs to \
-         the other relation."
+        "A step with joins uses a name without its relation, and the columns of at least two of the relations are \
+         not all known. The SQL contains the name as written, so the warehouse rejects the query if several \
+         relations have a column with this name. This warning is not reported for a name in `on` that is compared \
+         with a column of the joined relation, because such a name belongs to the other relation."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
@@ -235,22 +248,25 @@ codes! {
         "The call has too many or too few arguments. The help contains the function's signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
-        "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
+        "The function or operator does not accept a value of this type. Convert the value, for example with \
+         `VALUE(x)` to a number, `DATEVALUE(x)` to a date or `x & \"\"` to text."
         Row("UPPER(\"a\") + 1") => Row("UPPER(\"a\") & 1");
     ConflictingTypes "F0403" "conflicting-types" Error
         "Two uses of a column require different types. Without a schema, formulac infers the type of a column from its uses."
         Row("UPPER(x) & YEAR(x)") => Row("UPPER(x) & YEAR(y)");
     MixedLevels "F0404" "mixed-levels" Error
-        "A value per row is combined with a value per group. Aggregate the value per row, group by it, or compute it in an earlier step."
+        "The formula combines a column, which has a value in each row, with an aggregate, which has one value for each group. Aggregate the column, group by it, or compute the formula in an earlier step."
         Formula("SUM(amount) / customer_id") => Formula("SUM(amount) / COUNT(DISTINCT(customer_id))");
     NestedAggregate "F0405" "nested-aggregate" Error
         "An aggregate of an aggregate requires two groupings. Compute the inner aggregate in an earlier step."
         Formula("AVERAGE(SUM(amount))") => Formula("AVERAGE(amount)");
     AggregateNotAllowed "F0406" "aggregate-not-allowed" Error
-        "An aggregate is used where only row values are allowed: in a dimension, in `where`, in `group_by`."
+        "An aggregate is not allowed in a dimension, in `where` or in `group_by`, because each of these needs one \
+        value per row."
         Row("SUM(amount)") => Row("amount * 2");
     WindowNotAllowed "F0407" "window-not-allowed" Error
-        "A value that reads other rows is computed last, so it cannot be filtered, grouped or aggregated in the same step."
+        "A step computes values that read other rows last, so the same step cannot filter by such a value, group by \
+         it or aggregate it. Use the value in the next step."
         Spec("model: m\nfrom: t\norder_by: g\nwhere: OFFSET(x, 1) > 0\ndefinitions: a = x + 1\n")
         => Spec("model: m\nfrom: t\norder_by: g\nwhere: x > 0\ndefinitions: a = x + 1\n");
     ConstantExpected "F0409" "constant-expected" Error
@@ -262,7 +278,8 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
-        "A criterion is a condition, a value, or text such as `\">5\"`. A criterion computed at run time cannot be converted to SQL."
+        "A criterion is a condition, a value, or text such as `\">5\"`. formulac cannot convert a criterion to SQL \
+         if its text is known only when the query runs."
         Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
     CountOfCondition "W0412" "count-of-condition" Warning("count a condition, which has a value in nearly every row", "use COUNTIF")
         "COUNT counts all values that are not blank, including FALSE and 0. COUNT of a condition, or of an IF with 0 as its default, therefore counts nearly every row."
@@ -273,12 +290,12 @@ codes! {
         Row("DATE(2024, 1, 31) > \"1/31/2024\"") => Row("DATE(2024, 1, 31) > \"2024-01-31\"");
     UnknownUnit "F0414" "unknown-unit" Error
         "The units of DATEDIF are \"D\", \"M\", \"Y\", \"YM\", \"MD\" and \"YD\", written as text. The units of \
-        PERIODOFFSET are \"day\", \"week\", \"month\", \"quarter\" and \"year\", for times also \"hour\", \
+        PERIODOFFSET are \"day\", \"week\", \"month\", \"quarter\" and \"year\", and, for timestamps, \"hour\", \
         \"minute\" and \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
-        "A grouping or sort key that is the same in every row has no effect, and SQL interprets a number in `group by` \
-        or `order by` as the position of a column."
+        "A grouping or sort key with the same value in every row has no effect. In addition, SQL interprets a number \
+         in `group by` or `order by` as the position of a column."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     RateAveraged "W0417" "rate-averaged" Warning("average or sum rates", "divide the sum of the numerators by the sum of the denominators")
@@ -294,8 +311,8 @@ codes! {
         text both in a criterion and in a condition, because the two results could differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
-        "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use the \
-        name of the function that you intend."
+        "In spreadsheets, the function with this name has a different meaning. formulac's function works as in Omni. \
+         Write the name of the function that you mean."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
         "Both ends of a range of rows must use the same name, by itself or as the argument of FIRST, LAST or OFFSET. The range must be the argument of an aggregate. `FIRST(x):x` contains the rows so far, `OFFSET(x, -2):x` the last three rows, \
@@ -304,9 +321,9 @@ codes! {
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows even though dates may be missing", "use `PERIODOFFSET` for the value of another period")
         "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
-        rows. If rows are ordered by a date, the previous row is the previous period only if no period is missing; \
-        PERIODOFFSET looks up the period itself, and a range such as `PERIODOFFSET(x, -2, \"month\"):x` contains \
-        three months. With `fill: month`, the step has a row for every month."
+        rows. If rows are ordered by a date, the previous row belongs to the previous period only if no period is \
+        missing. PERIODOFFSET looks up the period itself, and a range such as `PERIODOFFSET(x, -2, \"month\"):x` \
+        always covers three months. With `fill: month`, the step has a row for every month."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
@@ -338,12 +355,12 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     PeriodOutsidePartition "W0432" "period-outside-partition" Warning("look back from a partition that does not contain the period", "partition by other keys, or group by the shorter timeframe only")
         "A window reads the rows of its partition: rows with equal values in `partition_by` or, by default, in the \
-        `group_by` names that are not in `order_by`. If one of these names is a longer period or a label of the date \
-        in `order_by`, such as its year, the look-back ends with this period: January has no previous month, and a \
-        running total begins again each year. Write `partition_by` with the other names, or group only by the shorter \
-        timeframe and compute the longer one in a later step. In a model built on metric sets, compute the longer \
-        timeframe with a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins \
-        with the longer timeframe, because the look-back moves along the first date."
+        `group_by` names that are not in `order_by`. If one of these names is a longer period or a part of the date \
+        in `order_by`, such as its year, the window ends with this period: January has no previous month, and a \
+        running total begins again each year. Write `partition_by` with the other names, or group only by the \
+        shorter timeframe and compute the longer one in a later step. In a model built on metric sets, compute the \
+        longer timeframe with a definition, such as `year = month[year]`. PERIODOFFSET also misses rows if \
+        `order_by` begins with the longer timeframe, because PERIODOFFSET moves along the first date in `order_by`."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")
@@ -366,9 +383,9 @@ codes! {
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
     JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
-        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees this. If a join \
-        matches several rows, the rows of the step are repeated. In a dbt model, a generated test replaces this \
-        warning."
+        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees this. A join \
+         that matches several rows repeats the rows of the step. For a dbt model, formulac generates a test instead \
+         of this warning."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
     JoinedLater "F0442" "joined-later" Error
@@ -377,8 +394,8 @@ codes! {
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
         "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
-        joined relation's key, or the joined relation has a column such as `valid_from`. With such a column, the \
-        relation may contain several versions of a row, and the join finds all of them."
+        joined relation's key, or the joined relation has a column such as `valid_from`. The relation may then \
+        contain several versions of a row, and the join finds all of them."
         Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, on: orders.product = prices.product}], definitions: total = SUM(prices.price)}\n")
         => Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, using: [product, day]}], definitions: total = SUM(prices.price)}\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
@@ -386,8 +403,9 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If the input has a different \
-        key, the cell of the previous row may belong to another customer or region."
+        "The rows of a worksheet form a single sequence, sorted by `order_by`. If the input has several rows for \
+         each value of `order_by`, such as one row per region, the cell of the previous row may belong to another \
+         region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     SeveralInCell "W0453" "several-in-cell" Warning("have a pivot whose cells may hold several rows", "group by the keys in an earlier step, or declare the key in the schema")
@@ -429,32 +447,32 @@ codes! {
         first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
         function, the wrong values are tested, or no values."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
-    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass 2 as the type, so that weeks start on Monday")
+    WeekBegins "W0474" "week-begins" Warning("use WEEKDAY or WEEKNUM with weeks that start on Sunday", "pass 2 as the type, so that weeks start on Monday")
         "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as in spreadsheets. The timeframes `week` and \
          `day_of_week_num` start weeks on Monday, or on the day in `week_start`. Without a type, `WEEKDAY(d) > 5` \
          therefore means Friday and Saturday. Add the type, such as 2 for weeks that start on Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
     NeverBlank "W0475" "never-blank" Warning("test for NULL although the value is never NULL", "remove the test")
-        "ISERROR, ISNA and ISBLANK test for NULL, which also represents errors in formulac. A count or a sum always \
-        has a value, even if it is 0, so the test is always FALSE."
+        "ISERROR, ISNA and ISBLANK test for NULL, which also represents errors in formulac. A count or a sum is \
+         never NULL, so the test is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
-        "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, because \
-        no text equals both values; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
-        instead. A criterion such as `SUMIFS(x, day, \">=\" & day[month])` compares each row with its own day; a range \
-        compares other rows with the current row."
+        "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, \
+        because no value equals both; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; \
+        write OR instead. The criterion in `SUMIFS(x, day, \">=\" & day[month])` compares each row only with its own \
+        day. To compare other rows with the current row, use a range such as `SUM(FIRST(x, \"month\"):x)`."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
     NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
-        "The first condition that is true determines the result. A condition that is true only if an earlier condition \
-        is also true is never reached. Start with the narrowest condition."
+        "The first condition that is true determines the result. A condition that is true only if an earlier \
+        condition is also true is never reached. Write the narrowest condition first."
         Row("IFS(amount > 10, \"some\", amount > 100, \"many\")") => Row("IFS(amount > 100, \"many\", amount > 10, \"some\")");
     BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning("compare with `\"\"`, which does not find NULL", "use ISBLANK")
         "A blank cell equals `\"\"` in a spreadsheet. In formulac, a blank is NULL, which is not equal to any value, \
         so `region = \"\"` finds only empty text. Use ISBLANK to find blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
     SumOfDistinct "W0479" "sum-of-distinct" Warning("sum distinct values, so equal values count once", "aggregate in a step before the join")
-        "Equal values are added only once, so the sum of two orders of 10 is 10. If a join repeats rows, aggregate in \
-        a separate step before the join."
+        "SUM adds equal distinct values only once, so the sum of two orders of 10 is 10. If a join repeats rows, \
+        aggregate in a separate step before the join."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
         "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW read the columns of a pivot: a worksheet whose `pivot_by` \
@@ -462,9 +480,10 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
-        "The row and column keys of a pivoted worksheet must be columns of its input. Otherwise, formulac cannot \
-        determine which cells have no row, and a formula may read such a cell. The wide form requires one key and \
-        distinct values."
+        "If a formula of a pivot reads cells for which the input may have no row, such as the cell in the previous \
+         row, formulac generates a row for every cell. The row and column keys must then be columns of the input, \
+         and the worksheet cannot have `where`. The same applies to a pivot with `values`, which also needs a single \
+         key in `pivot_by` and distinct values."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
@@ -479,17 +498,17 @@ codes! {
         return NULL for text that is not a number, such as `11 000`."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "use 1 as the index of the first value of CHOOSE")
-        "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The share of PERCENTILE \
-        is a number from 0 to 1. The result of a constant that is out of range is NULL in every row, whereas a spreadsheet \
-        shows #VALUE! or #NUM!."
+        "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The share of \
+        PERCENTILE is a number from 0 to 1. If a constant is out of range, the result is NULL in every row, whereas \
+        a spreadsheet shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
         "A date has no time of day, so if you add a number of days to a date, the fraction of the number is ignored. \
          Add TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
-    RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
+    RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the number of digits that you need")
         "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
-        2.445 rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the digits that \
+        2.445 rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the number of digits that \
         you need."
         Row("ROUND(ROUND(price, 3), 2)") => Row("ROUND(price, 2)");
     RedundantBoolean "W0487" "redundant-boolean" Warning("convert a condition to TRUE or FALSE, which it already is", "write the condition itself")
@@ -499,8 +518,9 @@ codes! {
         its last argument instead of NULL."
         Row("has_region = IF(ISBLANK(region), FALSE, TRUE)") => Row("has_region = NOT(ISBLANK(region))");
     QuotedName "W0488" "quoted-name" Warning("write the name of a column in quotes", "remove the quotes")
-        "In SQL, quotes enclose names. In a formula, they enclose text, so `MAX(\"country\")` is the text `country` in every group, and \
-        `\"country\" = \"Chad\"` is never true. Remove the quotes. A name with spaces is written as `${Country Name}`."
+        "In SQL, quotes enclose names. In a formula, quotes enclose text, so `MAX(\"country\")` is the text `country` \
+        in every group, and `\"country\" = \"Chad\"` is never true. Remove the quotes. A name with spaces is written \
+        as `${Country Name}`."
         Orders("COUNTIF(\"status\" = \"open\")") => Orders("COUNTIF(status = \"open\")");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula refers to another tab, `'Targets'!A:B`, but `tabs` does not specify its model."
@@ -533,33 +553,37 @@ codes! {
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
     ExpressionTooLarge "F0502" "expression-too-large" Error
         "The SQL of some functions repeats an argument, and `compile` inserts the SQL of a definition wherever its name is used. The repeated parts of one expression must not exceed 64 KiB. `query` and `model` compute each value once."
-        Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
+        Shown("deeply nested calls: MOD(MOD(MOD(…") => Formula("a = 1");
     RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes the argument once")
-        "The SQL of this function repeats an argument. `compile` returns a single expression, so the argument is \
-        repeated; `query` computes it once. `compile` also repeats a definition wherever its name is used; this is \
-        reported if more than 1 KiB of the SQL are repetitions."
+        "The SQL of this function contains an argument more than once. `compile` returns a single expression, so the \
+        warehouse computes the argument several times. `query` computes the argument once. `compile` also repeats a \
+        definition wherever its name is used; formulac reports this repetition if the repeated SQL exceeds 1 KiB."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
         "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that other definitions use, whereas `query` computes each definition once."
-        Shown("10,000 definitions that each repeat the one before") => Formula("a = 1");
+        Shown("10,000 definitions, each of which repeats the previous definition") => Formula("a = 1");
     VolatileRepeated "F0505" "volatile-repeated" Error
         "A volatile value, such as a random number, would be computed more than once."
         Row("LET(draw, RAND(), IF(draw > 0.5, draw))") => Row("IF(RAND() > 0.5, 1)");
     SessionTimezone "W0506" "session-timezone" Warning("convert instants without a set time zone", "set `timezone`")
-        "An instant is converted to a wall-clock date in the session's time zone, which differs between users. On Snowflake, a TIMESTAMP_TZ is converted with the UTC offset of each value. Set `timezone:`."
+        "Unless `timezone:` is set, the SQL converts instants to dates in the session's time zone, so two users can \
+         get different results. On Snowflake, a TIMESTAMP_TZ is converted with the UTC offset of each value. Set \
+         `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
         "A single expression cannot contain a window over a window: `query` and `model` compute it in two CTEs. \
-        PERIODOFFSET cannot be a single expression either, because it needs a join. Postgres and \
-        DuckDB are exceptions if the grouping or the key of the relation identifies each row."
-        Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
+        PERIODOFFSET needs a join, so it cannot be a single expression either, except on Postgres and DuckDB if the \
+        grouping or the key of the relation identifies each row."
+        Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same formula in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
-        "This warehouse requires an equality between both sides in the condition of the join. Examples are left and full joins on BigQuery, and full joins on Postgres. Add such an equality. An inner join does not need one."
+        "The warehouse supports this type of join only if the condition contains an equality between a column of \
+         each side. This applies to left and full joins on BigQuery, and to full joins on Postgres. Add such an \
+         equality, or use an inner join."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error
-        "The warehouse rejects names with this many bytes, or truncates two names to the same name. A letter with \
-        an accent has two bytes, a Chinese character three."
+        "The name is longer than the warehouse allows, or the warehouse would truncate two names to the same name. \
+         The limit is in bytes: a letter with an accent takes up two bytes, and a Chinese character three."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x) // noqa\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_life = COUNT(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n  all_orders = COUNT(x)\n");
     NameIsCut "W0511" "name-is-cut" Warning("have a name that Postgres truncates to 63 bytes", "use shorter names")
@@ -568,11 +592,11 @@ codes! {
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
     RefusedName "F0512" "refused-name" Error
         "BigQuery rejects columns whose names contain parentheses, dots, commas, quotes or other special characters, \
-        and columns whose names begin like its system columns, such as `_PARTITION` or `_TABLE_`. Spaces, dashes, and \
-        letters and digits of all languages are allowed. Names that differ only in case, such as `Équipe` and `équipe`, are \
-        the same column."
+        and columns whose names begin like its system columns, such as `_PARTITION` or `_TABLE_`. Spaces, dashes, \
+        and letters and digits of all languages are allowed. Names that differ only in case, such as `Équipe` and \
+        `équipe`, refer to the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
-    DrawnAgain "W0513" "drawn-again" Warning("draw a random number again for each read", "build the random numbers in a model of their own")
+    DrawnAgain "W0513" "drawn-again" Warning("compute a random number again for each read", "build the random numbers in a model of their own")
         "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer from \
          an AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
          table, and read this model."
@@ -581,8 +605,9 @@ codes! {
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If both \
-        names were the same, the model would read itself. A query may read a table with its own name."
+        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If \
+         both names were the same, the model would read itself. `formulac query` generates no model, so a query may \
+         read a table that has its name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
         "An enforced contract needs the data type of every column. formulac derives the data type from the type of the \
@@ -590,11 +615,21 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
-        "Users of the model receive only the first rows, without any message. A `limit` is useful in a `query`, but a model should return all rows, with a rank for filters: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
+        "Users of the model receive only the first rows, without any message. A `limit` is useful in a `query`, but \
+         a model should return all rows, with a rank by which its users can filter: `place = RANK(revenue)`. If the \
+         model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
+    HardCodedTable "W0605" "hard-coded-table" Warning("read a table of the dbt project by its name in the warehouse", "use `ref` or `source`")
+        "dbt builds a model after the models and sources to which it refers with `ref` and `source`. A table that is \
+         written with its schema is not among them, so dbt may build the model first, and reads the same table in every \
+         environment."
+        Shown("`from: finance.fct_orders`, if dbt builds the model `fct_orders` in the schema `finance`") => Shown("`from: ref('fct_orders')`");
     NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
-        "According to the schema and the spec, a key column of the model may be NULL. The uniqueness test of the key treats NULL as a value, but dbt's snapshots, incremental models and joins do not. A `not_null` test or a filter ensures that the key is never NULL. If a row with an empty key is intended, write `group_by: region # // noqa: W0610`."
+        "According to the schema and the spec, a key column of the model may be NULL. The uniqueness test of the key \
+         treats NULL as a value like any other, but in joins, incremental models and dbt's snapshots, NULL does not \
+         equal NULL. A `not_null` test or a filter ensures that the key is never NULL. If a row with an empty key is \
+         intended, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
     ContractOfNoRelation "F0620" "contract-of-no-relation" Error
@@ -602,24 +637,28 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: ephemeral}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     ConstraintWithoutEffect "W0621" "constraint-without-effect" Warning("have constraints without an enforced contract", "enforce the contract, or use data tests")
-        "Constraints belong to the statement that creates a table, and dbt includes them in the statement only if a contract is enforced. For other models, they are only documentation. To check the data, use a data test."
+        "Constraints belong to the statement that creates a table, and dbt includes them in the statement only if a \
+        contract is enforced. For other models, constraints are only documentation. To check the data, use a data \
+        test."
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     IncrementalWithoutKey "F0630" "incremental-without-key" Error
-        "An incremental model adds late rows to its table. Only the analyst knows which column contains the time of a row, and which columns identify a row. Without this information, rows could be added twice."
+        "Each run of an incremental model adds new and late rows to its table. `event_time` names the column with \
+         the time of a row, and `unique_key` lists the columns that identify a row. Without these settings, a run \
+         could add a row twice."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalTime "F0631" "incremental-time" Error
         "An incremental run filters the rows of the first step by their time. The time column of the model must \
-        exist in each row of the first step and be passed on from step to step, at most truncated to a calendar \
-        unit; an aggregate does not qualify."
+         therefore be a column of the first step that each later step passes on, unchanged or truncated to a \
+         calendar unit. An aggregate such as MAX is not allowed."
         Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
-        "In an incremental model, a value must depend only on late rows and on rows within a known interval before them. \
-        `PERIODOFFSET` specifies that interval, and a window that is partitioned by the time column reads only the rows of \
-        its partition. Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on \
-        any earlier row."
+        "In an incremental model, a value must depend only on new and late rows, and on rows within a known interval \
+        before them. `PERIODOFFSET` specifies that interval, and a window that is partitioned by the time column \
+        reads only the rows of its partition. Rows at a given distance, running totals, ranks over all rows, totals \
+        and limits may depend on any earlier row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
@@ -629,10 +668,11 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again, and \
-         a row without a time is not read. The generated tests of these columns include dbt's `not_null`. Declare that \
-         the column never contains NULL, or define the column so that it never contains NULL."
-        Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
+        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again. A \
+         run also skips rows without a time. The generated tests for these columns include dbt's `not_null`. Declare \
+         that the column never contains NULL, or define the column so that it never contains NULL."
+        Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the \
+            same model, grouped by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
         rows: `merge`, or `delete+insert` if dbt supports it for the warehouse. `append` would duplicate these rows. \
@@ -657,7 +697,8 @@ codes! {
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
         Shown("`group: sales` in a spec that reads a private model of the group `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
-        "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse."
+        "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse. \
+        The files of the model also have its name, and Windows reserves names such as `con`, `nul` and `com1`."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelsInCircle "F0660" "models-in-circle" Error
         "Models of several specs depend on each other in a cycle, so none can be built first."
@@ -667,25 +708,30 @@ codes! {
         differ only in case. Names must be unique in a project, across all folders."
         Shown("`model: orders` next to the seed `orders`") => Shown("`model: orders_by_month`");
     DeclaredTwice "F0675" "declared-twice" Error
-        "Names of docs blocks, exposures, metrics and semantic models must be unique in a dbt project. An exposure that uses several models belongs in one spec, with the other models in `depends_on`. All other names are derived from the model and the column."
+        "Names of docs blocks, exposures, metrics and semantic models must be unique in a dbt project. An exposure \
+         that uses several models belongs in one spec, with the other models in `depends_on`. All other names are \
+         derived from the names of the model and the column, so rename one of these. An element of a semantic model \
+         must have the same type in all semantic models: entity, dimension or measure."
         Shown("an exposure `weekly_sales` in two specs") => Shown("the exposure in one of them, with `depends_on: [ref('other_model')]`");
     ExposureWithoutOwner "F0676" "exposure-without-owner" Error
-        "dbt requires an owner for each exposure, with a name or an email address. The `owner` of the spec is the default."
+        "dbt requires each exposure to have an owner with a name or an email address. By default, formulac uses the \
+         `owner` of the spec."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
     NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "use names that the semantic layer accepts")
         "Names in dbt's semantic layer have at least two characters, which can be lower-case letters, digits and \
-         single `_`. They begin with a letter and do not end with `_`. Units of time and `metric_time` are reserved. A \
-         column with any other name, or with a name that SQL must quote, does not become a dimension or metric. A model \
-         with any other name has no semantic model."
+        single `_`. These names begin with a letter and do not end with `_`. Units of time and `metric_time` are \
+        reserved. A column with any other name, or with a name that SQL must quote, does not become a dimension or \
+        metric. A model with any other name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
         "dbt rejects a project with semantic models but without a time spine: a model with one row per day, marked \
-        in its properties. The message contains the lines to add."
+        in its properties. The message shows the lines to add."
         Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
-        "formulac would overwrite a file that it did not write, or that was changed after formulac wrote it. No file is written, so that no work is lost. The exit status is 3."
+        "formulac would overwrite a file that it did not write, or that somebody changed after formulac wrote it. To \
+         protect this work, formulac writes no files and exits with status 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains no view, query view or saved query, or does not contain the field."
@@ -694,9 +740,13 @@ codes! {
         "Some parts of Omni's files cannot be expressed as formulas, or become formulas that need a review. The spec \
         contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in \
         Omni."
-        Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
+        Shown("a measure with `level_of_detail`") => Shown("the same measure as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
-        "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` changes the field so that it reads the column, if this does not change any result. Without `promoted_from` in the spec, the column and the field are treated as different."
+        "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one \
+         can change without the other. If Omni's view of the model defines an expression under the column's name, \
+         Omni applies the expression a second time. `promote … --repoint` changes the field so that it reads the \
+         column, unless this would change a result. Without `promoted_from` in the spec, formulac does not know that \
+         the two are related."
         Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
         "The field would have different values if it read the column. A field of a view can be grouped by all \
@@ -705,16 +755,17 @@ codes! {
         measure is a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
-        "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."
+        "The file is not valid YAML, or a key appears twice. Put a formula with `: `, ` #` or a leading `{`, `[`, \
+         `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes. A file can contain at most 2,000,000 keys and values."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     UnknownKey "F0802" "unknown-key" Error
-        "The file contains a key that is unknown at this position."
+        "The file contains a key that is not allowed at this position."
         Spec("model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: a = SUM(x)\n");
     MissingKey "F0803" "missing-key" Error
         "A required key is missing."
         Spec("model: m\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     WrongShape "F0804" "wrong-shape" Error
-        "The value of a key has the wrong type, such as a list in place of a string."
+        "The value of a key has the wrong type, such as a list where a string is required."
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
@@ -735,7 +786,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
-        "A grouped step has one row per group, but the columns of the previous step have many values per group."
+        "A grouped step has one row per group, so it cannot keep columns that have one value per input row."
         Spec("model: m\nfrom: t\nkeep: all\ngroup_by: g\ndefinitions: a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: a = SUM(x)\n");
     LimitWithoutOrder "F0811" "limit-without-order" Error
@@ -750,27 +801,29 @@ codes! {
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
         "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate \
-         columns of the step, and the old value of a column that the step redefines. If no formula reads a column with \
-         the name of a definition, formulac assumes that the relation has no such column. A `union` of several steps \
-         lists the columns of all steps, so a schema or `keep` must list the columns of each step."
+         columns of the step, and the old value of a column that the step redefines. If a definition has a new name, \
+         which no formula reads as a column, formulac assumes that the relation has no column with this name. A \
+         `union` of several steps lists the columns of all steps, so a schema or `keep` must list the columns of \
+         each step."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
-        "A row-level definition in a grouped step is not an output column: only other definitions can use it. An unused definition has no effect. Group by the definition or aggregate it to include it in the result."
+        "A row-level definition in a grouped step is not an output column, so it has no effect unless another \
+         definition uses it. Group by the definition or aggregate it to include it in the result."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
-        "The key is valid but has no effect here: the object that it describes does not exist, this version of dbt \
-         does not support the key, or the key looks like a misspelled dbt setting in `config`."
+        "The key has no effect: the object that it describes does not exist, this version of dbt does not support \
+         the key, or the key in `config` looks like a misspelled dbt setting."
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "YAML reads this unquoted name or formula as a number, a date, a boolean or null, and YAML parsers differ in \
-        how they interpret such values."
+        "YAML reads this unquoted name or formula as a number, a date, a boolean or null, and YAML parsers interpret \
+         such values differently. Put the name or formula in quotes."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
-        "The schema file has an unknown format."
+        "formulac does not recognize the format of the schema file."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
     UnknownType "F0821" "unknown-type" Error
         "The type of a column in a schema file must be one of the language's types."
@@ -781,12 +834,15 @@ codes! {
     EngineFailed "F0823" "engine-failed" Error
         "The engine, or dbt, could not run the SQL. The message contains the engine's error, with the position in the \
         SQL if the error contains one. The exit status is 5."
-        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row with a value missing") => Shown("the corrected row");
-    OutdatedFact "W0824" "outdated-fact" Warning("are facts in known.yml that dbt contradicts", "run `formulac generate` to update the file")
-        "The catalog or the manifest of dbt contradicts a fact in `known.yml`, for example the type of a column. Until `formulac generate` or `formulac push` updates the file, specs compile with the old fact."
-        Shown("`amount: decimal(12,2)` in known.yml, with `amount` as INTEGER in target/catalog.json") => Shown("the files after `formulac generate`");
+        Shown("formulac preview metrics/revenue.yml --data data, where a row of data/orders.csv lacks a value") => Shown("the corrected row");
+    OutdatedFact "W0824" "outdated-fact" Warning("contain facts that dbt contradicts", "run `formulac generate` to update the file")
+        "dbt's catalog or manifest contradicts a fact in `known.yml`, for example the type of a column. \
+         Until `formulac generate` or `formulac push` updates `known.yml`, formulac compiles specs with the old \
+         fact."
+        Shown("`amount: decimal(12,2)` in known.yml, with `amount` as INTEGER in target/catalog.json") => Shown("both \
+            files after `formulac generate`");
     FolderNotRead "F0830" "folder-not-read" Error
-        "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from the folders in `test-paths`, and does not follow links to folders inside them. If `docs-paths` is set, dbt reads docs blocks only from these folders. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
+        "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from the folders in `test-paths`, and does not follow links to folders inside them. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step have the same name, so the name of a column would be ambiguous."
@@ -796,7 +852,8 @@ codes! {
         "A model built on metric sets refers to a set, a metric or a key that does not exist, or to a name that exists in several sets. For an ambiguous name, write `set.metric`."
         Shown("metrics: [orders.revenu]") => Shown("metrics: [orders.revenue]");
     MetricKey "F0851" "metric-key" Error
-        "Every metric set of a model must have the keys in `group_by`. A key is a period of the set's `time`, such as `month`, the same column of the same relation, or a mapping with a column of each set."
+        "Every metric set of a model must have the keys in `group_by`. A key is a period of each set's `time`, such \
+         as `month`; a column of a relation that all sets read; or a mapping that names a column of each set."
         Shown("group_by: region, where only one of two sets has the column") => Shown("group_by:\n  - region: {orders: customers.region, refunds: region}");
     MetricWindow "F0852" "metric-window" Error
         "If a metric reads other periods, one of the keys in `group_by` must be a period of the set's `time`, such as `month`."
@@ -814,15 +871,17 @@ codes! {
         "The metric or dimension has a new name, or its set marks the metric as deprecated."
         Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
     FillKey "F0857" "fill-key" Error
-        "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
+        "The key whose periods `fill` adds must be a timeframe: day, week, month, quarter, year, fiscal_quarter or \
+         fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
         "`since` and `until` limit the periods of a grouping column, so a step that reads a relation must be grouped \
-         by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to \
-         `from` and `to` of `fill`."
+         by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The bounds `from` and \
+         `to` of `fill` must meet the same conditions."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
-    PeriodOrColumn "W0859" "period-or-column" Warning("group by a column that has the name of a period", "write the column with its relation, or the period with its time")
-        "The relation of a metric set has a column with the name of a period, such as `year`. In `group_by`, the name is this column and not the year of the set's `time`."
+    PeriodOrColumn "W0859" "period-or-column" Warning("group by a column that is named like a period", "write the column with its relation, or the period with its time")
+        "The relation of a metric set has a column with the name of a period, such as `year`. In `group_by`, `year` \
+         means this column, not the year of the set's `time`."
         Shown("group_by: year, where the set has `time: ordered_on` and its relation has a column `year`") => Shown("group_by: \"ordered_on[year]\"");
     Internal "F0901" "internal" Error
         "This is an internal error of formulac. Please report it together with the input."

@@ -1,4 +1,4 @@
-//! Suggested edits to a source text. The fixes of one compilation never overlap.
+//! Suggested edits to source text. The fixes of one compilation never overlap.
 
 use super::{Diagnostic, Fix};
 use crate::span::Span;
@@ -29,7 +29,7 @@ pub fn apply_fixes(text: &str, diagnostics: &[Diagnostic]) -> String {
 }
 
 /// Removes each fix that overlaps an earlier fix. Also removes a fix that touches an earlier fix if one of the two is
-/// an insertion, because the order of their texts would be arbitrary. After the earlier fix is applied, the next
+/// an insertion, because the order of the inserted text would be arbitrary. After the earlier fix is applied, the next
 /// compilation suggests the removed fix again.
 pub(super) fn remove_overlapping_fixes(diagnostics: &mut [Diagnostic]) {
     let mut fixes: Vec<&mut Option<Fix>> = diagnostics.iter_mut().map(|diagnostic| &mut diagnostic.fix).collect();

@@ -305,6 +305,9 @@ fn sanitize_message(text: String) -> String {
 /// Sorts diagnostics by span, with errors before warnings at the same span, and removes duplicates and overlapping
 /// fixes.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    if diagnostics.is_empty() {
+        return;
+    }
     diagnostics.sort_by(|a, b| (a.span, a.severity(), a.code()).cmp(&(b.span, b.severity(), b.code())));
     diagnostics.dedup();
     fixes::remove_overlapping_fixes(diagnostics);

@@ -31,7 +31,7 @@ pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
-/// Computes lines and columns in one source text. Diagnostics are in source order, so each position is computed from
+/// Computes lines and columns in source text. Diagnostics are in source order, so each position is computed from
 /// the previous position. Columns are not counted from the start of the line, because this would be slow for a long
 /// line with many diagnostics.
 struct PositionCounter<'s> {
@@ -86,7 +86,7 @@ fn diagnostic_json(diagnostic: &Diagnostic, position: Position) -> Value {
     })
 }
 
-/// Returns the diagnostics of one source text as JSON.
+/// Returns the diagnostics of one source as JSON.
 #[must_use]
 pub fn report_json(report: &Report<'_>) -> Vec<Value> {
     if report.diagnostics.is_empty() {
@@ -100,7 +100,7 @@ pub fn report_json(report: &Report<'_>) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the diagnostics of several source texts as JSON, each with its `file`.
+/// Returns the diagnostics of several sources as JSON, each with its `file`.
 #[must_use]
 pub fn reports_json(reports: &[Report<'_>]) -> Vec<Value> {
     let mut all = Vec::new();

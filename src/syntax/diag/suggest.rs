@@ -1,5 +1,7 @@
 //! Suggestions for misspelled names: finds the most similar valid name.
 
+use crate::lex::quote_formula_name;
+
 /// Maximum number of letters in which similar names differ.
 pub const MAX_EDITS: usize = 4;
 
@@ -71,6 +73,12 @@ pub fn is_unique_match<'c>(word: &str, near: &str, candidates: impl IntoIterator
 #[must_use]
 pub fn similar_name_help(name: &str) -> String {
     format!("did you mean `{name}`?")
+}
+
+/// Returns the help text for the most similar name of a column or definition, as a formula refers to it.
+#[must_use]
+pub fn similar_formula_name_help(name: &str) -> String {
+    similar_name_help(&quote_formula_name(name))
 }
 
 /// Returns the help text for the candidate that is most similar to `word`, or `other` if no candidate is similar.

@@ -2,6 +2,7 @@
 
 use super::Token;
 use super::layout::{HIDDEN_BRACKET_FLAG, LayoutPass};
+use super::names::quote_formula_name;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -110,36 +111,40 @@ impl LayoutPass<'_, '_> {
         pattern.len()
     }
 
-    /// Reports `[view.field]`, which is the syntax of other tools. The formula is parsed as if the brackets were
-    /// missing.
+    /// Reports `[view.field]`, which is the syntax of other tools, and returns the number of tokens consumed. One name
+    /// is parsed as if the brackets were missing, so no token is consumed.
     #[cold]
-    pub(super) fn report_square_reference(&mut self, at: usize, span: Span) {
+    pub(super) fn report_square_reference(&mut self, at: usize, span: Span) -> usize {
+        const MAX_TOKENS: usize = 12;
         let inside = self
             .tokens
-            .get(at + 1..(at + 5).min(self.tokens.len()))
+            .get(at + 1..(at + MAX_TOKENS).min(self.tokens.len()))
             .unwrap_or_default();
         let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare);
         let whole = end.and_then(|n| inside.get(n)).map(|(_, close)| span.to(*close));
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             whole.unwrap_or(span),
             "references cannot be written in square brackets",
         );
-        diagnostic = match whole {
-            Some(whole) => {
-                let text = whole.text(self.source);
-                let name = text.trim_matches(['[', ']']).trim();
-                let is_one = !name.contains(char::is_whitespace);
-                let name = if is_one {
-                    name.to_owned()
-                } else {
-                    format!("${{{name}}}")
-                };
-                diagnostic.with_help(format!("write `{name}`")).with_fix(whole, name)
-            }
-            None => diagnostic.with_help("write `view.field` or `${view.field}`"),
+        let (Some(whole), Some(end)) = (whole, end) else {
+            self.diagnostics
+                .push(diagnostic.with_help("write `view.field` or `${view.field}`"));
+            return 0;
         };
-        self.diagnostics.push(diagnostic);
+        let name = whole.text(self.source).trim_matches(['[', ']']).trim();
+        let quoted = quote_formula_name(name);
+        let is_quoted = quoted != name;
+        self.diagnostics.push(
+            diagnostic
+                .with_help(format!("write `{quoted}`"))
+                .with_fix(whole, quoted),
+        );
+        if !is_quoted {
+            return 0;
+        }
+        self.push(Token::Fault, whole);
+        end + 2
     }
 
     pub(super) fn close_all_brackets(&mut self, end: u32, silent: bool) {

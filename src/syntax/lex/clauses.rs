@@ -168,7 +168,13 @@ impl LayoutPass<'_, '_> {
                 self.text_at(close + 3)
             )
         } else {
-            "use column names in formulas, and move `ref` and `source` to `from` in a spec".to_owned()
+            let call = self.text_at(at + 2);
+            match ["ref", "source"].contains(&call) {
+                true => "use column names in formulas, and move `ref` and `source` to `from` in a spec".to_owned(),
+                false => format!(
+                    "write the value itself, because formulas cannot read `{call}`, or add the value as a column in a dbt model"
+                ),
+            }
         };
         self.report_syntax_error(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
         self.emit_reported_token(end, whole);

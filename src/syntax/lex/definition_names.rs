@@ -45,8 +45,8 @@ impl LayoutPass<'_, '_> {
         is_name.then_some(equal)
     }
 
-    /// Returns whether a text with definitions begins with a name that is not an identifier. `my-metric = 1` alone is a
-    /// comparison.
+    /// Returns whether source text with definitions begins with a name that is not an identifier. `my-metric = 1` alone
+    /// is a comparison.
     #[cold]
     pub(super) fn begins_with_invalid_name(&self, at: usize) -> bool {
         self.end_of_invalid_name(at).is_some_and(|equal| {

@@ -342,7 +342,7 @@ impl LayoutPass<'_, '_> {
         }
         self.report(
             Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here").with_help(
-                "give each formula a name, as in `name = …`, because several formulas must all be definitions",
+                "give each formula a name, as in `name = …`; only a single formula can be written without a name",
             ),
         );
         self.push(Token::Odd, Span::new(span.start, span.start));

@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
 
-/// Expected content of a source text.
+/// Expected content of source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutMode {
     /// Definitions, or a single formula if there are no definitions.
@@ -56,7 +56,7 @@ impl TextLayout {
     }
 }
 
-/// Finds the definitions in a source text and balances its brackets.
+/// Finds the definitions in source text and balances its brackets.
 pub fn layout_text(
     source: &str,
     lexed: &LexedSource,
@@ -74,7 +74,7 @@ pub fn layout_text(
     out
 }
 
-/// Part of a source text that is laid out separately, such as a single formula.
+/// Part of source text that is laid out separately, such as a single formula.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutPart {
     /// Expected content of the part.
@@ -122,6 +122,16 @@ pub fn layout_part(
     pass.run();
     let open = std::mem::take(&mut pass.open_brackets);
     out.open_brackets = open;
+}
+
+/// Returns whether only whitespace precedes an offset on its line.
+pub fn is_first_on_line(source: &str, offset: u32) -> bool {
+    let before = source.get(..offset as usize).unwrap_or_default();
+    before
+        .chars()
+        .rev()
+        .find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}'))
+        .is_none_or(|c| c == '\n')
 }
 
 /// Flag that marks an open bracket as hidden from the parser.
@@ -225,12 +235,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     pub(super) fn is_first_on_line(&self, offset: u32) -> bool {
-        let before = self.source.get(..offset as usize).unwrap_or_default();
-        before
-            .chars()
-            .rev()
-            .find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}'))
-            .is_none_or(|c| c == '\n')
+        is_first_on_line(self.source, offset)
     }
 
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
@@ -275,13 +280,15 @@ impl<'t> LayoutPass<'_, 't> {
             }
             match token {
                 Token::OpenSquare if !self.follows_operand() => {
-                    let count = self.report_square_field(at);
+                    let mut count = self.report_square_field(at);
+                    if count == 0 {
+                        count = self.report_square_reference(at, span);
+                    }
                     if count > 0 {
                         end = self.span_at(at + count - 1).end;
                         at += count;
                         continue;
                     }
-                    self.report_square_reference(at, span);
                     self.open_brackets.push(at as u32 | HIDDEN_BRACKET_FLAG);
                 }
                 Token::OpenSquare if self.has_invalid_timeframe(at) => {

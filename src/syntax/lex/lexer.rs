@@ -3,13 +3,13 @@
 use logos::Logos;
 
 use super::Token;
-use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected_characters};
+use super::special_tokens::{SpecialTokenLexer, report_single_quote, report_unexpected_characters};
 use super::spreadsheet::is_full_width;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::text::is_word_char;
 
-/// Tokens of a source text.
+/// Tokens of source text.
 #[derive(Clone, Debug, Default)]
 pub struct LexedSource {
     /// Tokens with their spans.
@@ -105,6 +105,7 @@ fn lex_pass(
             Ok(Token::NonAscii) if is_full_width(span.text(source)) => faults.report_full_width(&mut span),
             Ok(Token::NonAscii) => faults.lex_non_ascii_name(&mut span, lexed),
             Ok(Token::Dollar) => faults.lex_cell(&mut span, lexed),
+            Ok(Token::NumberWithApostrophes) => faults.report_apostrophes(span),
             Ok(Token::Backtick) => faults.report_backticks(span),
             Ok(Token::DoubleMinus) if !faults.report_line_comment(&mut span, true) => {
                 lexed.tokens.push((Token::Minus, Span::new(span.start, span.start + 1)));

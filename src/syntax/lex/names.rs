@@ -3,7 +3,7 @@
 
 use logos::Logos;
 
-use super::faults::SpecialTokenLexer;
+use super::special_tokens::SpecialTokenLexer;
 use super::{LexedSource, Token};
 use crate::span::Span;
 
@@ -64,6 +64,30 @@ pub fn quote_formula_name(name: &str) -> String {
     match needs_quotes {
         true => format!("${{{name}}}"),
         false => name.to_owned(),
+    }
+}
+
+/// Splits the content of `${…}`, or the path of a column, at the dot before the last name. A dot at the start or end,
+/// or before a space or a hyphen, is part of a name.
+///
+/// ```
+/// use formulac_syntax::lex::split_qualifier;
+/// assert_eq!(split_qualifier("orders.Net Revenue"), (Some("orders"), "Net Revenue"));
+/// assert_eq!(split_qualifier("orders.Art.-Nr."), (Some("orders"), "Art.-Nr."));
+/// assert_eq!(split_qualifier("Rg. Nr."), (None, "Rg. Nr."));
+/// ```
+#[must_use]
+pub fn split_qualifier(name: &str) -> (Option<&str>, &str) {
+    let separates = |(at, _): &(usize, &str)| {
+        let after = name.get(at + 1..).unwrap_or_default();
+        !name.get(..*at).unwrap_or_default().trim().is_empty()
+            && !after.is_empty()
+            && !after.starts_with(|c: char| c.is_whitespace() || matches!(c, '.' | '-'))
+    };
+    let dot = name.rmatch_indices('.').find(separates);
+    match dot.and_then(|(at, _)| name.split_at_checked(at)) {
+        Some((qualifier, field)) => (Some(qualifier), field.get(1..).unwrap_or_default()),
+        None => (None, name),
     }
 }
 

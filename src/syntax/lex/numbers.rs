@@ -22,11 +22,42 @@ pub fn number_around_comma(source: &str, comma: u32) -> Option<String> {
     let number = source
         .get(comma as usize - before..comma as usize + after)?
         .trim_end_matches(',');
+    let is_percent = source
+        .get(comma as usize + after..)
+        .is_some_and(|rest| rest.starts_with('%'));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if has_groups(whole, ',') && is_digits(fraction) {
-        return Some(number.replace(',', ""));
-    }
-    with_decimal_point(number)
+    let number = match has_groups(whole, ',') && is_digits(fraction) {
+        true => number.replace(',', ""),
+        false => with_decimal_point(number)?,
+    };
+    Some(if is_percent { number + "%" } else { number })
+}
+
+/// Returns the number without separators if a space or `_` before `group` separates groups of three digits.
+#[must_use]
+pub fn number_with_groups(source: &str, group: Span) -> Option<String> {
+    const MAX_DIGITS: usize = 40;
+    [' ', '_', '\u{a0}', '\u{202f}'].into_iter().find_map(|separator| {
+        let is_part = |c: &char| c.is_ascii_digit() || *c == separator;
+        let (before, after) = source.split_at_checked(group.start as usize)?;
+        let begin: usize = before
+            .chars()
+            .rev()
+            .take(MAX_DIGITS)
+            .take_while(is_part)
+            .map(char::len_utf8)
+            .sum();
+        let end: usize = after
+            .chars()
+            .take(MAX_DIGITS)
+            .take_while(is_part)
+            .map(char::len_utf8)
+            .sum();
+        let number = source
+            .get(before.len() - begin..before.len() + end)?
+            .trim_matches(separator);
+        has_groups(number, separator).then(|| number.replace(separator, ""))
+    })
 }
 
 /// Replaces the decimal comma of a number, and removes its thousands separators.
@@ -59,7 +90,7 @@ impl LayoutPass<'_, '_> {
         let tokens = self.layout.tokens.split_off(frame);
         let is_text = |token: &(Token, Span), text: &str| token.0 == Token::Comma && token.1.text(self.source) == text;
         let mut faults = Vec::new();
-        let (mut decimals, mut is_mixed, mut is_ambiguous, mut at) = (0, false, false, 0);
+        let (mut decimals, mut is_mixed, mut ambiguous_number, mut at) = (0, false, None, 0);
         while let Some(&(token, span)) = tokens.get(at) {
             let run = tokens.get(at..).unwrap_or_default();
             let touching = run.windows(2).take(MAX_TOKENS).take_while(|pair| match pair {
@@ -86,16 +117,22 @@ impl LayoutPass<'_, '_> {
             }
             is_mixed |= is_text(&(token, span), ",");
             // `1.000` could mean one thousand.
-            is_ambiguous |= token == Token::Number && has_groups(span.text(self.source), '.');
+            if token == Token::Number && has_groups(span.text(self.source), '.') {
+                ambiguous_number = ambiguous_number.or(Some(span.text(self.source)));
+            }
             self.push(token, span);
             at += 1;
         }
         // If some commas separate arguments and others are decimal commas, only the author knows which ones.
-        let is_sure = !is_ambiguous && (decimals == 0 || !is_mixed);
+        let is_sure = ambiguous_number.is_none() && (decimals == 0 || !is_mixed);
+        let note = ambiguous_number.map_or_else(String::new, |number| {
+            let thousands = number.replace('.', "");
+            format!("; `.` is the decimal point, so write `{thousands}` if `{number}` has a thousands separator")
+        });
         for (span, message, replacement) in faults {
             let diagnostic =
                 Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(match replacement.as_str() {
-                    "," => "write `,` between arguments".to_owned(),
+                    "," => format!("write `,` between arguments{note}"),
                     number => format!("write decimals with a point: `{number}`"),
                 });
             self.report(match is_sure {
@@ -120,6 +157,7 @@ mod tests {
             ("1,000", Some("1000")),
             ("1,234,567", Some("1234567")),
             ("1,234.50", Some("1234.50")),
+            ("5,5%", Some("5.5%")),
             ("1,2,3", None),
             ("1.5,5", None),
             ("a,5", None),

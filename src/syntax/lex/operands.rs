@@ -1,4 +1,4 @@
-//! Finds the operands of reported syntax, and writes them as formulas, so that help texts contain the user's own
+//! Finds the operands of reported syntax, and writes them as formulas, so that help text contain the user's own
 //! expressions. Each search examines only a few tokens, so that the total time is linear.
 
 use std::ops::Range;

@@ -151,7 +151,7 @@ impl LayoutPass<'_, '_> {
         (formula, clauses)
     }
 
-    /// Returns the help for `SUM(x) FILTER (WHERE condition)`. `open` is the bracket after `FILTER`.
+    /// Returns the help for `SUM(x) FILTER (WHERE condition)`. `at` is the index of `FILTER`.
     pub(super) fn filter_help(&self, at: usize, is_single_formula: bool) -> String {
         let written = || {
             let start = self.start_of_value_before(at)?;

@@ -3,8 +3,8 @@
 
 use logos::Logos;
 
-use super::faults::SpecialTokenLexer;
 use super::names::is_name;
+use super::special_tokens::SpecialTokenLexer;
 use super::{LexedSource, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

@@ -19,7 +19,7 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
             Cow::Borrowed(inner)
         };
     }
-    let curly = super::faults::is_curly_quote;
+    let curly = super::special_tokens::is_curly_quote;
     if literal.starts_with(curly) {
         return Cow::Borrowed(
             literal

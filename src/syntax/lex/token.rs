@@ -115,6 +115,9 @@ pub enum Token {
     /// Curly quotation mark that a word processor inserted in place of `"` or `'`.
     #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\u{2018}-\u{201b}\u{b4}\u{2032}\u{2033}]")]
     CurlyQuote,
+    /// Number whose thousands are separated by apostrophes, such as `1'000`.
+    #[regex("[0-9]{1,3}(['\u{2019}][0-9]{3})+(\\.[0-9]+)?")]
+    NumberWithApostrophes,
     /// Name in backticks, as in some SQL dialects.
     #[regex(r"`[^`\n]*`")]
     Backtick,
@@ -146,7 +149,7 @@ impl Token {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Name => "a name",
-            Self::Number => "a number",
+            Self::Number | Self::NumberWithApostrophes => "a number",
             Self::Text | Self::UnclosedText | Self::CurlyQuote => "a string",
             Self::Model | Self::UnclosedModel => "a reference",
             Self::Cell => "a cell",

@@ -16,7 +16,7 @@ pub struct ChildNode<'n> {
 impl<'n> ChildNode<'n> {
     /// Returns the offset after the value.
     pub fn end(&self) -> usize {
-        self.value.end().max(self.value.lead())
+        self.value.end().max(self.value.indicator_end())
     }
 
     /// Returns the name of the key: its value, or its text if the key is not a plain name. Empty for a list item.
@@ -28,17 +28,17 @@ impl<'n> ChildNode<'n> {
 impl Node {
     /// Returns the offset of the node's first byte, including its anchor, tag or block header.
     pub fn start(&self) -> usize {
-        self.written.start as usize
+        self.full_span.start as usize
     }
 
     /// Returns the offset after the node's last byte, excluding comments.
     pub fn end(&self) -> usize {
-        self.written.end as usize
+        self.full_span.end as usize
     }
 
     /// Returns the offset after the dash or the colon before the node.
-    pub fn lead(&self) -> usize {
-        self.lead as usize
+    pub fn indicator_end(&self) -> usize {
+        self.indicator_end as usize
     }
 
     /// Returns whether the node is written as a list.
@@ -52,7 +52,7 @@ impl Node {
     }
 
     /// Returns whether the node is a plain scalar without text, an anchor or a tag.
-    pub fn requires_no_approval(&self) -> bool {
+    pub fn is_empty_scalar(&self) -> bool {
         let is_empty = matches!(&self.kind, NodeKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && self.is_simple_key()
     }
@@ -72,7 +72,7 @@ impl Node {
     pub fn key_name<'n>(&'n self, source: &'n str) -> &'n str {
         match &self.kind {
             NodeKind::Scalar { value, .. } if self.is_simple_key() => value,
-            _ => self.written.text(source),
+            _ => self.full_span.text(source),
         }
     }
 
@@ -93,7 +93,7 @@ impl Node {
                 key: None,
                 value,
                 start: match self.layout {
-                    Layout::Block => value.lead().saturating_sub(1),
+                    Layout::Block => value.indicator_end().saturating_sub(1),
                     _ => value.start(),
                 },
             }),

@@ -25,6 +25,17 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
         .with_help("indent the lines below `|` two spaces more than the key");
     }
     let line = YamlLine::at(source, span.start);
+    // The reported position may be on the line after the space.
+    let before = YamlLine::at(source, line.start.saturating_sub(1));
+    if let Some(space) = [&before, &line]
+        .into_iter()
+        .find_map(YamlLine::no_break_space_after_colon)
+    {
+        let message = "YAML requires a normal space after `:`, found a no-break space";
+        return Diagnostic::new(Code::InvalidYaml, space, message)
+            .with_help("replace the no-break space with a space")
+            .with_fix(space, " ");
+    }
     if let Some(tab) = line.tab_span() {
         return tab_indentation_diagnostic(tab);
     }
@@ -40,7 +51,6 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
         return jinja;
     }
     // If a line is an expression in braces, the parser reports the line after it.
-    let before = YamlLine::at(source, line.start.saturating_sub(1));
     if let Some(jinja) = before.jinja_line_diagnostic().filter(|_| before.text.starts_with('{')) {
         return jinja;
     }
@@ -175,6 +185,19 @@ struct KeyPair<'s> {
 }
 
 impl<'s> YamlLine<'s> {
+    /// Returns the no-break space after the first `:` of the line. YAML parses this character as part of a word.
+    fn no_break_space_after_colon(&self) -> Option<Span> {
+        let at = self.text.find(':')? + 1;
+        let space = self
+            .text
+            .get(at..)?
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '\u{a0}' | '\u{202f}'))?;
+        let start = self.start + at as u32;
+        Some(Span::new(start, start + space.len_utf8() as u32))
+    }
+
     /// Returns the line at a position. The length of the line is limited, because a file may be a single line with many
     /// errors.
     fn at(source: &'s str, offset: u32) -> Self {
@@ -216,7 +239,7 @@ impl<'s> YamlLine<'s> {
             "{%" => "remove the line; a YAML file cannot contain blocks of Jinja".to_owned(),
             "{#" => {
                 let comment = text.trim_start_matches("{#").trim_end_matches("#}").trim();
-                format!("write a comment of YAML: `# {comment}`")
+                format!("write a YAML comment: `# {comment}`")
             }
             "{{" if text.trim_start_matches('{').trim_start().starts_with("config(") => {
                 "remove the line, and write the settings below `config:`".to_owned()

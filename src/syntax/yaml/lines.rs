@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Characters that YAML ignores between values. Other whitespace, such as a no-break space, is part of a value.
+pub const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Returns the offset of the first byte of the line.
 pub fn line_start(source: &str, at: usize) -> usize {
     source
@@ -66,7 +69,7 @@ pub fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     let mut at = from;
     loop {
         let rest = source.get(at..).unwrap_or_default();
-        at += rest.len() - rest.trim_start().len();
+        at += rest.len() - rest.trim_start_matches(BLANKS).len();
         if !source.get(at..).unwrap_or_default().starts_with('#') {
             return at;
         }

@@ -1,6 +1,6 @@
 //! YAML with the position of every byte. [`parse`] is the only parser: [`read`] turns its faults into diagnostics, and
 //! the crate `formulac-yaml-edit` edits and merges files on the same tree. Positions in a scalar's formula can be
-//! mapped to positions in the file.
+//! mapped to positions in the file. A [`YamlValue`] is a value without positions, which [`YamlWriter`] writes.
 
 mod character_offsets;
 mod children;
@@ -11,7 +11,10 @@ mod map;
 mod merge_keys;
 mod read;
 pub mod scalar;
+mod tree_builder;
+mod value;
 mod words;
+mod writer;
 
 pub use children::ChildNode;
 pub use diagnostics::{CONFLICT_MARKER, INVALID_YAML_HELP, call_in_flow_diagnostic, conflict_marker_span};
@@ -23,7 +26,9 @@ pub use scalar::{
     escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar,
     quote_with_style,
 };
+pub use value::{CollectionStyle, YamlValue};
 pub use words::{non_text_type, parse_boolean};
+pub use writer::{YamlWriter, format_flow, format_flow_pair, write_text, write_value};
 
 use crate::span::Span;
 
@@ -37,9 +42,9 @@ pub struct Node {
     pub span: Span,
     /// Byte range of the text that stands for the node, with an anchor `&a`, a tag `!t` or a block header `|-`, but
     /// without the comments and line breaks that follow. For an empty node, the offset after the dash or the colon.
-    pub written: Span,
+    pub full_span: Span,
     /// Offset after the dash or the colon before the node.
-    pub lead: u32,
+    pub indicator_end: u32,
     /// Number of the node in its file. Children have lower numbers than their parents.
     pub id: u32,
     /// Layout of a list or a mapping.
@@ -101,8 +106,8 @@ impl Node {
         Self {
             kind,
             span,
-            written: span,
-            lead: span.start,
+            full_span: span,
+            indicator_end: span.start,
             id: 0,
             layout: Layout::Block,
             is_anchored: false,

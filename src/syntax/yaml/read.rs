@@ -1,6 +1,7 @@
 //! Reads YAML for specs, dbt files and Omni files. Reports faults as diagnostics.
 
 use super::diagnostics::{self, invalid_yaml_diagnostic};
+use super::document::MAX_NODES;
 use super::{MAX_NESTING, Node, YamlFault, parse};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -34,7 +35,7 @@ pub fn parse_root(source: &str) -> Option<Node> {
 fn is_tolerated(fault: &YamlFault<'_>) -> bool {
     matches!(
         fault,
-        YamlFault::DuplicatePair(..) | YamlFault::AnchorOrTag | YamlFault::SecondValue
+        YamlFault::DuplicateKey(..) | YamlFault::AnchorOrTag | YamlFault::SecondValue
     )
 }
 
@@ -48,20 +49,21 @@ fn diagnostic_for(source: &str, fault: &YamlFault<'_>, span: Span) -> Option<Dia
         YamlFault::Nul => diagnostic("the file contains the control character U+0000")
             .with_help("remove the character; a YAML file can contain only text"),
         YamlFault::Syntax(reason) => invalid_yaml_diagnostic(source, span, reason),
-        YamlFault::TooManyNodes => invalid_yaml_diagnostic(source, span, "the file is too large"),
+        YamlFault::TooManyNodes => diagnostic(&format!("the file contains more than {MAX_NODES} keys and values"))
+            .with_help("split the file into several files"),
         YamlFault::TooDeep | YamlFault::AliasTooDeep => too_deep(),
         YamlFault::UnknownAlias => invalid_yaml_diagnostic(source, span, "the alias has no anchor"),
         YamlFault::AliasTooLarge => diagnostic("the aliases in this file expand to more than 1 MiB of values")
             .with_help("use an alias only for a short value that contains no aliases"),
         YamlFault::EmptyBlock => return diagnostics::empty_block_diagnostic(source, span),
         YamlFault::AnchorOrTag => diagnostics::anchor_or_tag_diagnostic(source, span),
-        YamlFault::DuplicatePair(key, first) => {
+        YamlFault::DuplicateKey(key, first) => {
             let name = key.text()?;
             diagnostic(&format!("the key `{name}` appears more than once"))
                 .with_secondary_label(*first, "the first")
                 .with_help(format!("keep only one `{name}`"))
         }
-        YamlFault::DuplicateKey(..) | YamlFault::SecondDocument => return None,
+        YamlFault::SecondDocument => return None,
         YamlFault::SecondValue => diagnostic("the file contains a second YAML document")
             .with_help("keep one document per file: remove the text after `---`"),
     })
@@ -90,8 +92,27 @@ mod tests {
         let root = parse_root(text).unwrap();
         let value = root.get("a").unwrap();
         assert_eq!(value.span.text(text), "text");
-        assert_eq!(value.written.text(text), "&x # why\n  text");
-        assert_eq!(root.get("b").unwrap().written.text(text), "*x");
+        assert_eq!(value.full_span.text(text), "&x # why\n  text");
+        assert_eq!(root.get("b").unwrap().full_span.text(text), "*x");
+    }
+
+    #[test]
+    fn files_have_a_limit_for_nesting_and_for_values() {
+        let read = |text: &str| read(text, &mut Vec::new()).map_err(|fault| fault.message().to_owned());
+        let nested = |depth: usize| format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+        assert!(read(&nested(MAX_NESTING - 1)).is_ok());
+        assert!(
+            read(&nested(MAX_NESTING))
+                .unwrap_err()
+                .contains("nested more than 64 levels")
+        );
+        let list = |length: usize| format!("[{}]\n", "a,".repeat(length));
+        assert!(read(&list(MAX_NODES / 2)).is_ok());
+        assert!(
+            read(&list(MAX_NODES))
+                .unwrap_err()
+                .contains(&format!("more than {MAX_NODES} keys"))
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::YamlStyle;
+use crate::diag::hidden::is_hidden;
 
 /// Characters that have a special meaning in a one-line list or mapping. Strings with these characters need quotes.
 pub const FLOW_INDICATORS: [char; 5] = [',', '[', ']', '{', '}'];
@@ -17,7 +18,7 @@ pub fn format_flow_scalar(value: &str) -> String {
 
 /// Writes a string in a one-line list or mapping. Quotes the string if it contains a comma or bracket.
 pub fn write_in_flow(output: &mut String, value: &str) {
-    let clean = remove_nul_and_cr(value);
+    let clean = with_unix_line_ends(value);
     if is_plain(&clean) && !clean.contains(FLOW_INDICATORS) && !clean.contains('#') {
         output.push_str(&clean);
     } else {
@@ -34,27 +35,25 @@ pub fn key_text(key: &str) -> String {
 
 /// Writes a mapping key on one line.
 pub fn write_key(output: &mut String, key: &str) {
-    let clean = remove_nul_and_cr(key);
-    if is_plain(&clean) {
-        output.push_str(&clean);
+    if is_plain(key) {
+        output.push_str(key);
     } else {
-        write_quoted(output, &clean);
+        write_quoted(output, key);
     }
 }
 
-/// Removes NUL characters, and the carriage returns of line endings, because generated files use one style of line
-/// endings.
-fn remove_nul_and_cr(value: &str) -> Cow<'_, str> {
-    match value.contains(['\r', '\0']) {
-        true => Cow::Owned(value.replace("\r\n", "\n").replace('\0', "")),
+/// Removes the carriage returns of line endings, because generated files use one style of line endings.
+fn with_unix_line_ends(value: &str) -> Cow<'_, str> {
+    match value.contains('\r') {
+        true => Cow::Owned(value.replace("\r\n", "\n")),
         false => Cow::Borrowed(value),
     }
 }
 
-/// Returns `true` if PyYAML, dbt's YAML parser, rejects the character or treats it as a line break.
+/// Returns `true` if PyYAML, dbt's YAML parser, rejects the character or treats it as a line break, or if an editor
+/// interprets the character instead of displaying it.
 fn is_special_char(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Returns whether PyYAML rejects the text without quotes, or reads one of its characters as a line break.
@@ -81,7 +80,7 @@ pub fn format_scalar(value: &str, indent: usize) -> String {
 
 /// Writes a scalar in the format of [`format_scalar`].
 pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
-    let clean = remove_nul_and_cr(value);
+    let clean = with_unix_line_ends(value);
     if is_plain(&clean) {
         output.push_str(&clean);
         return;
@@ -191,7 +190,7 @@ pub fn write_spaces(output: &mut String, count: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::format_scalar;
+    use super::{format_scalar, is_hidden, key_text};
 
     #[test]
     fn scalars_round_trip() {
@@ -221,10 +220,17 @@ mod tests {
             "\u{2028}",
             "one\u{2029}two\nlines\u{7f}",
             "\u{feff}begins",
+            "from \u{202e}right\u{202c} to left",
+            "nul\0",
+            "one\rtwo",
         ] {
             let text = format!("k: {}\n", format_scalar(value, 2));
+            assert!(!text.contains(is_hidden), "{text:?}");
             let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
             assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
         }
+        let text = format!("{}: 1\n", key_text("Net\r\nRevenue"));
+        let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
+        assert!(node.get("Net\r\nRevenue").is_some(), "{text}");
     }
 }

@@ -4,9 +4,8 @@ use super::super::changes::AddedNode;
 use super::super::path::PathSegment;
 use super::super::rules::RemovalMark;
 use super::super::tree::NodeRef;
-use super::super::value::{CollectionStyle, YamlValue};
 use super::{ChildIdentifiers, YamlMerger, child_range};
-use crate::yaml::{Layout, Node};
+use crate::yaml::{CollectionStyle, Layout, Node, YamlValue};
 
 impl<'t> YamlMerger<'t, '_> {
     pub(super) fn is_marked(&self, mark: &RemovalMark, file: &'t Node) -> bool {

@@ -10,9 +10,8 @@ use super::path::{Path, PathSegment};
 use super::rules::Rules;
 use super::splice::own_line_range;
 use super::tree::{NodeRef, YamlTree, read};
-use super::value::YamlValue;
 use super::{YamlEditError, blocks, splice, split_byte_order_mark};
-use crate::yaml::{ChildNode, Layout, Node, lines};
+use crate::yaml::{ChildNode, Layout, Node, YamlValue, lines};
 
 /// Value for which the users' edit is kept, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,9 +59,9 @@ pub struct MergedText {
 ///
 /// # Errors
 ///
-/// Returns an error if one of the texts is not valid YAML, or contains several documents or a duplicate key. Also
+/// Returns an error if one of the versions is not valid YAML, or contains several documents or a duplicate key. Also
 /// returns an error if the merge would change a value that an anchor or an alias shares with other parts of the file.
-/// The texts are not merged in these cases.
+/// The versions are not merged in these cases.
 ///
 /// ```
 /// use formulac_yaml_edit::{Rules, merge};
@@ -324,7 +323,7 @@ impl<'t> YamlMerger<'t, '_> {
                 let generated = self.base.zip(base).map(|(tree, node)| value_range(tree.source, node));
                 is_same(old, &theirs) && !self.is_commented(value_range(self.file.source, file), generated)
             }
-            None => file.requires_no_approval(),
+            None => file.is_empty_scalar(),
         };
         if is_untouched {
             self.changes.replacements.insert(NodeRef(file), ours);
@@ -478,9 +477,9 @@ fn shorten_segment(step: &PathSegment) -> PathSegment {
 fn value_range(source: &str, node: &Node) -> Range<usize> {
     let is_block = node.layout == Layout::Block && node.child_count() > 0;
     if is_block {
-        lines::line_end(source, node.lead())..lines::line_end(source, node.end())
+        lines::line_end(source, node.indicator_end())..lines::line_end(source, node.end())
     } else {
-        node.written.range()
+        node.full_span.range()
     }
 }
 

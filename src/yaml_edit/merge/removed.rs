@@ -2,9 +2,8 @@
 
 use super::super::rules::paths_within;
 use super::super::tree::{NodeRef, YamlTree};
-use super::super::value::YamlValue;
 use super::{ChildIdentifiers, YamlMerger, child_range};
-use crate::yaml::Node;
+use crate::yaml::{Node, YamlValue};
 use std::collections::HashSet;
 use std::ops::Range;
 

@@ -2,11 +2,9 @@
 
 use super::super::blocks;
 use super::super::changes::AddedNode;
-use super::super::render::format_flow;
 use super::super::tree::NodeRef;
-use super::super::value::{CollectionStyle, YamlValue};
 use super::YamlSplicer;
-use crate::yaml::{ChildNode, Node, lines};
+use crate::yaml::{ChildNode, CollectionStyle, Node, YamlValue, format_flow, lines};
 
 impl<'t> YamlSplicer<'t, '_> {
     pub(super) fn splice_block(&mut self, node: NodeRef<'t>) {
@@ -131,9 +129,12 @@ impl<'t> YamlSplicer<'t, '_> {
         if is_inline {
             let column = lines::column_at(self.tree.source, child.start) + 1 + self.spacing(child).len();
             let rendered = self.style.format_after_dash(&value, column);
-            self.insert_value(&node, node.lead(), &rendered);
+            self.insert_value(&node, node.indicator_end(), &rendered);
         } else {
-            self.add_splice(node.lead()..node.lead(), format!(" {}", format_flow(&value)));
+            self.add_splice(
+                node.indicator_end()..node.indicator_end(),
+                format!(" {}", format_flow(&value)),
+            );
         }
     }
 

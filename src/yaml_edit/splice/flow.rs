@@ -2,11 +2,10 @@
 
 use super::super::YamlEditError;
 use super::super::changes::AddedNode;
-use super::super::render::{RenderedValue, flow_pair, format_flow};
+use super::super::render::RenderedValue;
 use super::super::tree::{NodeRef, YamlTree};
-use super::super::value::YamlValue;
 use super::{YamlSplicer, own_line_range};
-use crate::yaml::{ChildNode, Node, lines};
+use crate::yaml::{ChildNode, Node, YamlValue, format_flow, format_flow_pair, lines};
 use std::ops::Range;
 
 impl<'t> YamlSplicer<'t, '_> {
@@ -52,7 +51,7 @@ impl<'t> YamlSplicer<'t, '_> {
                     .collect();
                 self.insert_value(
                     &node,
-                    node.lead(),
+                    node.indicator_end(),
                     &RenderedValue {
                         head: String::new(),
                         lines,
@@ -173,7 +172,7 @@ pub(super) fn flow_child_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> (us
 /// Formats an item or a pair between brackets.
 pub(super) fn format_in_flow(added: &AddedNode) -> String {
     match &added.key {
-        Some(key) => flow_pair(key, &added.value),
+        Some(key) => format_flow_pair(key, &added.value),
         None => format_flow(&added.value),
     }
 }

@@ -8,10 +8,9 @@ use std::ops::Range;
 
 use super::YamlEditError;
 use super::changes::{AddedNode, YamlChanges};
-use super::render::{RenderStyle, RenderedValue, format_flow};
+use super::render::{RenderStyle, RenderedValue};
 use super::tree::{NodeRef, Parent, YamlTree};
-use super::value::YamlValue;
-use crate::yaml::{ChildNode, Layout, Node, lines};
+use crate::yaml::{ChildNode, Layout, Node, YamlValue, format_flow, lines};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
 pub(super) fn apply_changes<'t>(tree: &'t YamlTree<'_>, changes: &YamlChanges<'t>) -> Result<String, YamlEditError> {
@@ -151,7 +150,7 @@ impl<'t> YamlSplicer<'t, '_> {
         let anchored = tree.nodes().into_iter().filter(|node| node.is_anchored);
         let mut anchors: Vec<usize> = anchored.map(Node::start).collect();
         anchors.sort_unstable();
-        let goes = |range: Range<usize>| {
+        let check_range = |range: Range<usize>| {
             let next = anchors.partition_point(|start| *start < range.start);
             match anchors
                 .get(next)
@@ -162,7 +161,7 @@ impl<'t> YamlSplicer<'t, '_> {
             }
         };
         for node in self.changes.replacements.keys() {
-            goes(node.written.range())?;
+            check_range(node.full_span.range())?;
             if node.is_alias {
                 return Err(tree.edit_error_at(node.start(), "an alias would be changed"));
             }
@@ -172,7 +171,7 @@ impl<'t> YamlSplicer<'t, '_> {
         }
         for (node, number) in &self.changes.removed_children {
             if let Some(child) = node.child(*number) {
-                goes(child.start..child.value.end())?;
+                check_range(child.start..child.value.end())?;
             }
         }
         let replaced = self.changes.replacements.keys().copied();
@@ -226,14 +225,14 @@ impl<'t> YamlSplicer<'t, '_> {
     fn replace_value(&mut self, node: NodeRef<'_>, value: &YamlValue) -> Result<(), YamlEditError> {
         let source = self.tree.source;
         if self.is_in_flow(node) {
-            let blank = if node.written.is_empty() { " " } else { "" };
-            self.add_splice(node.written.range(), format!("{blank}{}", format_flow(value)));
+            let blank = if node.full_span.is_empty() { " " } else { "" };
+            self.add_splice(node.full_span.range(), format!("{blank}{}", format_flow(value)));
             return Ok(());
         }
         let like_previous = text::format_like_previous(source, &node, value);
         if let Some(wrapped) = like_previous.as_ref().filter(|text| text::is_wrapped(&node, text)) {
             let text = format!("{}{}", wrapped.head, self.join_lines(&wrapped.lines));
-            self.add_splice(node.written.range(), text);
+            self.add_splice(node.full_span.range(), text);
             return Ok(());
         }
         let (after, rendered) = match self.child(node) {
@@ -247,12 +246,12 @@ impl<'t> YamlSplicer<'t, '_> {
                     None => self.style.format_after_key(value, column),
                 };
                 rendered.head.push_str(text::comment_after_block_header(source, &node));
-                (node.lead(), rendered)
+                (node.indicator_end(), rendered)
             }
             // A value at the top level follows no dash or key, so it consists only of complete lines.
             None if node.layout == Layout::Flow && node.child_count() == 0 => {
                 let text = self.format_top_value(value);
-                self.add_splice(node.written.range(), text);
+                self.add_splice(node.full_span.range(), text);
                 return Ok(());
             }
             None => {
@@ -282,15 +281,12 @@ impl<'t> YamlSplicer<'t, '_> {
             self.add_splice(line..lines::line_end(source, node.end()), tail);
             return;
         }
-        let from = if head.is_empty() || node.written.is_empty() {
-            after
+        // The parser accepts a tab only before some values, such as quoted strings.
+        let has_tab = source.get(after..node.start()).is_some_and(|gap| gap.contains('\t'));
+        let (from, head) = if head.is_empty() || node.full_span.is_empty() || has_tab {
+            (after, head)
         } else {
-            node.start()
-        };
-        let head = if from == node.start() && !node.written.is_empty() {
-            rendered.head.clone()
-        } else {
-            head
+            (node.start(), rendered.head.clone())
         };
         if from < node.end() || !head.is_empty() {
             self.add_splice(from..node.end().max(from), head);
@@ -304,7 +300,11 @@ impl<'t> YamlSplicer<'t, '_> {
     /// Returns the whitespace after a dash.
     fn spacing(&self, child: ChildNode<'_>) -> String {
         let node = child.value;
-        let between = self.tree.source.get(node.lead()..node.start()).unwrap_or_default();
+        let between = self
+            .tree
+            .source
+            .get(node.indicator_end()..node.start())
+            .unwrap_or_default();
         let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
@@ -343,7 +343,9 @@ impl<'t> YamlSplicer<'t, '_> {
 pub(super) fn own_line_range(tree: &YamlTree<'_>, child: ChildNode<'_>) -> Option<Range<usize>> {
     let (start, end, comma) = flow::flow_child_range(tree, child);
     let line_end = lines::line_end(tree.source, end);
-    let comma = comma.filter(|comma| *comma <= line_end);
+    if comma.is_some_and(|comma| comma > line_end) {
+        return None;
+    }
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();
     let is_alone = lines::is_first_in_line(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
     is_alone.then_some(start..line_end)

@@ -2,8 +2,7 @@
 //! indentation, or wrapped to the same width. Unchanged lines keep their exact bytes.
 
 use super::super::render::{RenderedValue, split_lines};
-use super::super::value::YamlValue;
-use crate::yaml::{self, Node, NodeKind, YamlStyle, has_special_char, is_plain, lines, quote_with_style};
+use crate::yaml::{self, Node, NodeKind, YamlStyle, YamlValue, has_special_char, is_plain, lines, quote_with_style};
 
 /// Formats a string in the style of the previous value. Quotes that only the previous value needed are omitted, so that
 /// an edited file is identical to a newly written file. `None` if the previous style cannot express the string.

@@ -369,7 +369,7 @@ fn conflicts_of_conditions_have_formulas() {
 /// The condition of a model that is built on several metric sets is repeated in the select of each metric set. If a
 /// user removes the condition in only one of them, the edit remains a manual edit.
 #[test]
-fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
+fn a_condition_that_is_removed_for_one_set_remains_a_manual_edit() {
     let decompiler = Decompiler::default();
     let spec = format!("{SEVERAL}where: status <> \"x\"\n");
     let sql = sql_of(&spec);
@@ -444,6 +444,81 @@ fn an_edit_of_a_changed_metric_is_not_resolved_with_its_name() {
         assert_eq!(resolutions.to_set.as_deref(), Ok("SUM(amount) + 7"));
         assert_eq!(resolutions.to_model.as_deref().map_err(String::as_str), to_model);
     }
+}
+
+/// Each entry contains the model, the SQL before and after the edit, the change of the set since the push, and the
+/// formulas for the set and for the model.
+#[test]
+fn formulas_do_not_name_definitions_that_have_changed() {
+    let decompiler = Decompiler::default();
+    let share = "model: m\nmetrics: [orders.large_share]\ngroup_by: month\n";
+    let scaled_share = (" as large_share", " * 7 as large_share");
+    let scaled = "SUM(IF(is_large, amount, 0)) / revenue * 7";
+    let of_changed_dimension = |formula: &str| {
+        format!("[`orders.is_large` has changed since the last push, so `{formula}` would not produce the edited SQL]")
+    };
+    let two = "model: m\nmetrics: [orders.revenue, orders.order_count]\ngroup_by: month\n";
+    let average = (
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount), 0) / nullif(count(order_id), 0) as revenue",
+    );
+    let count = ("COUNT(order_id)", "COUNTUNIQUE(order_id)");
+    let sum = ("SUM(amount)\n", "SUM(amount - fee)\n");
+    let scaled_growth = (" as growth", " * 7 as growth");
+    let growth = "revenue / PERIODOFFSET(revenue, -1, \"month\") - 1 * 7";
+    let changed_growth = format!("[`orders.revenue` has changed since the last push, so `{growth}` would not]");
+    for (spec, edit, change, to_set, to_model) in [
+        (share, scaled_share, count, scaled, "large_share * 7"),
+        (
+            share,
+            scaled_share,
+            ("amount > 100", "amount > 300"),
+            &*of_changed_dimension(scaled),
+            &*of_changed_dimension("large_share * 7"),
+        ),
+        (
+            two,
+            average,
+            count,
+            "[`orders.order_count` has changed since the last push, so `SUM(amount) / order_count` would not]",
+            "revenue / order_count",
+        ),
+        (
+            two,
+            average,
+            sum,
+            "SUM(amount) / order_count",
+            "[`orders.revenue` has changed since the last push, so `revenue / order_count` would not]",
+        ),
+        (GROWTH, scaled_growth, count, growth, growth),
+        (GROWTH, scaled_growth, sum, growth, &*changed_growth),
+    ] {
+        let set = ORDERS.replace(change.0, change.1);
+        assert_ne!(set, ORDERS);
+        let done = reconcile_edit(&decompiler, spec, edit, &set);
+        let [conflict] = done.conflicts.as_slice() else {
+            panic!("{:#?}", done.conflicts)
+        };
+        let resolutions = conflict.set.as_ref().expect("a conflict with a set");
+        assert!(
+            is_expected(&resolutions.to_set, to_set) && is_expected(&resolutions.to_model, to_model),
+            "{edit:?} {change:?}: {resolutions:#?}"
+        );
+        assert_eq!(resolutions.note_on_rows(), None);
+    }
+}
+
+#[test]
+fn a_changed_condition_of_the_set_is_noted() {
+    let decompiler = Decompiler::default();
+    let set = ORDERS.replace("status <> \"test\"", "status <> \"draft\"");
+    let edit = ("sum(amount), 0) as revenue", "sum(amount - tax), 0) as revenue");
+    let done = reconcile_edit(&decompiler, BY_MONTH, edit, &set);
+    let resolutions = done.conflicts[0].set.as_ref().expect("a conflict with a set");
+    assert_eq!(resolutions.to_set.as_deref(), Ok("SUM(amount - tax)"));
+    let note = "the `where` of `orders` has changed since the last push, so the new formula reads other rows than the \
+                edited SQL";
+    assert_eq!(resolutions.note_on_rows().as_deref(), Some(note));
 }
 
 /// Renames a helper column and the alias of a join. The definitions remain the same.

@@ -78,6 +78,18 @@ pub const CASES: &[Case] = &[
         &[("largest", "most")],
         &["  most = MAX(amount)\n  twice = most * 2\n"],
     ),
+    // The generated SQL of the added column has a default for NULL in the CTE.
+    (
+        NESTED,
+        &[
+            (
+                "max(amount) as largest,",
+                "max(amount) as largest,\n        sum(tax) as taxes,",
+            ),
+            ("largest,\n    largest * 2", "largest,\n    taxes,\n    largest * 2"),
+        ],
+        &["  largest = MAX(amount)\n  taxes = SUM(tax)\n  twice = largest * 2\n"],
+    ),
     (
         NESTED,
         &[(",\n        min(amount) as smallest", ""), (",\n    smallest", "")],

@@ -132,6 +132,60 @@ definitions: |
     }
 }
 
+/// A column whose new name a text block cannot contain keeps its definition and description in the spec.
+#[test]
+fn renamed_columns_keep_their_definitions() {
+    let compiler = crate::test_project::compiler();
+    let spec =
+        "model: m\nfrom: orders\ngroup_by: country\ndefinitions: |\n  /// Largest order\n  largest = MAX(amount)\n";
+    let text_block = "the name `Largest Order` cannot be written in a text block; write `definitions` as a mapping, one \
+                      `name: formula` per line";
+    for (spec, from, to, expected) in [
+        (spec, "as largest", "as \"Largest Order\"", text_block),
+        (
+            NESTED,
+            "largest * 2 as twice",
+            "largest * 2 as \"Largest Order\"",
+            text_block,
+        ),
+        (
+            NESTED,
+            "smallest\n",
+            "smallest,\n    largest * 3 as \"Largest Order\"\n",
+            text_block,
+        ),
+        (
+            spec,
+            "as largest",
+            "as \"MaxOrder\"",
+            "a spec does not determine the case of the column names",
+        ),
+    ] {
+        let mut project = create_pushed_project(&compiler, spec);
+        let sql = project.text(SQL).to_owned();
+        let (before, after) = sql
+            .rsplit_once(from)
+            .unwrap_or_else(|| panic!("{from} is not in\n{sql}"));
+        project.set(SQL, [before, to, after].concat());
+        let plan = project.plan(&compiler);
+        assert_eq!(project.apply_plan(&plan).spec(), spec, "{to}");
+        let kept = plan.models.iter().flat_map(|model| &model.kept);
+        let reasons: Vec<String> = kept.map(|edit| edit.reason_to_keep().unwrap_or_default()).collect();
+        assert!(
+            !reasons.is_empty() && reasons.iter().all(|why| why == expected),
+            "{to}: {reasons:#?}"
+        );
+    }
+    // A name without quotes has no case.
+    let mut project = create_pushed_project(&compiler, NESTED);
+    let sql = project
+        .text(SQL)
+        .replace("smallest\n", "smallest,\n    largest * 3 as MaxOrder\n");
+    project.set(SQL, sql);
+    let spec = project.push(&compiler).spec().to_lowercase();
+    assert!(spec.contains("maxorder = largest * 3"), "{spec}");
+}
+
 /// The columns of a new CTE differ from the columns that the formulas read, even if the names match, and `*` may return
 /// the columns that seem to be missing. Jinja in a string is code. The spec and the file stay as they are.
 #[test]

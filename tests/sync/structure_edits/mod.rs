@@ -2,6 +2,7 @@
 //! columns, and changed relations or periods. Each edit is tested in each dialect.
 
 mod cases;
+mod ctes;
 mod kept;
 mod specs;
 
@@ -125,6 +126,27 @@ fn new_columns_keep_their_positions() {
             after.spec()
         );
     }
+}
+
+/// A definition that a push adds to a spec has the line endings of the spec.
+#[test]
+fn new_definitions_have_the_line_endings_of_the_spec() {
+    let compiler = crate::test_project::compiler();
+    let spec = BLOCK.replace('\n', "\r\n");
+    let mut project = create_pushed_project(&compiler, &spec);
+    let sql = project.text(SQL).to_owned();
+    project.set(
+        SQL,
+        crate::test_project::sub(
+            &sql,
+            "max(amount) as largest,",
+            "max(amount) as largest,\n    count(*) as n,",
+        ),
+    );
+    let after = project.push(&compiler);
+    assert!(after.spec().contains("  n = COUNT()\r\n"), "{:?}", after.spec());
+    assert!(!after.spec().replace("\r\n", "").contains('\n'), "{:?}", after.spec());
+    assert!(after.plan(&compiler).models.is_empty());
 }
 
 /// The spec has another change at the same time.

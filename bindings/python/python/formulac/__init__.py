@@ -5,7 +5,7 @@
 >>> compiled["aov"].sql
 'coalesce(sum(revenue), 0) / nullif(count(*), 0)'
 
-Places in texts are offsets in characters, as Python indexes them: ``text[span.start:span.end]``.
+Positions in text are character offsets, as in Python's own indexing: ``text[span.start:span.end]``.
 """
 
 from ._formulac import (
@@ -48,7 +48,7 @@ def compile(text, dialect="postgres", **options):
 
 
 def compile_spec(text, dialect="postgres", **options):
-    """Compiles a spec, a text in YAML, to a query and a dbt model. The options are those of `Compiler`.
+    """Compiles a spec, which is YAML text, to a query and a dbt model. The options are those of `Compiler`.
 
     Raises `FormulaError` if there is an error.
     """

@@ -44,7 +44,7 @@ class _Options(TypedDict, total=False):
     timezone: Optional[str]
     """Time zone in which instants are converted to dates, such as `Europe/Berlin`."""
     blanks_as_zero: bool
-    """Treat blanks as zero in `+ - *` and numerators, as Omni's engine does."""
+    """Treat blanks as zero in `+ - *` and in numerators, as Omni's engine does."""
     week_start: str
     """First day of the week, `monday` by default."""
     fiscal_month_offset: Optional[int]
@@ -56,7 +56,7 @@ def compile(text: str, dialect: _Dialect = "postgres", **options: Unpack[_Option
     """Compiles definitions or one formula. Raises `FormulaError` if there is an error."""
 
 def compile_spec(text: str, dialect: _Dialect = "postgres", **options: Unpack[_Options]) -> CompiledSpec:
-    """Compiles a spec, a text in YAML, to a query and a dbt model. Raises `FormulaError` if there is an error."""
+    """Compiles a spec, which is YAML text, to a query and a dbt model. Raises `FormulaError` if there is an error."""
 
 @final
 class Compiler:
@@ -71,7 +71,7 @@ class Compiler:
     def check(self, text: str) -> list[Diagnostic]:
         """Returns the errors and warnings of definitions or one formula."""
     def compile_spec(self, text: str) -> CompiledSpec:
-        """Compiles a spec, a text in YAML. Raises `FormulaError` if there is an error."""
+        """Compiles a spec, which is YAML text. Raises `FormulaError` if there is an error."""
     def check_spec(self, text: str) -> list[Diagnostic]:
         """Returns the errors and warnings of a spec and its dbt model."""
 
@@ -223,7 +223,7 @@ class Column:
 
 @final
 class Span:
-    """A part of a text: `text[span.start:span.end]`."""
+    """A part of source text: `text[span.start:span.end]`."""
 
     def __new__(cls, start: int, end: int, line: int, column: int) -> Span: ...
 
@@ -254,7 +254,7 @@ class Label:
 
 @final
 class Fix:
-    """Edit that fixes the error by replacing `span` with `text`. The fixes of one text never overlap."""
+    """Edit that fixes the error by replacing `span` with `text`. The fixes for the same source never overlap."""
 
     def __new__(cls, span: Span, text: str) -> Fix: ...
     @property

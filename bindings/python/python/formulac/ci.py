@@ -1,7 +1,7 @@
 """Runs the checks of a merge request: `formulac-ci`, which the GitHub action and the GitLab template call.
 
-The steps are check, generate, plan, impact and authorize. All steps run, and the exit status is 1 if one has failed. The texts
-of plan and impact become one comment of the merge request, which the next run updates.
+The steps are check, generate, plan, impact and authorize. All steps run, and the exit status is 1 if one has failed. The output
+of plan and impact becomes a single comment on the merge request, which the next run updates.
 """
 
 import argparse
@@ -39,7 +39,8 @@ def parse():
 def target_branch():
     """Returns the branch to merge into, `None` outside of merge requests."""
     name = os.environ.get("GITHUB_BASE_REF") or os.environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
-    return f"origin/{name}" if name else None
+    # The complete name, because a tag could be called `origin/main`.
+    return f"refs/remotes/origin/{name}" if name else None
 
 
 def formulac(arguments, *words, capture=False):

@@ -1,10 +1,12 @@
 //! `formulac change`: proposes, comments on, approves and rejects the changes on a branch. Each event is recorded in a
 //! file on that branch.
 
-mod facts;
+mod branch_differences;
+mod known_facts;
 mod metric_sets;
-mod open_changes;
 pub mod show;
+
+use std::rc::Rc;
 
 use formulac::sync::{TextChange, content_hash};
 use formulac::team::{
@@ -14,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{ChangeArgs, ChangeCommand, ProposeArgs};
+use crate::cli::branch_names::branch_name;
 use crate::cli::commands::sync::{ENTRY_TRAILER, ProjectLock, PushCommit, Repository, apply_and_commit, resolve_paths};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
@@ -23,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use formulac::diag::suggest;
 
-pub use open_changes::{BranchDifferences, resolve_revision};
+pub use branch_differences::BranchDifferences;
 
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
@@ -64,7 +67,7 @@ pub fn read_changes(workspace: &Workspace) -> (Vec<ProposedChange>, Vec<(String,
 struct ChangeContext<'s> {
     session: &'s Session,
     workspace: Workspace,
-    repository: Repository,
+    repository: Rc<Repository>,
     all: Vec<ProposedChange>,
 }
 
@@ -115,7 +118,7 @@ impl ChangeContext<'_> {
             .as_ref()
             .map(|environment| environment.name.clone())
             .unwrap_or_default();
-        event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
+        event.base = branch_name(&base).to_owned();
         event.content = content;
         let commit = self.commit_event(&id, &event)?;
         self.session.report_action(&format!("proposed as `{id}`: {commit}"));

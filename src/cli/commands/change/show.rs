@@ -12,8 +12,8 @@ use crate::cli::exit::{Exit, Failure};
 /// change is merged or belongs to another branch.
 fn change_state(change_context: &ChangeContext<'_>, change: &ProposedChange) -> Option<(ApprovalState, Vec<String>)> {
     let branch_differences = change_context.branch_differences(change).ok()?;
-    let is_here = branch_differences.content.is_some() && branch_differences.belongs_to_change(change);
-    is_here.then(|| {
+    let is_open = branch_differences.content.is_some() && branch_differences.belongs_to_change(change);
+    is_open.then(|| {
         (
             branch_differences.state_of_changes([change]),
             branch_differences.approved_paths().map(str::to_owned).collect(),
@@ -21,12 +21,12 @@ fn change_state(change_context: &ChangeContext<'_>, change: &ProposedChange) -> 
     })
 }
 
-fn approval_state_label(standing: Option<&ApprovalState>) -> String {
-    match standing {
+fn approval_state_label(state: Option<&ApprovalState>) -> String {
+    match state {
         None => "not open on this branch".to_owned(),
-        Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
-        Some(standing) if standing.lacks.is_empty() => "approved".to_owned(),
-        Some(standing) => format!("needs {}", standing.lacks.join(", ")),
+        Some(state) if !state.rejected.is_empty() => format!("rejected by {}", state.rejected.join(", ")),
+        Some(state) if state.lacks.is_empty() => "approved".to_owned(),
+        Some(state) => format!("needs {}", state.lacks.join(", ")),
     }
 }
 
@@ -34,11 +34,11 @@ pub(super) fn print_changes(change_context: &ChangeContext<'_>, as_json: bool) -
     let mut text = String::new();
     let mut objects = Vec::new();
     for change in &change_context.all {
-        let standing = change_state(change_context, change);
-        let standing = standing.as_ref().map(|(standing, _)| standing);
+        let state = change_state(change_context, change);
+        let state = state.as_ref().map(|(state, _)| state);
         let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
-        let _ = writeln!(text, "{}  {title}\n    {}", change.id, approval_state_label(standing));
-        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(approval_state_json)}));
+        let _ = writeln!(text, "{}  {title}\n    {}", change.id, approval_state_label(state));
+        objects.push(json!({"id": change.id, "title": title, "standing": state.map(approval_state_json)}));
     }
     if as_json {
         change_context.session.print_json(&json!({"changes": objects}))?;
@@ -55,14 +55,14 @@ pub(super) fn print_changes(change_context: &ChangeContext<'_>, as_json: bool) -
 
 pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let change = change_context.find_change(id)?;
-    let standing = change_state(change_context, change);
+    let state = change_state(change_context, change);
     if as_json {
         let events: Vec<Value> = change.events.iter().map(event_json).collect();
         let title = change.proposal().map(|event| event.text.as_str());
-        let files = standing.as_ref().map(|(_, files)| files.clone());
-        let standing = standing.as_ref().map(|(standing, _)| approval_state_json(standing));
+        let files = state.as_ref().map(|(_, files)| files.clone());
+        let state = state.as_ref().map(|(state, _)| approval_state_json(state));
         change_context.session.print_json(&json!({
-            "id": change.id, "title": title, "files": files, "events": events, "standing": standing,
+            "id": change.id, "title": title, "files": files, "events": events, "standing": state,
         }))?;
         return Ok(Exit::Done);
     }
@@ -86,20 +86,16 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
             let _ = writeln!(text, "    {line}");
         }
     }
-    if let Some((standing, files)) = &standing {
+    if let Some((state, files)) = &state {
         let _ = writeln!(text, "changes");
         files.iter().for_each(|path| {
             let _ = writeln!(text, "    {path}");
         });
-        for (approver, why) in &standing.void {
+        for (approver, why) in &state.void {
             let _ = writeln!(text, "the approval by {approver} does not count: {why}");
         }
     }
-    let _ = writeln!(
-        text,
-        "{}",
-        approval_state_label(standing.as_ref().map(|(standing, _)| standing))
-    );
+    let _ = writeln!(text, "{}", approval_state_label(state.as_ref().map(|(state, _)| state)));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     change_context
         .session
@@ -107,14 +103,14 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
     Ok(Exit::Done)
 }
 
-pub fn approval_state_json(standing: &ApprovalState) -> Value {
-    let void: Vec<Value> = standing
+pub fn approval_state_json(state: &ApprovalState) -> Value {
+    let void: Vec<Value> = state
         .void
         .iter()
         .map(|(approver, why)| json!({"by": approver, "why": why}))
         .collect();
     json!({
-        "approved": standing.approved, "rejected": standing.rejected, "void": void, "lacks": standing.lacks,
-        "is_approved": standing.is_approved(),
+        "approved": state.approved, "rejected": state.rejected, "void": void, "lacks": state.lacks,
+        "is_approved": state.is_approved(),
     })
 }

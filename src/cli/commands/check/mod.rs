@@ -13,10 +13,10 @@ use formulac_syntax::text::format_count;
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::pull;
+use crate::cli::context::{CommandContext, report_assumptions};
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::{CompiledProject, check_names};
-use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::omni_files;
@@ -45,10 +45,10 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     let (diagnostics, fixed) = match load_check_inputs(session, args, sessions) {
         Ok(setup) => {
             let (mut file_diagnostics, fixed) = setup.check(session, args)?;
-            if let Some(workspace) = &setup.knowledge.workspace {
-                file_diagnostics.extend(workspace.report_contradictions(setup.knowledge.dialect)?);
+            if let Some(workspace) = &setup.context.workspace {
+                file_diagnostics.extend(workspace.report_contradictions(setup.context.dialect)?);
             }
-            if let Some(workspace) = setup.knowledge.configured_workspace() {
+            if let Some(workspace) = setup.context.configured_workspace() {
                 setup.warn_of_omni_duplicates(args, workspace, &mut file_diagnostics);
                 if args.files.is_empty() {
                     check_folders(workspace, &mut file_diagnostics)?;
@@ -101,26 +101,26 @@ fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolde
 
 /// Files to check, and the schema, models and settings with which they are checked.
 struct CheckInputs<'s> {
-    knowledge: CommandContext,
+    context: CommandContext,
     files: Vec<PathBuf>,
     sessions: Option<&'s FormulaSessions>,
 }
 
 impl CheckInputs<'_> {
     fn compiler(&self, args: &CheckArgs, builder: Builder) -> Result<Compiler, Failure> {
-        Ok(args.settings.apply_to(builder, self.knowledge.schema())?.build())
+        Ok(args.settings.apply_to(builder, self.context.schema())?.build())
     }
 
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
-        let compiler = self.compiler(args, self.knowledge.builder())?;
+        let compiler = self.compiler(args, self.context.builder())?;
         let outcome = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
         let misses_names = outcome
             .0
             .iter()
             .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
             .any(|diagnostic| diagnostic.kind() == Code::UnknownName);
-        let Some(workspace) = self.knowledge.workspace.as_ref().filter(|_| misses_names) else {
+        let Some(workspace) = self.context.workspace.as_ref().filter(|_| misses_names) else {
             return Ok(outcome);
         };
         // Report a missing column as removed if an earlier pull recorded it.
@@ -128,7 +128,7 @@ impl CheckInputs<'_> {
         if had.is_empty() {
             return Ok(outcome);
         }
-        let compiler = self.compiler(args, self.knowledge.builder_with_past_columns(had))?;
+        let compiler = self.compiler(args, self.context.builder_with_past_columns(had))?;
         self.check_sources_with_compiler(session, args, &compiler, sources)
     }
 }
@@ -139,8 +139,8 @@ fn load_check_inputs<'s>(
     args: &CheckArgs,
     sessions: Option<&'s FormulaSessions>,
 ) -> Result<CheckInputs<'s>, Failure> {
-    let knowledge = CommandContext::new(session, &args.settings.target)?;
-    let files = match &knowledge.workspace {
+    let context = CommandContext::new(session, &args.settings.target)?;
+    let files = match &context.workspace {
         _ if !args.files.is_empty() => CompiledProject::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.selects_all_models() => {
             CompiledProject::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
@@ -163,7 +163,7 @@ fn load_check_inputs<'s>(
         }
     };
     Ok(CheckInputs {
-        knowledge,
+        context,
         files,
         sessions,
     })
@@ -197,12 +197,12 @@ impl CheckInputs<'_> {
         // models of all specs.
         let compiler = OnceCell::new();
         let new_compiler = || {
-            let compiler = self.compiler(args, self.knowledge.builder()).ok()?;
-            self.knowledge.with_project_models(&compiler).ok()
+            let compiler = self.compiler(args, self.context.builder()).ok()?;
+            self.context.with_project_models(&compiler).ok()
         };
         let compile = |number: usize| {
             let compiler = compiler.get_or_init(new_compiler).as_ref()?;
-            let path = self.knowledge.project_paths(self.files.get(number..=number)?).pop()?;
+            let path = self.context.project_path(self.files.get(number)?);
             let compiled = compiler.compile_spec_at(&texts.get(number)?.1, path.as_deref());
             (!compiled.has_errors()).then_some(compiled)
         };
@@ -243,15 +243,15 @@ impl CheckInputs<'_> {
         let specs = kinds
             .iter()
             .zip(&sources)
-            .zip(self.knowledge.project_paths(&self.files))
+            .zip(self.context.project_paths(&self.files))
             .filter(|(source_text, _)| is_spec(source_text));
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
-        let compiled = self.knowledge.compile_specs(compiler, specs.clone())?;
+        let compiled = self.context.compile_specs(compiler, specs.clone())?;
         let compiled_specs = compiled.iter().filter_map(|spec| spec.compiled.as_ref());
-        report_assumptions(session, self.knowledge.workspace.as_ref(), compiled_specs);
+        report_assumptions(session, self.context.workspace.as_ref(), compiled_specs);
         let knowing = if fix {
-            self.knowledge.with_project_models(compiler)?
+            self.context.with_project_models(compiler)?
         } else {
             compiler.clone()
         };
@@ -272,7 +272,7 @@ impl CheckInputs<'_> {
             let mut clashes = Vec::new();
             let of_formulas = match kind {
                 InputKind::Formulas => Some(
-                    self.knowledge
+                    self.context
                         .formula_compiler(session, &args.settings, &source.text)?
                         .compiler,
                 ),
@@ -315,7 +315,7 @@ impl CheckInputs<'_> {
         of_specs: &[FileDiagnostics],
     ) -> Result<Vec<Vec<Diagnostic>>, Failure> {
         let mut diagnostics: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
-        if let Some(workspace) = self.knowledge.configured_workspace() {
+        if let Some(workspace) = self.context.configured_workspace() {
             check_names(workspace, models, &mut diagnostics)?;
         }
         Ok(diagnostics
@@ -330,7 +330,7 @@ impl CheckInputs<'_> {
         models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,
         file_diagnostics: &mut [FileDiagnostics],
     ) -> Result<(), Failure> {
-        let Some(workspace) = self.knowledge.configured_workspace() else {
+        let Some(workspace) = self.context.configured_workspace() else {
             return Ok(());
         };
         missing_versions::warn(workspace, models.clone(), file_diagnostics);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formulac::diag::lists::join_words;
-use formulac::secrets::mask_secrets;
+use formulac::secrets::secret_names;
 use formulac::{Environment, USER};
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
@@ -48,15 +48,13 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
             );
         }
         check_connection(workspace, environment, &mut report_check);
-        check_branch(workspace, repository.as_ref(), environment, &mut report_check)?;
+        check_branch(workspace, repository.as_deref(), environment, &mut report_check)?;
         check_approvals(workspace, environment, &mut report_check);
-        if environment
-            .vars
-            .as_deref()
-            .is_some_and(|vars| mask_secrets(vars) != vars)
-        {
-            let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
-            report_check(false, text.to_owned());
+        for name in secret_names(environment.vars.as_deref().unwrap_or_default()) {
+            let text = format!(
+                "the variable `{name}` looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead"
+            );
+            report_check(false, text);
         }
         if let Some(schema) =
             show::find_artifacts(workspace, environment)?.filter(|artifacts| artifacts.is_own == Some(false))
@@ -70,7 +68,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
         }
     }
     check_shared_schemas(&environment_list, args.name.as_deref(), &mut findings);
-    check_personal_settings(workspace, repository.as_ref(), &mut findings)?;
+    check_personal_settings(workspace, repository.as_deref(), &mut findings)?;
     let exit = if findings.iter().any(|finding| finding.is_fault) {
         Exit::Faulty
     } else {
@@ -163,10 +161,7 @@ fn check_branch(
             false,
             "the repository has no commits, so its branches were not checked".to_owned(),
         );
-    } else if environment.is_reviewed()
-        && repository.resolve_commit(&name)?.is_none()
-        && repository.resolve_commit(&format!("origin/{name}"))?.is_none()
-    {
+    } else if environment.is_reviewed() && repository.find_branch(&name)?.is_none() {
         report_check(true, format!("there is no branch `{name}`, locally or on origin"));
     }
     Ok(())
@@ -176,7 +171,7 @@ fn check_branch(
 fn check_approvals(workspace: &Workspace, environment: &Environment, report_check: &mut impl FnMut(bool, String)) {
     let people = workspace.project.people();
     for (role, count) in &environment.approvals {
-        let user_count = people.people_with_role(*role).len();
+        let user_count = people.with_role(*role).len();
         // The number of users with the default role is unknown, because all users without a listed role have it. In a
         // project without roles, every user is an engineer.
         let is_default = people.roles("").contains(role);

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::rows::{self, ComparisonResultsByModel};
 use crate::cli::args::EnvDiffArgs;
-use crate::cli::commands::change::resolve_revision;
 use crate::cli::commands::sync::{Repository, write_diff};
 use crate::cli::environment::{self, EnvironmentSelectionReason};
 use crate::cli::exit::{Exit, Failure};
@@ -70,7 +69,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
         .with_help("add `branch:` to the environment, because the definitions of an environment are on its branch"));
     };
     let repository = Repository::find(&workspace.root)?;
-    let commit = resolve_revision(&repository, &branch)?;
+    let commit = repository.resolve_base(&branch)?;
     let only = match args.selection.selects_all_models() {
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
         false => Some(CompiledProject::selected_model_names(session, &args.selection)?),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use formulac::CompiledSpec;
 use formulac::artifacts::{Manifest, ResourceType};
-use formulac::dbt::{RelationName, RelationReference as Read};
+use formulac::dbt::{RelationName, RelationReference};
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{ComparisonEvidence, ComparisonVerdict};
 use formulac::verify::{ColumnCounts, Comparison, RelationSide};
@@ -45,7 +45,7 @@ pub fn compare(
         schema: None,
         dbt: args.dbt.clone(),
     };
-    let engine = Engine::select_engine(session, &engine_args, &workspace.project)?.without_deferral();
+    let engine = Engine::select(session, &engine_args, &workspace.project)?.without_deferral();
     let dialect = engine.dialect(&workspace.project)?;
     let name_pair = RelationNamePair {
         here: own_environment.map_or_else(|| "here".to_owned(), |environment| environment.name),
@@ -69,7 +69,7 @@ pub fn compare(
         .iter()
         .map(|model| name_pair.prepare_comparison(model, compiled.get(model.as_str()).copied()))
         .collect();
-    let relations: Vec<Read> = begun
+    let relations: Vec<RelationReference> = begun
         .iter()
         .filter_map(|(_, _, comparison)| comparison.as_ref().ok())
         .flat_map(|comparison| {
@@ -234,7 +234,8 @@ impl RelationNamePair<'_> {
             && our_relation == their_relation
         {
             return Err(format!(
-                "{} and {} have the same relation {our_relation}; the dbt profile may ignore FORMULAC_SCHEMA",
+                "{} and {} both use the relation {our_relation}, perhaps because the dbt profile ignores \
+                 FORMULAC_SCHEMA",
                 self.here, self.there
             ));
         }
@@ -268,7 +269,7 @@ impl RelationNamePair<'_> {
 }
 
 /// Returns the name that a manifest records for a model's relation.
-fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
+fn relation(manifest: &Manifest, model: &str) -> Result<RelationReference, &'static str> {
     let mut nodes = manifest
         .nodes
         .iter()
@@ -281,7 +282,7 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
         .as_deref()
         .ok_or("reports that the model is not built")?;
     RelationName::read(name)
-        .map(Read::Relation)
+        .map(RelationReference::Relation)
         .ok_or("uses a table name that cannot be read")
 }
 

@@ -12,11 +12,13 @@ use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
 use formulac_syntax::text::format_count;
 
 use crate::cli::artifacts::TargetArtifacts;
+use crate::cli::branch_names::short_name;
 use crate::cli::cache;
+use crate::cli::context;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::knowledge;
+use crate::cli::human::DEFAULT_PRINTED_DIAGNOSTICS;
 use crate::cli::metric_name::MetricName;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -136,14 +138,20 @@ impl ImpactContext {
             None => project.dialect(),
         };
         let compiler = OnceCell::new();
-        let committed = knowledge::read_known_yml_in(&root)?;
+        let committed = context::read_known_yml_in(&root)?;
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
         let (specs, sets) = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
-        for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
+        let faulty: Vec<&SpecModel> = specs.iter().filter(|spec| spec.compiled.has_errors()).collect();
+        for spec in faulty.iter().take(DEFAULT_PRINTED_DIAGNOSTICS) {
             session.warn(&format!(
                 "{} has errors (run `formulac check`), so it has no column-level lineage",
                 spec.path
             ));
+        }
+        let more = faulty.len().saturating_sub(DEFAULT_PRINTED_DIAGNOSTICS);
+        if more > 0 {
+            let text = format!("{} with errors", format_count(more, "more spec", "more specs"));
+            session.warn(&format!("{text} (run `formulac check`)"));
         }
         let omni = omni_fields(session, &project, &root, dialect);
         let variables = dbt.as_ref().map(DbtProject::variables).unwrap_or_default();
@@ -301,7 +309,7 @@ impl ImpactContext {
     /// Returns the lines about the base revision for the HTML report.
     pub fn base_revision_messages(&self, since: Option<&str>) -> Vec<String> {
         since
-            .map(|revision| format!("Changes since `{revision}`."))
+            .map(|revision| format!("Changes since `{}`.", short_name(revision)))
             .into_iter()
             .collect()
     }
@@ -339,7 +347,7 @@ fn build_compiler((project, committed, artifacts, dialect): CompilerInputs<'_>) 
     let facts = artifacts
         .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
         .unwrap_or_default();
-    knowledge::builder_with_known_facts(project, dialect, committed.clone().merged_with(&facts)).build()
+    context::builder_with_known_facts(project, dialect, committed.clone().merged_with(&facts)).build()
 }
 
 /// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.

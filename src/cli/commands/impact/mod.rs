@@ -46,6 +46,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         (_, true) => ColumnChange::Type,
         _ => ColumnChange::Values,
     };
+    let mut is_of_metric = false;
     let (initial_changes, differences) = match &args.since {
         Some(revision) => since::compare_with_revision(&context, &graph, revision)?,
         None => {
@@ -54,7 +55,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
                 names.extend(CompiledProject::selected_model_names(session, &selection)?);
             }
-            let targets = resolve_targets(session, &context, &graph, names, change)?;
+            let targets;
+            (targets, is_of_metric) = resolve_targets(session, &context, &graph, names, change)?;
             let initial_changes = node_changes_from_targets(&graph, &targets);
             if change == ColumnChange::Values {
                 report_uncommitted_specs(session, &since::uncommitted_specs(&context, &graph, &initial_changes));
@@ -63,7 +65,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         }
     };
     let impact = formulac::impact::compute_impact(&graph, &initial_changes, &context.status_by_node)
-        .with_differences(&differences);
+        .with_differences(&differences)
+        .with_changed_metric(is_of_metric);
     let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
@@ -106,15 +109,15 @@ fn report_uncommitted_specs(session: &Session, specs: &[String]) {
 }
 
 /// Returns the targets with these names and their changes. A metric is replaced by the columns and models that use the
-/// metric.
+/// metric. Also returns whether any name is a metric.
 fn resolve_targets(
     session: &Session,
     context: &ImpactContext,
     graph: &Graph<'_>,
     names: Vec<String>,
     change: ColumnChange,
-) -> Result<Vec<(ImpactTarget, ColumnChange)>, Failure> {
-    let mut targets = Vec::new();
+) -> Result<(Vec<(ImpactTarget, ColumnChange)>, bool), Failure> {
+    let (mut targets, mut has_metric) = (Vec::new(), false);
     for name in names {
         let metric = match context.resolve_name(session, graph, &name)? {
             NamedTarget::Metric(metric) => metric,
@@ -123,6 +126,7 @@ fn resolve_targets(
                 continue;
             }
         };
+        has_metric = true;
         let readers = context.readers_of_metric(&metric);
         if readers.is_empty() {
             session.report_action(&format!("no model reads `{}`", metric.name));
@@ -137,7 +141,7 @@ fn resolve_targets(
             targets.push((target, change_of(&reader)));
         }
     }
-    Ok(targets)
+    Ok((targets, has_metric))
 }
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
@@ -206,12 +210,13 @@ fn difference_line(difference: &RevisionDifference) -> String {
         ..
     } = difference;
     let is_added_or_removed = matches!(*aspect, "added" | "removed");
+    let [before, now] = changed_words(&collapse_whitespace(before), &collapse_whitespace(now));
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
-        ("", now) => format!(": {}", collapse_whitespace(now)),
-        (before, "") if is_added_or_removed => format!(": {}", collapse_whitespace(before)),
-        (before, "") => format!(": was {}", collapse_whitespace(before)),
-        (before, now) => format!(": {} → {}", collapse_whitespace(before), collapse_whitespace(now)),
+        ("", now) => format!(": {now}"),
+        (before, "") if is_added_or_removed => format!(": {before}"),
+        (before, "") => format!(": was {before}"),
+        (before, now) => format!(": {before} → {now}"),
     };
     let label = if *aspect == "sql" {
         "no column-level lineage"
@@ -231,6 +236,37 @@ fn difference_line(difference: &RevisionDifference) -> String {
     } else {
         format!("differs: {name} {aspect}{change}{of_models}{suffix}\n")
     }
+}
+
+/// Maximum length of a value that is shown completely, in bytes.
+const MAX_VALUE_LENGTH: usize = 200;
+/// Number of unchanged words to show before and after the changed words of a long value.
+const CONTEXT_WORDS: usize = 2;
+
+/// Returns two values. If one of them is long, replaces the words with which both begin or end by `…`.
+fn changed_words(before: &str, now: &str) -> [String; 2] {
+    if before.len().max(now.len()) <= MAX_VALUE_LENGTH {
+        return [before.to_owned(), now.to_owned()];
+    }
+    let values = [before, now].map(|value| value.split(' ').collect::<Vec<&str>>());
+    let [old, new] = &values;
+    let is_same = |(one, other): &(&&str, &&str)| one == other;
+    let start = old.iter().zip(new).take_while(is_same).count();
+    let rest = old.len().min(new.len()) - start;
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take(rest)
+        .take_while(is_same)
+        .count();
+    let [skipped, dropped] = [start, end].map(|count| count.saturating_sub(CONTEXT_WORDS));
+    values.map(|words| {
+        let shown = words.iter().skip(skipped).take(words.len() - skipped - dropped);
+        let marks = [skipped, dropped].map(|count| (count > 0).then_some("…"));
+        let words = marks[0].into_iter().chain(shown.copied()).chain(marks[1]);
+        words.collect::<Vec<_>>().join(" ")
+    })
 }
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
@@ -266,5 +302,28 @@ fn exit_status(session: &Session, fail_on: Option<FailOn>, impact: &Impact) -> E
     match impact.untraced.is_empty() {
         true => Exit::Done,
         false => Exit::Faulty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_shortened_to_their_changed_words() {
+        let value = |measure: &str| {
+            format!(
+                "{}measures: [{{expr: {measure}, agg: sum}}] {}",
+                "a: 1 ".repeat(50),
+                "z ".repeat(9)
+            )
+        };
+        assert_eq!(
+            changed_words(&value("amount"), &value("amount - tax")),
+            ["amount", "amount - tax"].map(|measure| format!("… measures: [{{expr: {measure}, agg: sum}}] …"))
+        );
+        assert_eq!(changed_words("a b", "a c"), ["a b", "a c"].map(str::to_owned));
+        let long = "a ".repeat(200);
+        assert_eq!(changed_words("", &long), [String::new(), long.clone()]);
     }
 }

@@ -24,10 +24,10 @@ pub fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: O
 /// Reads Omni's files, reports their errors, and returns the fields and whether all files are free of errors.
 fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
     let mut files = Vec::new();
-    let mut is_sound = true;
+    let mut is_valid = true;
     for path in paths {
         let source = SourceText::from_file(path);
-        is_sound &= source.fault.is_none();
+        is_valid &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("skipped {}: {}", path.display(), fault.message())),
             None => files.push((folder::relative_path(root, path), source.text)),
@@ -37,7 +37,7 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
     for (number, fault) in faults {
         let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
         session.warn(&format!("skipped {name}: {}", fault.message()));
-        is_sound = false;
+        is_valid = false;
     }
-    (model, is_sound)
+    (model, is_valid)
 }

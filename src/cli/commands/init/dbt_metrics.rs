@@ -173,7 +173,7 @@ impl MetricConverter<'_> {
             "cumulative" => {
                 return refuse("the metric is cumulative; write a formula over a range, such as `SUM(FIRST(x):x)`");
             }
-            "conversion" => return refuse("formulas cannot express conversions"),
+            "conversion" => return refuse("formulas cannot express conversion metrics"),
             other => {
                 return Err(MissingFormulaReason::Final(format!(
                     "formulas cannot express `type: {other}`"

@@ -258,11 +258,11 @@ fn build_spec(
         }
         None => format!("description: Totals of {from}, in one row.\nfrom: ref('{from}')\n"),
     });
-    text.push_str("definitions: |\n  /// Rows.\n  row_count = COUNT()\n");
+    text.push_str("definitions: |\n  /// Number of rows.\n  row_count = COUNT()\n");
     if let Some(amount) = amount {
         text.push_str(&format!(
-            "  /// Sum of {amount}.\n  total_{0} = SUM({amount})\n  /// NULL if there is no \
-            {amount}.\n  average_{0} = AVERAGE({amount})\n",
+            "  /// Sum of {amount}.\n  total_{0} = SUM({amount})\n  /// Average of {amount}. NULL if \
+            no row has a value.\n  average_{0} = AVERAGE({amount})\n",
             amount.to_ascii_lowercase()
         ));
     }

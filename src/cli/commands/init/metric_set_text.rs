@@ -11,17 +11,17 @@ use formulac_syntax::text::split_words;
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
 use super::semantic_sets::SemanticMetricSet;
 
-/// Builds the metric set for a semantic model. `refused` contains the dimensions, measures and metrics with errors.
+/// Builds the metric set for a semantic model. `omitted` contains the dimensions, measures and metrics with errors.
 pub fn build_metric_set(
     (node, model): (&ManifestNode, &DbtSemanticModel),
     metrics: &ModelMetrics,
-    refused: &BTreeMap<String, String>,
+    omitted: &BTreeMap<String, String>,
 ) -> SemanticMetricSet {
     let mut builder = MetricSetBuilder {
         node,
         model,
         metrics,
-        refused,
+        omitted,
         names: definition_names(model, metrics),
         definitions: String::new(),
         properties: String::new(),
@@ -51,7 +51,7 @@ pub fn build_metric_set(
         name: node.name.to_string(),
         text,
         omissions: builder.omissions,
-        fault: (!has_measures).then(|| "no measure has a formula".to_owned()),
+        fault: (!has_measures).then(|| "no measure can be written as a formula".to_owned()),
     }
 }
 
@@ -61,7 +61,7 @@ struct MetricSetBuilder<'m> {
     model: &'m DbtSemanticModel,
     metrics: &'m ModelMetrics,
     /// Errors by the name of the dimension, measure or metric.
-    refused: &'m BTreeMap<String, String>,
+    omitted: &'m BTreeMap<String, String>,
     /// Names of all definitions.
     names: Vec<&'m str>,
     definitions: String,
@@ -98,7 +98,7 @@ impl MetricSetBuilder<'_> {
 
     fn add_dimensions(&mut self) {
         for dimension in &self.model.dimensions {
-            let formula = match self.refused.get(&*dimension.name) {
+            let formula = match self.omitted.get(&*dimension.name) {
                 Some(fault) => Err(fault.clone()),
                 None => dimension_formula(dimension, self.model, &self.names),
             };
@@ -121,7 +121,7 @@ impl MetricSetBuilder<'_> {
     fn add_measures(&mut self) {
         let (model, names) = (self.model, &self.names);
         for measure in &model.measures {
-            let formula = match self.refused.get(&*measure.name) {
+            let formula = match self.omitted.get(&*measure.name) {
                 Some(fault) => Err(fault.clone()),
                 None => formula(measure, model, names, model.agg_time_dimension.as_deref()),
             };
@@ -159,7 +159,7 @@ impl MetricSetBuilder<'_> {
             let reads_missing = words
                 .find(|word| self.missing.contains(word))
                 .map(dbt_metrics::omitted_input_reason);
-            if let Some(reason) = reads_missing.as_ref().or_else(|| self.refused.get(&metric.name)) {
+            if let Some(reason) = reads_missing.as_ref().or_else(|| self.omitted.get(&metric.name)) {
                 self.omissions
                     .push(format!("the metric {} is skipped: {reason}", metric.name));
                 self.missing.insert(&metric.name);

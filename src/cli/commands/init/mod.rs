@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
-use formulac::yaml_edit::value;
+use formulac::yaml_edit::parse_value;
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
@@ -74,8 +74,8 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     if args.json {
         let file = |file: &PlannedFile| json!({"path": display_path(&file.path), "text": file.text});
         let files: Vec<Value> = plan.files.iter().map(file).collect();
-        session
-            .print_json(&json!({"files": files, "kept": plan.kept, "notes": plan.notes, "written": !args.dry_run}))?;
+        let is_written = !args.dry_run && !files.is_empty();
+        session.print_json(&json!({"files": files, "kept": plan.kept, "notes": plan.notes, "written": is_written}))?;
     }
     if args.dry_run {
         return Ok(Exit::Done);
@@ -193,7 +193,7 @@ fn plan_semantic_metric_sets(
     };
     let sources: Vec<SourceText> = present.iter().map(|path| SourceText::from_file(path)).collect();
     let name_of = |source: &SourceText| {
-        let root = value(&source.text)?;
+        let root = parse_value(&source.text)?;
         Some(root.get("metric_set")?.as_text()?.to_lowercase())
     };
     let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
@@ -207,7 +207,7 @@ fn plan_semantic_metric_sets(
         plan.notes.extend(set.omissions);
         if let Some(fault) = set.fault {
             plan.notes.push(format!(
-                "the semantic model {} does not become a metric set: {fault}",
+                "no metric set is written for the semantic model {}: {fault}",
                 set.name
             ));
             continue;
@@ -301,12 +301,13 @@ fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         return Ok(());
     }
     plan.added_gitignore_lines = (!before.is_empty()).then_some(missing.len());
+    let line_break = if before.contains("\r\n") { "\r\n" } else { "\n" };
     let end = if before.is_empty() || before.ends_with('\n') {
         ""
     } else {
-        "\n"
+        line_break
     };
-    let text = format!("{before}{end}{}\n", missing.join("\n"));
+    let text = format!("{before}{end}{}{line_break}", missing.join(line_break));
     plan.files.push(PlannedFile {
         path: path.to_owned(),
         text,

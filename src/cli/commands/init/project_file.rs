@@ -49,10 +49,10 @@ models: {models}/formulac/
 # Folder for generated tests that are separate files
 tests: {tests}/formulac/
 {}
-# Time zone used to convert instants (timestamptz) to dates; default: that of the session
+# Time zone in which instants (timestamptz) become dates; by default, the session's time zone
 # timezone: Europe/Berlin
 
-# Treat blank numbers as 0 in + - * and numerators, as Omni does; default: they stay blank
+# Treat blank numbers as 0 in + - * and in numerators, as Omni does; by default, they stay blank
 # blanks: zero
 
 # Warnings to turn off
@@ -135,7 +135,10 @@ fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect)
     if text.is_empty() {
         return text;
     }
-    format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
+    format!(
+        "\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in an \
+        environment.\nenvironments:\n{text}"
+    )
 }
 
 /// Returns the setting for the branch into which changes to a protected environment are merged. Empty if the branch is

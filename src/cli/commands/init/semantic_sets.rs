@@ -55,8 +55,8 @@ pub fn find(
     let mut metrics = dbt_metrics::metrics_by_semantic_model(&models, nodes(ResourceType::Metric));
     for &(node, ref model) in &models {
         let metrics = metrics.remove(&*node.name).unwrap_or_default();
-        let mut refused = BTreeMap::new();
-        let mut set = build_metric_set((node, model), &metrics, &refused);
+        let mut omitted = BTreeMap::new();
+        let mut set = build_metric_set((node, model), &metrics, &omitted);
         // Measures with errors are omitted. A measure that uses an omitted measure may then have an error too.
         for attempt in 0..=MAX_BUILD_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
@@ -68,7 +68,7 @@ pub fn find(
             if let Some(fault) = faults.peek() {
                 set.fault = Some(fault.message().to_owned());
             }
-            let refusal_count = refused.len();
+            let omitted_count = omitted.len();
             for fault in faults {
                 let line = set
                     .text
@@ -78,12 +78,12 @@ pub fn find(
                 let name = line
                     .and_then(|line| line.trim().split_once(" = "))
                     .map(|(name, _)| name.to_owned());
-                refused.extend(name.map(|name| (name, fault.message().to_owned())));
+                omitted.extend(name.map(|name| (name, fault.message().to_owned())));
             }
-            if refused.len() == refusal_count || attempt == MAX_BUILD_ATTEMPTS {
+            if omitted.len() == omitted_count || attempt == MAX_BUILD_ATTEMPTS {
                 break;
             }
-            set = build_metric_set((node, model), &metrics, &refused);
+            set = build_metric_set((node, model), &metrics, &omitted);
         }
         metric_sets.push(set);
     }

@@ -2,16 +2,16 @@
 
 mod table;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use formulac::{Compiler, Project};
 use serde_json::json;
 
 use crate::cli::args::{PreviewArgs, TargetOptions};
+use crate::cli::context::{CommandContext, report_assumptions};
 use crate::cli::engine::{Engine, EngineRequest, QueryResult};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, diagnostics_json};
@@ -32,7 +32,7 @@ struct PreviewOutcome {
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    let mut engine = Engine::select_engine(session, &args.engine, &project)?;
+    let mut engine = Engine::select(session, &args.engine, &project)?;
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),
@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     if !alone.is_over_sets() {
         engine.retain_tables(alone.tables());
     }
-    let mut outcome = match run_preview(session, args, &project, &mut engine, path.as_slice(), source) {
+    let mut outcome = match run_preview(session, args, &project, &mut engine, path.as_deref(), source) {
         Err(Failure::Found(diagnostics)) => PreviewOutcome {
             diagnostics,
             ..PreviewOutcome::default()
@@ -87,13 +87,12 @@ fn print_table(session: &Session, answer: &QueryResult) -> Result<(), Failure> {
     let (text, left_out) = table::format_table(answer, max_width());
     session.print_data(&text)?;
     if left_out > 0 {
-        let columns = if left_out == 1 {
-            "1 column is"
-        } else {
-            "the last columns are"
+        let columns = match left_out {
+            1 => "column is".to_owned(),
+            count => format!("{count} columns are"),
         };
         session.report_action(&format!(
-            "{columns} not shown, {left_out} of {}; `--json` shows all",
+            "the last {columns} not shown; `--json` shows all {} columns",
             answer.columns.len()
         ));
     }
@@ -122,7 +121,7 @@ fn run_preview(
     args: &PreviewArgs,
     project: &Project,
     engine: &mut Engine,
-    paths: &[PathBuf],
+    path: Option<&Path>,
     source: SourceText,
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
@@ -135,23 +134,23 @@ fn run_preview(
         dialect: Some(dialect),
         schema: args.engine.schema.clone(),
     };
-    let knowledge = CommandContext::new(session, &target)?;
+    let context = CommandContext::new(session, &target)?;
     let schema = if target.schema.is_none() {
         engine.infer_data_schema(dialect)?
     } else {
         None
     };
-    let data = knowledge.data_file_context(schema);
-    let path = knowledge.project_paths(paths).pop().flatten();
-    let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
+    let data = context.data_file_context(schema);
+    let path = path.and_then(|path| context.project_path(path));
+    let specs = context.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else {
         return Ok(PreviewOutcome::default());
     };
     spec.reject_metric_set()?;
-    if knowledge.workspace.is_some() && !args.metrics.describes_query() {
+    if context.workspace.is_some() && !args.metrics.describes_query() {
         spec.add_model_warnings();
     }
-    report_assumptions(session, knowledge.workspace.as_ref(), &spec.compiled);
+    report_assumptions(session, context.workspace.as_ref(), &spec.compiled);
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));

@@ -11,9 +11,9 @@ use rustc_hash::FxHashMap;
 
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::context::CommandContext;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder::{current_folder_if_empty, display_path};
-use crate::cli::knowledge::CommandContext;
 use crate::cli::omni_files::{find_enclosing_omni_folder, omni_paths};
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -23,15 +23,15 @@ use repoint::replace_omni_field;
 use report::{file_exists_failure, promotion_diagnostics, promotion_gap_warnings, report_lines};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let knowledge = CommandContext::new(session, &args.target)?;
-    let (file, fields) = find_file(&knowledge, &args.file)?;
+    let context = CommandContext::new(session, &args.target)?;
+    let (file, fields) = find_file(&context, &args.file)?;
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
-    let files = omni_files(&knowledge, &file)?;
+    let files = omni_files(&context, &file)?;
     let path = display_path(&file);
     if args.repoint {
-        replace_omni_field(session, args, &knowledge, &files, &path, &fields)
+        replace_omni_field(session, args, &context, &files, &path, &fields)
     } else {
-        promote_to_spec(session, args, &knowledge, &files, &path, fields)
+        promote_to_spec(session, args, &context, &files, &path, fields)
     }
 }
 
@@ -39,12 +39,12 @@ pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
 fn promote_to_spec(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &CommandContext,
+    context: &CommandContext,
     files: &[(String, String)],
     path: &str,
     fields: Vec<String>,
 ) -> Result<Exit, Failure> {
-    let compiler = knowledge.compiler();
+    let compiler = context.compiler();
     let mut request = PromotionRequest::from_file(path);
     request.fields = fields;
     request.grain = args
@@ -55,13 +55,13 @@ fn promote_to_spec(
         .collect();
     request.name.clone_from(&args.name);
     request.drop_access = args.drop_access;
-    request.manifest = knowledge
+    request.manifest = context
         .workspace
         .as_ref()
         .map(Workspace::manifest)
         .transpose()?
         .flatten();
-    request.paths = paths_in_omni_model(knowledge, files);
+    request.paths = paths_in_omni_model(context, files);
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
@@ -75,7 +75,7 @@ fn promote_to_spec(
         }
     };
     let folder = args.out.clone().or_else(|| {
-        knowledge
+        context
             .configured_workspace()
             .map(|workspace| workspace.root.join(workspace.specs_folder()))
     });
@@ -102,7 +102,7 @@ fn promote_to_spec(
                 file_diagnostics.push(file_exists_failure(target));
                 exit = Exit::from_failures(&file_diagnostics);
             } else {
-                let bounds = writable_folders(knowledge, args.out.as_deref())?;
+                let bounds = writable_folders(context, args.out.as_deref())?;
                 write_all(
                     &bounds,
                     &[PlannedFile {
@@ -141,25 +141,25 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// Allows writes to the project, Omni's folder and the path that the user specified.
-fn writable_folders(knowledge: &CommandContext, path: Option<&Path>) -> Result<WritableFolders, Failure> {
-    let bounds = knowledge
+fn writable_folders(context: &CommandContext, path: Option<&Path>) -> Result<WritableFolders, Failure> {
+    let bounds = context
         .configured_workspace()
         .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
     Ok(path.into_iter().fold(bounds, WritableFolders::allow_named_file))
 }
 
-fn omni_folder(knowledge: &CommandContext) -> Option<PathBuf> {
-    knowledge
+fn omni_folder(context: &CommandContext) -> Option<PathBuf> {
+    context
         .configured_workspace()
         .map(|workspace| workspace.root.join(workspace.omni_folder()))
 }
 
 /// Splits an argument into a file and its fields. The file's path is relative to the working directory or to the Omni
 /// model's folder.
-fn find_file(knowledge: &CommandContext, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+fn find_file(context: &CommandContext, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let local_path = PathBuf::from(name);
-        let omni_path = omni_folder(knowledge).map(|omni| omni.join(name));
+        let omni_path = omni_folder(context).map(|omni| omni.join(name));
         [Some(local_path), omni_path]
             .into_iter()
             .flatten()
@@ -185,9 +185,9 @@ pub fn possible_files(argument: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// If the given file is in the project's Omni folder, returns all files of that folder. Otherwise, returns all files of
 /// the Omni model that contains the given file.
-fn omni_files(knowledge: &CommandContext, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+fn omni_files(context: &CommandContext, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let canonical_file = fs::canonicalize(file).ok();
-    let of_project = omni_folder(knowledge).filter(|omni| {
+    let of_project = omni_folder(context).filter(|omni| {
         let omni = fs::canonicalize(omni).ok();
         matches!((&canonical_file, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
@@ -214,8 +214,8 @@ fn omni_files(knowledge: &CommandContext, file: &Path) -> Result<Vec<(String, St
 
 /// Returns the path of each file relative to the Omni model's folder, where `pull` writes views. Files outside this
 /// folder are omitted.
-fn paths_in_omni_model(knowledge: &CommandContext, files: &[(String, String)]) -> FxHashMap<String, String> {
-    let Some(root) = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok()) else {
+fn paths_in_omni_model(context: &CommandContext, files: &[(String, String)]) -> FxHashMap<String, String> {
+    let Some(root) = omni_folder(context).and_then(|folder| fs::canonicalize(folder).ok()) else {
         return FxHashMap::default();
     };
     let in_model = |(path, _): &(String, String)| {

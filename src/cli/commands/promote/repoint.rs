@@ -11,8 +11,8 @@ use serde_json::json;
 use super::{read_all, writable_folders};
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::context::CommandContext;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 
@@ -20,7 +20,7 @@ use crate::cli::session::{Session, diagnostics_json};
 pub fn replace_omni_field(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &CommandContext,
+    context: &CommandContext,
     files: &[(String, String)],
     path: &str,
     fields: &[String],
@@ -29,7 +29,7 @@ pub fn replace_omni_field(
         return Err(Failure::new(Exit::Usage, "`--repoint` changes one field at a time")
             .with_help("run the command once per field"));
     };
-    let Some(workspace) = knowledge.configured_workspace() else {
+    let Some(workspace) = context.configured_workspace() else {
         return Err(Failure::new(
             Exit::Usage,
             "`--repoint` needs the project's specs, but there is no formulac.yml",
@@ -51,7 +51,7 @@ pub fn replace_omni_field(
             ));
         }
         let texts: Vec<SpecText<'_>> = specs.iter().map(|(_, text)| SpecText { text, path: None }).collect();
-        let compiled = knowledge.compiler().compile_specs(&texts);
+        let compiled = context.compiler().compile_specs(&texts);
         let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
         let compiled = compiled.ok_or_else(|| {
             RetargetError::with_remedy(
@@ -63,7 +63,7 @@ pub fn replace_omni_field(
     })();
     let (repointed, diagnostics) = match changed {
         Ok(repointed) => (Some(repointed), Vec::new()),
-        Err(refusal) => {
+        Err(error) => {
             let text = files
                 .iter()
                 .find(|(file, _)| file == path)
@@ -76,9 +76,9 @@ pub fn replace_omni_field(
             let fault = Diagnostic::new(
                 Code::NotRepointed,
                 Span::default(),
-                format!("`{message}` is unchanged: {}", refusal.reason),
+                format!("`{message}` is unchanged: {}", error.reason),
             );
-            let fault = match refusal.help() {
+            let fault = match error.help() {
                 Some(help) => fault.with_help(help),
                 None => fault,
             };
@@ -97,7 +97,7 @@ pub fn replace_omni_field(
         if !args.dry_run {
             let path = PathBuf::from(&repointed.file);
             write_all(
-                &writable_folders(knowledge, Some(&path))?,
+                &writable_folders(context, Some(&path))?,
                 &[PlannedFile {
                     path,
                     text: repointed.text.clone(),
@@ -106,7 +106,7 @@ pub fn replace_omni_field(
             let is_changed = files
                 .iter()
                 .any(|(file, text)| *file == repointed.file && *text != repointed.text);
-            let did = if is_changed { "changed" } else { "no change of" };
+            let did = if is_changed { "changed" } else { "no change to" };
             notes.push(format!("{did} {}: {}", repointed.file, repointed.what));
         } else if !args.json {
             session.print_data(&repointed.text)?;

@@ -124,7 +124,12 @@ pub fn promotion_gap_warnings(files: &[(String, String)], gaps: &[PromotionIssue
         } else {
             "is not converted"
         };
-        let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {verb}: {}", gap.what, gap.reason));
+        // A description such as "access filter of the topic `orders`" already has its name in backticks.
+        let what = match gap.what.contains('`') {
+            true => gap.what.clone(),
+            false => format!("`{}`", gap.what),
+        };
+        let fault = Diagnostic::new(Code::NotCarried, span, format!("{what} {verb}: {}", gap.reason));
         match diagnostics
             .iter_mut()
             .find(|file_diagnostics| file_diagnostics.file == gap.file)

@@ -47,7 +47,7 @@ pub fn compare_result(proof: &ProofCase, answer: Option<&StatementResult>) -> Pr
     match (answer, &expected.unknown) {
         (None | Some(Err(_)), _) => failure_verdict(answer),
         (Some(Ok(_)), Some(why)) => ProofVerdict::NotProven(format!(
-            "the warehouse runs the SQL, but the values are not compared: {why}"
+            "the warehouse runs the SQL, but formulac did not compare the values: {why}"
         )),
         (Some(Ok(rows)), None) if has_expected_rows(expected, rows) => ProofVerdict::Proven,
         (Some(Ok(rows)), None) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
@@ -57,7 +57,7 @@ pub fn compare_result(proof: &ProofCase, answer: Option<&StatementResult>) -> Pr
 /// Evaluates a statement that the warehouse only planned.
 pub fn planned_statement_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
     match answer {
-        Some(Ok(_)) => ProofVerdict::NotProven("the statement was planned, but not run".to_owned()),
+        Some(Ok(_)) => ProofVerdict::NotProven("the warehouse planned the statement, but did not run it".to_owned()),
         _ => failure_verdict(answer),
     }
 }
@@ -66,7 +66,7 @@ pub fn planned_statement_verdict(answer: Option<&StatementResult>) -> ProofVerdi
 fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
     let Some(Err(message)) = answer else {
         return ProofVerdict::NotProven(
-            "the statement was not sent, because too many statements failed in a row".to_owned(),
+            "formulac did not send the statement, because too many statements before it failed".to_owned(),
         );
     };
     let reason = first_paragraph(message);

@@ -107,7 +107,7 @@ impl ProofTable {
 
 /// Opens and locks the record. Returns the tables of earlier runs that have not been dropped yet.
 fn open_table_record(workspace: &Workspace) -> Result<(File, Vec<String>), Failure> {
-    let failed = |error: &std::io::Error| Failure::io_failure("write", TABLE_RECORD_FILE, error);
+    let failed = |error: &std::io::Error| Failure::from_io("write", TABLE_RECORD_FILE, error);
     let bounds = workspace.writable_folders()?;
     let path = workspace.root.join(TABLE_RECORD_FILE);
     bounds.resolve_path(&path)?;
@@ -141,7 +141,7 @@ fn write_table_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n
         .and_then(|()| record.set_len(0))
         .and_then(|()| record.write_all(lines.as_bytes()))
         .and_then(|()| record.flush());
-    outcome.map_err(|error| Failure::io_failure("write", TABLE_RECORD_FILE, &error))
+    outcome.map_err(|error| Failure::from_io("write", TABLE_RECORD_FILE, &error))
 }
 
 /// Returns the query for the tables in the environment's schema.

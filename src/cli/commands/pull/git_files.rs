@@ -45,7 +45,7 @@ pub fn describe_other_views(root: &Path) -> Option<String> {
     let listed = repository
         .run_git(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])
         .ok()?;
-    let own_folder = format!("{}{}/", repository.project_prefix().ok()?, project::DEFAULT_OMNI_FOLDER);
+    let own_folder = format!("{}{}/", repository.project_prefix, project::DEFAULT_OMNI_FOLDER);
     let files: Vec<&str> = listed
         .split('\0')
         .filter(|path| path.ends_with(".view.yaml") && !path.starts_with(&own_folder))

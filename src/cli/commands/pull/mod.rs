@@ -96,7 +96,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     let diagnostics: Vec<FileDiagnostics> = pull
         .uneditable_files
         .iter()
-        .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
+        .map(|(file, error)| yaml_failure(&folders.places.omni, file, error))
         .collect();
     let mut exit = Exit::from_failures(&diagnostics);
     let writes_nothing = args.check || args.dry_run;
@@ -160,12 +160,7 @@ fn plan_pull(
     artifacts.catalog = target_folder.catalog()?;
     artifacts.runs = &run_artifacts.runs;
     artifacts.freshness = run_artifacts.freshness.as_ref();
-    let dialect = manifest
-        .metadata
-        .adapter_type
-        .as_deref()
-        .and_then(|name| name.parse().ok())
-        .unwrap_or_default();
+    let dialect = manifest.metadata.dialect().unwrap_or_default();
     let project = folders.places.project.as_ref();
     let mut omni_files = folders.places.read_omni_files();
     let omni_options = OmniOptions::from_dialect(dialect)
@@ -186,9 +181,9 @@ fn plan_pull(
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     pull.find_removed_dimensions(&omni_files);
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
-    let refused_paths: HashSet<&str> = pull.uneditable_files.iter().map(|(path, _)| path.as_str()).collect();
+    let uneditable_paths: HashSet<&str> = pull.uneditable_files.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files whose text matches the generated text, because these files are valid. Most files match.
-    let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
+    let is_checked = |path: &str, text: &str| uneditable_paths.contains(path) || generated.get(path) == Some(&text);
     pull.uneditable_files
         .extend(omni_files.find_uneditable_files(is_checked));
     cache::write_parsed_omni_files(&folders.places.root, &omni_files);
@@ -230,21 +225,21 @@ pub fn pending_pull(
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
 /// and the text of a file, and returns whether parsing can be skipped.
 pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlEditError)> {
-    let find_refusal = |path: PathBuf| {
+    let find_error = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);
         let text = read_text(path).ok().filter(|text| !is_checked(&file, text))?;
         Some((file, apply_edits(&text, &[]).err()?))
     };
-    omni_paths(omni).into_iter().filter_map(find_refusal).collect()
+    omni_paths(omni).into_iter().filter_map(find_error).collect()
 }
 
 /// Returns the diagnostic for an Omni file that cannot be parsed or edited.
-pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlEditError) -> FileDiagnostics {
+pub fn yaml_failure(omni: &Path, file: &str, error: &YamlEditError) -> FileDiagnostics {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
-    let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
+    let line: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
     let offset = (line as u32).min(text.len() as u32);
-    let message = format!("the file cannot be changed in place: {}", refusal.reason());
+    let message = format!("the file cannot be changed in place: {}", error.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(offset, offset), message)
         .with_help("fix this file or move it elsewhere, then run the command again");
     FileDiagnostics {

@@ -20,7 +20,8 @@ pub struct Release {
 
 /// Returns the releases that are reachable from the current commit, latest first.
 pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
-    let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={RELEASE_TRAILER})%00");
+    let format =
+        format!("--format=%(refname:strip=2)%00%(*objectname)%00%(contents:trailers:key={RELEASE_TRAILER})%00");
     let args = [
         "for-each-ref",
         "--merged=HEAD",

@@ -3,7 +3,7 @@
 mod repositories;
 mod specs;
 
-pub use specs::spec_health as of_specs;
+pub use specs::spec_health;
 
 use std::path::PathBuf;
 
@@ -160,12 +160,12 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
             summarize_names(&files)
         ));
     }
-    let refused: Vec<String> = pull.uneditable_files.iter().map(|(file, _)| file.clone()).collect();
-    if !refused.is_empty() {
+    let uneditable: Vec<String> = pull.uneditable_files.iter().map(|(file, _)| file.clone()).collect();
+    if !uneditable.is_empty() {
         problems.push(format!(
             "{} be changed in place: {}",
-            format_count(refused.len(), "file cannot", "files cannot"),
-            summarize_names(&refused)
+            format_count(uneditable.len(), "file cannot", "files cannot"),
+            summarize_names(&uneditable)
         ));
     }
     HealthCheck {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use formulac::diag::{Code, Diagnostic};
-use formulac::sync::{ModelAction, ModelPlan};
+use formulac::sync::{ModelAction, ModelPlan, Plan};
 use formulac::{CompiledSpec, Dialect};
 use formulac_syntax::text::format_count;
 
@@ -40,14 +40,14 @@ pub fn spec_health(
     let dialect = workspace.dialect(&target)?;
     let compiler = workspace.compiler(session, &target, dialect)?;
     let compiled = spec::compile_all(&compiler, &workspace.root, sources.clone(), || {});
-    parts.extend(knowledge_health(workspace, &compiled, dialect)?);
+    parts.extend(known_facts_health(workspace, &compiled, dialect)?);
     parts.extend(duplicates_health(workspace, &compiled, sources));
     Ok(parts)
 }
 
 /// Reports columns that specs read but whose existence or type is unknown, and entries of `known.yml` that dbt's
 /// artifacts contradict.
-fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
+fn known_facts_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
         .iter()
         .flat_map(|spec| &spec.file_diagnostics.diagnostics)
@@ -136,24 +136,7 @@ fn pending_push_health(
             ));
         }
     }
-    // If the plan keeps no edit in a file, only comments or the layout differ.
-    for (has_edits, one, many, what) in [
-        (true, "file is", "files are", "edited manually and not committed"),
-        (
-            false,
-            "file has",
-            "files have",
-            "uncommitted changes of comments or layout",
-        ),
-    ] {
-        let models = planned_models.plan.models.iter();
-        let models = models.filter(|model| model.kept.is_empty() != has_edits);
-        let files: Vec<String> = models.flat_map(|model| &model.uncommitted).cloned().collect();
-        if !files.is_empty() {
-            let count_text = format_count(files.len(), one, many);
-            problems.push(format!("{count_text} {what}: {}", summarize_names(&files)));
-        }
-    }
+    problems.extend(uncommitted_file_problems(&planned_models.plan));
     if !conflicts.is_empty() {
         let mut places: Vec<String> = conflicts
             .iter()
@@ -186,6 +169,42 @@ fn pending_push_health(
         None => "formulac plan, then formulac push".to_owned(),
     };
     Ok(health_check_from_problems(problems, success_message, &fix))
+}
+
+/// Returns one line per kind of uncommitted files.
+fn uncommitted_file_problems(plan: &Plan) -> Vec<String> {
+    // If the plan keeps no edit in a file, only comments or the layout differ.
+    let edited = |has_edits: bool| {
+        let models = plan.models.iter().filter(|model| model.kept.is_empty() != has_edits);
+        models.flat_map(|model| model.uncommitted.clone()).collect()
+    };
+    let written: Vec<String> = plan.models.iter().flat_map(|model| model.written.clone()).collect();
+    let kinds: [(Vec<String>, [&str; 2], &str); 3] = [
+        (
+            edited(true),
+            ["file is", "files are"],
+            "edited manually and not committed",
+        ),
+        (
+            edited(false),
+            ["file has", "files have"],
+            "uncommitted changes of comments or layout",
+        ),
+        (
+            written,
+            ["file of an earlier push is", "files of an earlier push are"],
+            "not committed",
+        ),
+    ];
+    let kinds = kinds.into_iter().filter(|(files, ..)| !files.is_empty());
+    let problem = |(files, [one, many], what): (Vec<String>, [&str; 2], &str)| {
+        format!(
+            "{} {what}: {}",
+            format_count(files.len(), one, many),
+            summarize_names(&files)
+        )
+    };
+    kinds.map(problem).collect()
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.

@@ -82,12 +82,11 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
 
-/// Returns the path of a named file in the project, or the name of a model, a spec or a file in the project.
+/// Returns the path relative to the project if the name is a file in the working directory. Other names do not change.
 fn name_in_project(workspace: &Workspace, name: &str) -> String {
-    let path = Path::new(name);
-    let is_file = path.is_file();
-    let inside = is_file.then(|| project::path_in_project(path, Some(&workspace.root)));
-    inside.flatten().unwrap_or_else(|| name.to_owned())
+    let file = Some(Path::new(name)).filter(|path| path.is_file());
+    file.and_then(|path| project::path_in_project(path, Some(&workspace.root)))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 /// Returns the error for a name that does not match any model, spec or generated file.

@@ -173,13 +173,13 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     if let Some(omni) = &commit.omni {
-        let created = match journal.read_journal_marker(disk, CREATED_COMMIT_MARK) {
+        let created = match journal.read_marker(disk, CREATED_COMMIT_MARK) {
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
                 // Record the commit, so that the next run does not overwrite later changes to the same files.
                 journal
-                    .write_journal_marker(disk, CREATED_COMMIT_MARK, &created)
+                    .write_marker(disk, CREATED_COMMIT_MARK, &created)
                     .map_err(|fault| transaction_failure(&fault))?;
                 created
             }
@@ -249,7 +249,7 @@ pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Resu
         session.note("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
-    let is_committed = journal.read_journal_marker(&mut disk, CREATED_COMMIT_MARK).is_some();
+    let is_committed = journal.read_marker(&mut disk, CREATED_COMMIT_MARK).is_some();
     // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),
@@ -281,7 +281,7 @@ pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Resu
                 message.help.get_or_insert_with(|| help.to_owned());
             })
         })?;
-    session.note("an earlier push was interrupted and is complete now");
+    session.note("an earlier push was interrupted; it has now been completed");
     Ok(())
 }
 

@@ -62,7 +62,7 @@ pub fn check(
         (PathBuf::from(&change.path), text)
     });
     let copy = ProjectCopy::create_copy(&workspace.root, dbt, &texts.collect::<CopyChanges<'_>>())
-        .map_err(|error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), &error))?;
+        .map_err(|error| Failure::from_io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = planned_models.environment.as_ref();
     let mut refused = validate::parse_with_dbt(
         session,

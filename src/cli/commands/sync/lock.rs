@@ -24,7 +24,7 @@ pub struct ProjectLock {
 impl ProjectLock {
     /// Acquires the lock of the project. If an earlier run was interrupted, first completes or undoes that run.
     pub fn acquire(session: &Session, workspace: &Workspace) -> Result<Self, Failure> {
-        let failed = |path: &str, error: &std::io::Error| Failure::io_failure("write", path, error);
+        let failed = |path: &str, error: &std::io::Error| Failure::from_io("write", path, error);
         let bounds = workspace.writable_folders()?;
         bounds.resolve_path(&workspace.root.join(LOCK_FILE))?;
         create_local_folder(&bounds, &workspace.root)?;
@@ -59,7 +59,7 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
         Ok(_) => Ok(()),
         Err(_) => fs::write(&ignore, "*\n"),
     });
-    result.map_err(|error| Failure::io_failure("write", LOCAL_FOLDER, &error))
+    result.map_err(|error| Failure::from_io("write", LOCAL_FOLDER, &error))
 }
 
 /// Returns whether an earlier run was interrupted.

@@ -18,7 +18,8 @@ use super::read_project_file;
 use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
 use crate::cli::environment::Environment;
-use crate::cli::exit::{Failure, FileDiagnostics};
+use crate::cli::exit::Failure;
+use crate::cli::models::CompiledModel;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
@@ -43,7 +44,7 @@ pub fn new(
         .unwrap_or_default();
     request
         .checks
-        .push(format!("compiles{}", format_warnings(&planned_models.diagnostics)));
+        .push(format!("compiles{}", format_warnings(planned_models)));
     match parsed {
         ParsedProject::Yes => request.checks.push("dbt parses the project".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
@@ -209,9 +210,17 @@ fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<Ver
     versions.max_by_key(|evidence| evidence.verdict() != ComparisonVerdict::Agrees)
 }
 
-fn format_warnings(file_diagnostics: &[FileDiagnostics]) -> String {
-    let all_codes: Vec<&str> = file_diagnostics
-        .iter()
+/// Returns the number of warnings in the specs and metric sets that the push changes, with their codes.
+fn format_warnings(planned_models: &PlannedModels) -> String {
+    let PlannedModels { plan, models, .. } = planned_models;
+    let changed_models: BTreeSet<&str> = plan.changed_models().map(|model| model.model.as_str()).collect();
+    let is_changed = |model: &&CompiledModel| changed_models.contains(model.name.as_str());
+    let specs: BTreeSet<usize> = models.iter().filter(is_changed).map(|model| model.spec).collect();
+    let is_set = |file: &str| plan.metric_sets.iter().any(|set| Path::new(file).ends_with(set));
+    let files = planned_models.diagnostics.iter().enumerate();
+    let files = files.filter(|(index, of_file)| specs.contains(index) || is_set(&of_file.file));
+    let all_codes: Vec<&str> = files
+        .map(|(_, of_file)| of_file)
         .flat_map(|file_diagnostics| &file_diagnostics.diagnostics)
         .filter(|diagnostic| !diagnostic.is_error())
         .map(formulac::Diagnostic::code)

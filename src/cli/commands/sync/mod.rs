@@ -35,9 +35,9 @@ use serde_json::{Value, json};
 use self::dbt_check::ParsedProject;
 use crate::cli::args::{PlanArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::context::KnownFactsPrecedence;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
-use crate::cli::knowledge::KnownFactsPrecedence;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
@@ -99,7 +99,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.report_grouped_warnings(&planned_models.diagnostics);
         if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
-            show::print_rejected_descriptions(session, &planned_models.refused);
+            show::print_rejected_descriptions(session, &planned_models.rejected_descriptions);
         }
     }
     if let Some(path) = args.output.as_deref().filter(|_| is_possible) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use formulac::omni::PullRecord;
-use formulac::sync::{DescriptionActions, PulledView, TextChange, changed_descriptions as of_views};
+use formulac::sync::{DescriptionActions, PulledView, TextChange, changed_descriptions};
 
 use super::read_project_file;
 use crate::cli::commands::pull::{pull_record_files, pull_record_paths, unreadable_omni_files, yaml_failure};
@@ -91,14 +91,12 @@ pub fn plan_descriptions(
     let views: Vec<PulledView> = views.collect();
     let omni = workspace.root.join(omni);
     let unreadable = unreadable_omni_files(&omni, |path, _| unchanged.contains(path));
-    let faults = unreadable
-        .iter()
-        .map(|(path, refusal)| yaml_failure(&omni, path, refusal));
+    let faults = unreadable.iter().map(|(path, error)| yaml_failure(&omni, path, error));
     let faults: Vec<FileDiagnostics> = faults.collect();
     match workspace.manifest()?.filter(|_| !views.is_empty() && faults.is_empty()) {
         Some(manifest) => {
             let read_file = |path: &str| read_project_file(&workspace.root, path);
-            Ok((of_views(manifest, &views, is_spec, read_file), faults))
+            Ok((changed_descriptions(manifest, &views, is_spec, read_file), faults))
         }
         None => Ok((DescriptionActions::default(), faults)),
     }

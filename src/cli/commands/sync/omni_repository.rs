@@ -2,6 +2,7 @@
 //! first and this repository second. Each commit and each tag refers to its counterpart in the other repository.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use formulac::omni::{PullRecord, shared_file_paths};
 use formulac::sync::OmniChange;
@@ -11,6 +12,7 @@ use super::apply::{ENTRY_TRAILER, PushCommit};
 use super::lock::is_push_interrupted;
 use super::push::PushBranch;
 use super::repository::Repository;
+use crate::cli::branch_names::short_name;
 use crate::cli::commands::pull::{PULL_RECORDS_FOLDER, pull_records};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::workspace::{Workspace, omni_repository};
@@ -25,7 +27,7 @@ pub const DBT_TRAILER: &str = "Formulac-Dbt";
 pub struct OmniRepository {
     /// Folder of the repository, relative to the project's folder.
     pub folder: String,
-    pub repository: Repository,
+    pub repository: Rc<Repository>,
 }
 
 impl OmniRepository {
@@ -66,7 +68,7 @@ impl OmniRepository {
         }))
     }
 
-    /// Returns the commit that follows the last commit of a push in dbt's repository, if the current branch of this
+    /// Returns the commit that corresponds to the last pushed commit in dbt's repository, if the current branch of this
     /// repository lacks it. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, workspace: &Workspace) -> Result<Option<MissingCommit>, Failure> {
         let pair = Repository::find(&workspace.root)?.last_commit_with_omni_commit()?;
@@ -79,8 +81,8 @@ impl OmniRepository {
             let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", revision];
             Ok(self.repository.run_git(&args)?.trim().to_owned())
         };
-        let is_here = self.repository.head_commit()?.is_some() && !find("HEAD")?.is_empty();
-        if is_here || is_push_interrupted(workspace)? {
+        let is_in_head = self.repository.head_commit()?.is_some() && !find("HEAD")?.is_empty();
+        if is_in_head || is_push_interrupted(workspace)? {
             return Ok(None);
         }
         let folder = &self.folder;
@@ -93,7 +95,7 @@ impl OmniRepository {
             },
         };
         Ok(Some(MissingCommit {
-            message: format!("{folder} lacks the commit that follows {dbt} in dbt's repository"),
+            message: format!("{folder} lacks the commit that corresponds to {dbt} in dbt's repository"),
             fix,
         }))
     }
@@ -110,14 +112,9 @@ impl OmniRepository {
         if output.lines().any(is_upstream) {
             return Ok(None);
         }
-        let short = |name: &'_ str| {
-            name.strip_prefix("refs/heads/")
-                .or(name.strip_prefix("refs/remotes/"))
-                .map(str::to_owned)
-        };
         // `origin/HEAD` is another name of the remote's default branch.
         let mut names = output.lines().filter(|name| !name.ends_with("/HEAD"));
-        Ok(names.find_map(short))
+        Ok(names.next().map(|name| short_name(name).to_owned()))
     }
 
     /// Returns the path of a file of this repository, relative to the project's folder.
@@ -125,8 +122,8 @@ impl OmniRepository {
         format!("{}/{file}", self.folder)
     }
 
-    /// Creates the commit of these files that follows a commit in dbt's repository. The branch has the same name in
-    /// both repositories if the push creates a branch.
+    /// Creates the commit of these files that corresponds to a commit in dbt's repository. The branch has the same name
+    /// in both repositories if the push creates a branch.
     pub fn new_commit(
         &self,
         files: &[String],
@@ -231,7 +228,7 @@ impl Repository {
     }
 }
 
-/// Commit in the Omni model's repository that follows a commit in dbt's repository.
+/// Commit in the Omni model's repository that corresponds to a commit in dbt's repository.
 #[derive(Clone, Debug)]
 pub struct OmniCommit {
     /// Folder of the repository, relative to the project's folder.
@@ -287,8 +284,13 @@ impl OmniCommit {
 
 /// Returns the name of dbt's repository, followed by one of its commits.
 pub fn describe_dbt_commit(workspace: &Workspace, commit: &str) -> Result<String, Failure> {
-    let top = Repository::find(&workspace.root)?.top_folder()?;
-    let name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let repository = Repository::find(&workspace.root)?;
+    let name = repository
+        .top_folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     Ok(format!("{name}, commit {commit}"))
 }
 

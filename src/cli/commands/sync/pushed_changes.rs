@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use formulac::dbt::spec_in_header;
 use formulac::sync::{KNOWN_FACTS_PATH, LOG_FOLDER, NumberedEntry, PushState, STATE_FOLDER, TextChange};
 
 use super::repository::Repository;
@@ -10,6 +11,7 @@ use super::{push, read_project_file};
 use crate::cli::commands::pull::PULL_RECORDS_FOLDER;
 use crate::cli::exit::Failure;
 use crate::cli::folder;
+use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::workspace::Workspace;
 
 /// Changes that pushes made to one file.
@@ -64,7 +66,32 @@ pub fn find(
         add_changes_of_commit(repository, commit, &files, &mut pushed)?;
         remove_former_paths(repository, commit, &files, &mut pushed)?;
     }
-    Ok((states, pushed))
+    Ok((states, follow_moved_files(workspace, pushed)))
+}
+
+/// Replaces the paths of generated files that users moved after the last push with the current paths.
+fn follow_moved_files(
+    workspace: &Workspace,
+    pushed: BTreeMap<String, PushedChanges>,
+) -> BTreeMap<String, PushedChanges> {
+    // A push that removed a file did not leave a moved file.
+    let generated = pushed.iter().filter_map(|(path, of_file)| {
+        of_file.generated_for.as_ref()?;
+        let [_, text] = of_file.changes.first()?;
+        Some((path.clone(), spec_in_header(text.as_deref()?)?))
+    });
+    let moved = MovedFilePaths::find_files(workspace, generated);
+    let mut followed: BTreeMap<String, PushedChanges> = BTreeMap::new();
+    // A file may also have changes at its current path, which are later than the changes at the former path.
+    let (former, current): (Vec<_>, Vec<_>) = pushed
+        .into_iter()
+        .partition(|(path, _)| moved.current_path(path) != path);
+    for (path, of_file) in current.into_iter().chain(former) {
+        let entry = followed.entry(moved.current_path(&path).to_owned()).or_default();
+        entry.changes.extend(of_file.changes);
+        entry.generated_for = entry.generated_for.take().or(of_file.generated_for);
+    }
+    followed
 }
 
 /// Removes from `pushed` the former paths of generated files: another commit moved the files, and the push then removed

@@ -1,14 +1,18 @@
 //! The git repository of a project. All operations run the `git` program, because it signs commits, runs hooks and
 //! follows the user's configuration.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::hooks::{self, FailedHook, GitTrace};
 use super::lock::LOCAL_FOLDER;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::current_folder_if_empty;
-use crate::cli::git::{run_git_bytes, run_git_in, run_git_traced};
+use crate::cli::git::{current_branch, run_git_in, run_git_traced};
+use crate::cli::git_objects::ObjectReader;
 use crate::cli::identity;
 use crate::cli::program::ProgramOutput;
 
@@ -16,6 +20,21 @@ use crate::cli::program::ProgramOutput;
 #[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
+    /// The repository's folder.
+    pub top_folder: PathBuf,
+    /// Path from the repository's folder to the project's folder, with a trailing `/`. Empty if both are the same
+    /// folder.
+    pub project_prefix: String,
+    /// Files with which git locks the index and marks operations that are not complete.
+    index_lock: PathBuf,
+    operation_marks: Vec<PathBuf>,
+    pub(super) objects: ObjectReader,
+}
+
+thread_local! {
+    /// Repositories that were found, by the absolute path of the project's folder. Each caller gets the same
+    /// repository, so that git is asked only once where the repository is, and one process reads all objects.
+    static FOUND_REPOSITORIES: RefCell<BTreeMap<PathBuf, Rc<Repository>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Git operations that a user may have started but not completed.
@@ -42,82 +61,81 @@ pub(super) const STATUS_ARGS: [&str; 6] = [
 ];
 
 impl Repository {
-    /// Finds the repository that contains this folder.
-    pub fn find(folder: &Path) -> Result<Self, Failure> {
-        let folder = current_folder_if_empty(folder).to_owned();
-        // Call git only once, because starting the program takes longer than answering the questions.
-        let mut args = vec!["rev-parse", "--is-inside-work-tree"];
-        args.extend(UNFINISHED_OPERATIONS.iter().flat_map(|(name, _)| ["--git-path", name]));
-        let output = run_git_in(&folder, &args, "")?;
+    /// Finds the repository that contains this folder. Returns an error if a git operation is not complete.
+    pub fn find(folder: &Path) -> Result<Rc<Self>, Failure> {
+        let repository = Self::find_in_any_state(folder)?;
+        let mut operations = repository.operation_marks.iter().zip(UNFINISHED_OPERATIONS);
+        if let Some((_, (_, unfinished_action))) = operations.find(|(mark, _)| mark.exists()) {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("{unfinished_action} is not finished in this work tree"),
+            )
+            .with_help("complete or abort the git operation first; `git status` shows how"));
+        }
+        Ok(repository)
+    }
+
+    /// Finds the repository that contains this folder, even if a git operation is not complete.
+    fn find_in_any_state(folder: &Path) -> Result<Rc<Self>, Failure> {
+        let folder = current_folder_if_empty(folder);
+        let key = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        if let Some(found) = FOUND_REPOSITORIES.with_borrow(|found| found.get(&key).cloned()) {
+            return Ok(found);
+        }
+        let mut args = vec!["rev-parse", "--is-inside-work-tree", "--show-toplevel", "--show-prefix"];
+        let marks = UNFINISHED_OPERATIONS.iter().map(|(name, _)| *name);
+        args.extend(marks.chain(["index.lock"]).flat_map(|name| ["--git-path", name]));
+        let output = run_git_in(folder, &args, "")?;
         let mut lines = output.out.lines();
-        if !output.succeeded || lines.next() != Some("true") {
+        let (true, Some("true"), Some(top), Some(prefix)) =
+            (output.succeeded, lines.next(), lines.next(), lines.next())
+        else {
             return Err(
                 Failure::new(Exit::Failed, "the project is not in a git repository").with_help(
                     "create a repository with `git init`, because a push is a commit, or run `formulac generate`, \
                      which needs no repository",
                 ),
             );
-        }
-        let unfinished = lines
-            .zip(UNFINISHED_OPERATIONS)
-            .find(|(path, _)| folder.join(path).exists());
-        if let Some((_, (_, unfinished_action))) = unfinished {
-            return Err(Failure::new(
-                Exit::Failed,
-                format!("{unfinished_action} is not complete in this work tree"),
-            )
-            .with_help("complete or abort the git operation first; `git status` shows how"));
-        }
-        Ok(Self { folder })
+        };
+        let mut git_paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();
+        let repository = Rc::new(Self {
+            folder: folder.to_owned(),
+            top_folder: PathBuf::from(top),
+            project_prefix: prefix.to_owned(),
+            index_lock: git_paths.pop().unwrap_or_default(),
+            operation_marks: git_paths.iter().map(|path| folder.join(path)).collect(),
+            objects: ObjectReader::new(folder),
+        });
+        FOUND_REPOSITORIES.with_borrow_mut(|found| found.insert(key, Rc::clone(&repository)));
+        Ok(repository)
     }
 
     /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
     /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
     pub fn committed_version_if_changed(folder: &Path, path: &str) -> Option<Option<String>> {
-        let folder = current_folder_if_empty(folder);
-        let run_git = |args: &[&str]| {
-            run_git_in(folder, args, "")
-                .ok()
-                .filter(|output| output.succeeded)
-                .map(|output| output.out)
-        };
-        let differs = run_git(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
-        differs.then(|| run_git(&["show", &format!("HEAD:./{path}")]))
-    }
-
-    /// Returns the path from the repository's folder to the project's folder, with a trailing `/`. The path is empty if
-    /// both are the same folder.
-    pub fn project_prefix(&self) -> Result<String, Failure> {
-        Ok(self
-            .run_git(&["rev-parse", "--show-prefix"])?
-            .trim_end_matches('\n')
-            .to_owned())
-    }
-
-    /// Returns the repository's folder.
-    pub fn top_folder(&self) -> Result<PathBuf, Failure> {
-        Ok(PathBuf::from(
-            self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n'),
-        ))
+        let repository = Self::find_in_any_state(folder).ok()?;
+        let paths = [path.to_owned()];
+        if repository.uncommitted_paths(&paths).ok()?.is_empty() {
+            return None;
+        }
+        let committed = repository.file_contents_at_commit("HEAD", &paths);
+        Some(committed.ok().and_then(|mut texts| texts.pop().flatten()))
     }
 
     /// Returns the current branch. Returns an error if HEAD is detached.
     pub fn branch(&self) -> Result<String, Failure> {
-        let output = self.run(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
-        if output.succeeded {
-            return Ok(output.out.trim().to_owned());
-        }
-        Err(
+        current_branch(&self.folder)?.ok_or_else(|| {
             Failure::new(Exit::Failed, "HEAD is detached, so a commit would not be on a branch")
-                .with_help("switch to a branch with `git switch BRANCH`, or create a branch with `git switch -c NAME`"),
-        )
+                .with_help("switch to a branch with `git switch BRANCH`, or create a branch with `git switch -c NAME`")
+        })
     }
 
     /// Returns the branch into which changes are merged: the default branch of origin, `main` or `master`, or the only
     /// branch. `None` if the branch is uncertain.
     pub fn default_branch(&self) -> Result<Option<String>, Failure> {
-        let remote = self.run(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"])?;
-        if let Some(name) = remote.out.trim().strip_prefix("origin/").filter(|_| remote.succeeded) {
+        let remote = self.run(&["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])?;
+        let name = remote.out.trim().strip_prefix("refs/remotes/origin/");
+        if let Some(name) = name.filter(|_| remote.succeeded) {
             return Ok(Some(name.to_owned()));
         }
         for name in ["main", "master"] {
@@ -131,9 +149,7 @@ impl Repository {
 
     /// Returns whether a branch with this name exists.
     pub fn has_branch(&self, name: &str) -> Result<bool, Failure> {
-        Ok(self
-            .run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")])?
-            .succeeded)
+        Ok(self.objects.resolve(&format!("refs/heads/{name}"))?.is_some())
     }
 
     /// Returns whether the name is valid for a branch.
@@ -151,8 +167,7 @@ impl Repository {
 
     /// Returns the commit of HEAD, or `None` before the first commit.
     pub fn head_commit(&self) -> Result<Option<String>, Failure> {
-        let output = self.run(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
-        Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
+        self.resolve_commit("HEAD")
     }
 
     /// Returns the paths that git ignores.
@@ -214,44 +229,43 @@ impl Repository {
     /// hook staged would be missing from the index, and changes that a hook did not stage would be missing from the
     /// commit.
     pub fn reconcile_after_commit_hooks(&self, paths: &[String]) -> Result<(), Failure> {
-        self.reset_index_to_last_commit()?;
+        // A hook may have committed other files, even outside of the project's folder.
+        let committed = self.objects.files_changed_by("HEAD", "")?;
+        let own_paths: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+        let is_own = |file: &String| {
+            let path = file.strip_prefix(&self.project_prefix);
+            path.is_some_and(|path| own_paths.contains(path))
+        };
+        if committed.iter().all(is_own) && self.uncommitted_paths(paths)?.is_empty() {
+            return Ok(());
+        }
+        self.reset_index(&committed)?;
         let rewritten = self.uncommitted_paths(paths)?;
         if rewritten.is_empty() {
             return Ok(());
         }
         self.commit_with_args(&["commit", "--quiet", "--amend", "--no-edit", "--only"], &rewritten)?;
-        self.reset_index_to_last_commit()
+        self.reset_index(&self.objects.files_changed_by("HEAD", "")?)
     }
 
-    /// Resets the index entries of the last commit's files to that commit.
-    fn reset_index_to_last_commit(&self) -> Result<(), Failure> {
-        // A hook may have committed files outside of the project's folder.
-        let top = self.top_folder()?;
-        let args = [
-            "diff-tree",
-            "-r",
-            "--root",
-            "--no-commit-id",
-            "--no-renames",
-            "--name-only",
-            "-z",
-            "HEAD",
-        ];
-        let files = self.run_git(&args)?;
-        let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
+    /// Resets the index entries of files to the last commit. The paths are relative to the repository's folder.
+    fn reset_index(&self, files: &[String]) -> Result<(), Failure> {
         if files.is_empty() {
             return Ok(());
         }
-        self.git_output("reset", run_git_in(&top, &args, &files)?).map(|_| ())
+        let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        let output = run_git_in(&self.top_folder, &args, &null_separated_paths(files))?;
+        self.git_output("reset", output).map(|_| ())
     }
 
     fn commit_with_args(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
         // `git add` refuses tracked files in a folder that .gitignore names, so add only new files.
         let tracked = self.run_git_on_paths(&["ls-files", "-z", "--"], paths)?;
-        let tracked: BTreeSet<&str> = tracked.split('\0').collect();
+        let tracked = tracked.split('\0').filter(|path| !path.is_empty()).map(str::to_owned);
+        let mut known_paths: BTreeSet<String> = tracked.collect();
         let new_paths: Vec<String> = paths
             .iter()
-            .filter(|path| !tracked.contains(path.as_str()) && self.folder.join(path).is_file())
+            .filter(|path| !known_paths.contains(*path) && self.folder.join(path).is_file())
             .cloned()
             .collect();
         if !new_paths.is_empty() {
@@ -263,21 +277,19 @@ impl Repository {
             ];
             self.run_git_with_input(&args, &null_separated_paths(&new_paths))?;
         }
+        known_paths.extend(new_paths);
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
-        let list_args: &[&str] = match self.head_commit()? {
-            Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
-            None => &["ls-files", "-z", "--"],
-        };
-        let known_paths = self.run_git_on_paths(list_args, paths)?;
-        let unique_paths: BTreeSet<&str> = known_paths.split('\0').filter(|path| !path.is_empty()).collect();
-        let tracked_paths: Vec<String> = unique_paths.into_iter().map(str::to_owned).collect();
+        if let Some(head) = self.head_commit()? {
+            known_paths.extend(self.files_in_commit(&head, paths)?);
+        }
+        let known_paths = Vec::from_iter(known_paths);
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
         let trace = GitTrace::new(&self.folder.join(LOCAL_FOLDER));
         let output = run_git_traced(
             &self.folder,
             &args,
-            &null_separated_paths(&tracked_paths),
+            &null_separated_paths(&known_paths),
             hooks::TRACE_VARIABLE,
             trace.path(),
         )?;
@@ -314,8 +326,7 @@ impl Repository {
     /// Returns the given files that differ from the last commit or are missing from it. If there are many files, git
     /// reads their folders instead, because git compares each file with each given path, which is slow.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
-        let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
-        let parse_path = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
+        let parse_path = |line: &str| Some(line.get(3..)?.strip_prefix(&self.project_prefix)?.to_owned());
         if paths.len() <= MAX_NAMED_PATHS {
             let output = self.run_git_on_paths(&STATUS_ARGS, paths)?;
             return Ok(output.split('\0').filter_map(parse_path).collect());
@@ -365,20 +376,6 @@ impl Repository {
         run_git_in(&self.folder, args, "")
     }
 
-    /// Runs git and returns its output as bytes.
-    pub(super) fn run_git_bytes(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
-        let output = run_git_bytes(&self.folder, args, input)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let subcommand = args.first().copied().unwrap_or_default();
-        Err(Failure::new(
-            Exit::Failed,
-            format!("`git {subcommand}` failed: {message}"),
-        ))
-    }
-
     pub fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
         self.run_git_with_input(args, "")
     }
@@ -405,20 +402,14 @@ impl Repository {
         }
         let reason = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
         let failure = Failure::new(Exit::Failed, format!("`git {subcommand}` failed: {reason}"));
-        Err(match self.index_lock_path() {
-            Some(path) => failure.with_help(format!(
-                "git's lock `{path}` exists; if no git command is running in this repository, a git command was \
-                 killed: delete this file, then run the command again"
-            )),
-            None => failure,
-        })
-    }
-
-    /// Returns the path of the file with which git locks the index, if the file exists.
-    fn index_lock_path(&self) -> Option<String> {
-        let output = self.run(&["rev-parse", "--git-path", "index.lock"]).ok()?;
-        let path = output.out.trim_end_matches('\n');
-        (output.succeeded && self.folder.join(path).exists()).then(|| path.to_owned())
+        if !self.folder.join(&self.index_lock).exists() {
+            return Err(failure);
+        }
+        Err(failure.with_help(format!(
+            "git's lock `{}` exists; if no git command is running in this repository, a git command was killed: delete \
+             this file, then run the command again",
+            self.index_lock.display()
+        )))
     }
 }
 

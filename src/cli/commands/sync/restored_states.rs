@@ -22,8 +22,8 @@ pub struct RestoredState {
     pub text: String,
 }
 
-/// Restores the states that differ from the states that the last push wrote. `texts` contains the states in the work
-/// tree, by model. Reports each restored state.
+/// Restores the states that differ from the states that the last push wrote. `texts` contains the content of the states
+/// in the work tree, by model. Reports each restored state.
 pub fn restore_states(
     session: &Session,
     workspace: &Workspace,
@@ -171,16 +171,18 @@ fn was_state_chosen_by_merge(repository: &Repository, path: &str, record: &Recor
     };
     merges().unwrap_or_default().lines().any(|merge| {
         let commits: Vec<&str> = merge.split(' ').collect();
-        let objects =
-            |path: &str| -> Vec<String> { commits.iter().map(|commit| format!("{commit}:./{path}")).collect() };
-        let read = |path: &str| repository.read_git_objects(&objects(path)).unwrap_or_default();
-        let (states, entries) = (read(path), read(&record.entry_path));
+        let paths = [path.to_owned(), record.entry_path.clone()];
+        let read = |commit: &&str| repository.file_contents_at_commit(commit, &paths).unwrap_or_default();
+        let mut texts = commits.iter().map(read);
         let has_text = |state: &Option<String>| {
             state
                 .as_ref()
                 .is_some_and(|state| state.replace('\r', "") == text.replace('\r', ""))
         };
-        let mut parents = states.iter().zip(&entries).skip(1);
-        states.first().is_some_and(has_text) && parents.any(|(state, entry)| entry.is_none() && has_text(state))
+        let is_chosen = texts
+            .next()
+            .and_then(|merged| merged.into_iter().next())
+            .is_some_and(|state| has_text(&state));
+        is_chosen && texts.any(|parent| matches!(parent.as_slice(), [state, None] if has_text(state)))
     })
 }

@@ -1,11 +1,12 @@
 //! Git revisions: the commit at which two branches diverged, and the commits and changed files between two revisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::team::{APPROVALS_FOLDER, Commit, CommittedFile, ContentDifference};
 
 use super::repository::{Repository, STATUS_ARGS};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::git_objects::FileVersions;
 
 /// Folders in which formulac records its actions. The contents of their files are read for each commit.
 const RECORD_FOLDERS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG_FOLDER];
@@ -13,12 +14,17 @@ const RECORD_FOLDERS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG_FOLDER]
 impl Repository {
     /// Returns the commit of a revision, or `None` if the revision does not exist.
     pub fn resolve_commit(&self, revision: &str) -> Result<Option<String>, Failure> {
-        // A leading `-` would make git interpret the revision as an option.
-        if revision.starts_with('-') || revision.is_empty() {
-            return Ok(None);
-        }
-        let output = self.run(&["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
-        Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
+        self.objects.resolve(&format!("{revision}^{{commit}}"))
+    }
+
+    /// Returns the commit of a branch into which changes are merged.
+    pub fn resolve_base(&self, base: &str) -> Result<String, Failure> {
+        self.objects.resolve_base(base)
+    }
+
+    /// Returns the complete name of a branch of this clone or of a remote.
+    pub fn find_branch(&self, name: &str) -> Result<Option<String>, Failure> {
+        self.objects.find_branch(name)
     }
 
     /// Returns the last common commit of two branches.
@@ -36,106 +42,51 @@ impl Repository {
     /// Returns the files of the project that differ between two commits, with the contents of files that formulac may
     /// have generated.
     pub fn files_differing_between(&self, base: &str, head: &str) -> Result<Vec<ContentDifference>, Failure> {
-        let args = [
-            "diff",
-            "--no-ext-diff",
-            "--no-renames",
-            "--raw",
-            "--no-abbrev",
-            "-z",
-            "--relative",
-            base,
-            head,
-            "--",
-        ];
-        let output = self.run_git(&args)?;
-        let mut parts = output.split('\0').filter(|part| !part.is_empty());
-        let mut entries: Vec<(String, Option<String>, String)> = Vec::new();
-        // Format of an entry: `:100644 100644 <blob> <blob> M`, then the path.
-        while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
-            let facts: Vec<&str> = facts.trim_start_matches(':').split(' ').collect();
-            let [_, mode, before, after, status] = facts.as_slice() else {
-                continue;
-            };
-            let is_gone = *status == "D";
-            let now = (!is_gone).then(|| format!("{mode} {after}"));
-            entries.push((
-                path.to_owned(),
-                now,
-                (if is_gone { *before } else { *after }).to_owned(),
-            ));
-        }
-        let blobs: Vec<String> = entries.iter().map(|(_, _, blob)| blob.clone()).collect();
-        let texts = self.read_git_objects(&blobs)?;
-        Ok(entries
-            .into_iter()
-            .zip(texts)
-            .map(|((path, now, _), text)| ContentDifference::new(&path, now, text))
-            .collect())
+        let folder = |commit: &str| {
+            self.objects
+                .find(&self.objects.top_folder(commit)?, &self.project_prefix)
+        };
+        let files = self.objects.differing_files(folder(base)?, folder(head)?)?;
+        let difference = |(path, [before, after]): (String, FileVersions)| {
+            let now = after.as_ref().map(|file| format!("{} {}", file.mode, file.hash));
+            let text = after.or(before).map(|file| self.objects.text(&file)).transpose()?;
+            Ok(ContentDifference::new(&path, now, text.flatten()))
+        };
+        files.into_iter().map(difference).collect()
     }
 
-    /// Reads objects by their names in a single git call. Returns `None` for objects that are missing locally.
-    pub(super) fn read_git_objects(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
-        if objects.is_empty() {
-            return Ok(Vec::new());
-        }
-        let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
-        let output = self.run_git_bytes(&["cat-file", "--batch"], &input)?;
-        let mut rest = output.as_slice();
-        let mut texts = Vec::new();
-        for _ in objects {
-            let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            let (header, after) = rest.split_at(end);
-            let header = String::from_utf8_lossy(header);
-            rest = after.get(1..).unwrap_or_default();
-            let size = header.split(' ').nth(2).and_then(|size| size.parse::<usize>().ok());
-            texts.push(
-                size.and_then(|size| rest.get(..size))
-                    .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
-            );
-            // A line break follows the contents of each object.
-            rest = size.map_or(rest, |size| rest.get(size + 1..).unwrap_or_default());
-        }
-        Ok(texts)
-    }
-
-    /// Returns the contents of files in a commit, with two git calls. Returns `None` for missing files. The second call
-    /// uses hashes instead of paths, because paths can contain any character and would make the replies ambiguous.
+    /// Returns the contents of files in a commit. Returns `None` for missing files.
     pub fn file_contents_at_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let objects: BTreeMap<String, String> = self.file_hashes(commit, paths)?.into_iter().collect();
-        let object_ids: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
-        let mut texts = self.read_git_objects(&object_ids)?.into_iter();
-        Ok(paths
-            .iter()
-            .map(|path| objects.get(path).and_then(|_| texts.next()).flatten())
-            .collect())
+        let top = self.objects.top_folder(commit)?;
+        let text = |path: &String| match self.objects.find(&top, &format!("{}{path}", self.project_prefix))? {
+            Some(file) => self.objects.text(&file),
+            None => Ok(None),
+        };
+        paths.iter().map(text).collect()
     }
 
     /// Returns the files of a commit that are in the given folders or have one of the given paths.
     pub fn files_in_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
-        Ok(self
-            .file_hashes(commit, paths)?
-            .into_iter()
-            .map(|(path, _)| path)
-            .collect())
-    }
-
-    /// Returns the path and the content hash of each file that `files_in_commit` returns.
-    fn file_hashes(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
-        // Format of a line: `100644 blob <hash>`, a tab, and the path.
-        let parse_line = |line: &str| {
-            let (facts, path) = line.split_once('\t')?;
-            let mut facts = facts.split(' ').skip(1);
-            (facts.next()? == "blob").then(|| Some((path.to_owned(), facts.next()?.to_owned())))?
-        };
-        let output = self.run_git_on_paths(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
-        let mut files: Vec<(String, String)> = output.split('\0').filter_map(parse_line).collect();
-        files.sort();
-        files.dedup();
-        Ok(files)
+        let mut files = BTreeSet::new();
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let top = self.objects.top_folder(commit)?;
+        for path in paths {
+            let Some(entry) = self.objects.find(&top, &format!("{}{path}", self.project_prefix))? else {
+                continue;
+            };
+            let names = path.split('/').filter(|name| !["", "."].contains(name));
+            let path = names.collect::<Vec<_>>().join("/");
+            for (inner, _) in self.objects.files_below(entry)? {
+                let separator = if path.is_empty() || inner.is_empty() { "" } else { "/" };
+                files.insert(format!("{path}{separator}{inner}"));
+            }
+        }
+        Ok(files.into_iter().collect())
     }
 
     /// Returns the commits between two revisions, oldest first, each with the project files that it changed. Signatures
@@ -181,21 +132,7 @@ impl Repository {
 
     /// Returns the files that a commit changed. For a merge, these are only the files that differ from all parents.
     pub fn files_changed_by(&self, commit: &str) -> Result<Vec<String>, Failure> {
-        let args = [
-            "diff-tree",
-            "-r",
-            "-c",
-            "--root",
-            "--no-commit-id",
-            "--no-renames",
-            "--name-only",
-            "-z",
-            "--relative",
-            commit,
-        ];
-        let paths = self.run_git(&args)?;
-        let paths = paths.split('\0').filter(|path| !path.is_empty());
-        Ok(paths.map(str::to_owned).collect())
+        self.objects.files_changed_by(commit, &self.project_prefix)
     }
 
     /// Returns the first-parent commits of this branch, oldest first, starting after `since` if it is set. Each commit
@@ -220,6 +157,9 @@ impl Repository {
 
     /// Returns the commit after `since` whose message contains a string, or `None` if there is none.
     pub fn find_commit_by_message(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
+        if self.head_commit()?.as_deref() == since {
+            return Ok(None);
+        }
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let grep = format!("--grep={text}");
         // Before the first commit, git reports an error.
@@ -276,9 +216,9 @@ impl Repository {
     pub fn last_committed_versions(&self, path: &str, commits: usize) -> Vec<String> {
         let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]);
         let commits = commits.unwrap_or_default();
-        let objects: Vec<String> = commits.lines().map(|commit| format!("{commit}:./{path}")).collect();
-        let texts = self.read_git_objects(&objects).unwrap_or_default();
-        texts.into_iter().flatten().collect()
+        let paths = [path.to_owned()];
+        let texts = |commit: &str| self.file_contents_at_commit(commit, &paths).unwrap_or_default();
+        commits.lines().flat_map(texts).flatten().collect()
     }
 
     /// Returns the date of a commit, such as `2026-11-20`.
@@ -296,9 +236,7 @@ impl Repository {
 
     /// Returns whether a tag with this name exists.
     pub fn has_tag(&self, name: &str) -> Result<bool, Failure> {
-        Ok(self
-            .run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?
-            .succeeded)
+        self.objects.has_tag(name)
     }
 
     /// Creates an annotated tag.

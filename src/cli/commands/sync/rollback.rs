@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let omni = OmniRepository::find(&workspace)?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    push::require_environment_branch(session, &workspace, &repository, environment.as_ref(), "rollback", true)?;
+    push::require_environment_branch(session, &workspace, &repository, environment.as_ref(), "rollback")?;
     let log = history::read_log(&workspace);
     let commits = EntryCommits::find(&repository, &log)?;
     let point = RollbackTarget::new(&log, &repository, &commits, id)?;
@@ -114,7 +114,8 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         if renews_facts {
             session.note(&format!(
-                "{KNOWN_FACTS_PATH} contains the facts from which the restored SQL was generated; the next push renews them"
+                "{KNOWN_FACTS_PATH} contains the facts from which formulac generated the restored SQL; the next push \
+                 updates these facts"
             ));
         }
         let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);

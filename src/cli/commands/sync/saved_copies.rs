@@ -1,4 +1,4 @@
-//! Copies of texts that no commit contains, which formulac saves before it overwrites or removes the texts.
+//! Copies of uncommitted content, which formulac saves before it overwrites or removes the content.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ use crate::cli::workspace::Workspace;
 /// Folder with the copies.
 const SAVED_COPIES_FOLDER: &str = ".formulac/local/undone";
 
-/// Reports the path of the copy of a text, and returns the change that writes the copy. `None` if the copy exists.
+/// Reports the path of the copy of a file's content, and returns the change that writes the copy. `None` if the copy
+/// exists.
 pub fn save_copy(session: &Session, workspace: &Workspace, path: &str, text: &str) -> Option<TextChange> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let hash = content_hash(text.as_bytes());

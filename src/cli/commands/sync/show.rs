@@ -146,10 +146,24 @@ pub fn report_missing_omni_commit(session: &Session, planned_models: &PlannedMod
     }
 }
 
-/// Prints the descriptions in Omni that cannot be transferred to dbt.
-pub fn print_rejected_descriptions(session: &Session, refused: &[(String, String)]) {
-    for (name, reason) in refused {
-        session.warn(&format!("{name}: this description exists in Omni only: {reason}"));
+/// Prints the descriptions in Omni that cannot be transferred to dbt: one line per file and reason.
+pub fn print_rejected_descriptions(session: &Session, rejected: &[(String, String)]) {
+    let mut counts: Vec<(&str, &str, &str, usize)> = Vec::new();
+    for (location, reason) in rejected {
+        let file = location.rsplit_once(':').map_or(location.as_str(), |(file, _)| file);
+        let known = counts
+            .iter_mut()
+            .find(|(_, of_file, of_reason, _)| (*of_file, *of_reason) == (file, reason));
+        match known {
+            Some((.., count)) => *count += 1,
+            None => counts.push((location, file, reason, 1)),
+        }
+    }
+    for (location, file, reason, count) in counts {
+        session.warn(&match count {
+            1 => format!("{location}: this description exists in Omni only: {reason}"),
+            count => format!("{file}: {count} descriptions exist in Omni only: {reason}"),
+        });
     }
 }
 
@@ -180,20 +194,20 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let part = edit.describe_part(&model.model);
         let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
-    for hand_edit in &model.carried {
-        let label = if hand_edit.is_removal() {
+    for manual_edit in &model.carried {
+        let label = if manual_edit.is_removal() {
             "removed from the spec"
         } else {
             "copied into the spec"
         };
-        edit(out, label, hand_edit);
-        if let Some(rewritten) = hand_edit.describe_rewritten_sql() {
+        edit(out, label, manual_edit);
+        if let Some(rewritten) = manual_edit.describe_rewritten_sql() {
             let _ = writeln!(out, "      {rewritten}");
         }
     }
-    for hand_edit in &model.kept {
-        edit(out, "remains a manual edit", hand_edit);
-        if let Some(why) = hand_edit.reason_to_keep() {
+    for manual_edit in &model.kept {
+        edit(out, "remains a manual edit", manual_edit);
+        if let Some(why) = manual_edit.reason_to_keep() {
             let _ = writeln!(out, "      {why}");
         }
     }
@@ -273,7 +287,9 @@ fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
 
 /// Returns whether all files of a new model already exist, for example because `generate` wrote them.
 fn are_files_already_written(model: &ModelPlan) -> bool {
-    model.action == ModelAction::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
+    let is_created =
+        model.action == ModelAction::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none();
+    is_created || !model.written.is_empty()
 }
 
 fn write_file(out: &mut String, file: &TextChange, brief: bool) {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::known::KnownFacts;
-use formulac::sync::{CurrentSpec, KNOWN_FACTS_PATH, Log, ModelAction, ModelPlan, NumberedEntry, PushState};
+use formulac::sync::{
+    CurrentSpec, KNOWN_FACTS_PATH, LOG_FOLDER, Log, ModelAction, ModelPlan, NumberedEntry, PushState,
+};
 
 use super::planner::{ModelStates, PlannedModels};
 use super::repository::Repository;
@@ -74,18 +76,26 @@ fn differing_push_versions(
         .map(|facts_change| facts_change.file.after.clone());
     let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&workspace.root, KNOWN_FACTS_PATH)));
     let log = history::read_log(workspace);
-    for (logged, pushed) in entries_of_states(&log, candidates) {
-        if logged.entry.version == env!("CARGO_PKG_VERSION") {
-            continue;
-        }
-        let Ok(Some(commit)) = repository.commit_that_added(&logged.path()) else {
+    let mut entries = entries_of_states(&log, candidates);
+    entries.retain(|(logged, _)| logged.entry.version != env!("CARGO_PKG_VERSION"));
+    if entries.is_empty() {
+        return versions;
+    }
+    let commits = repository.commits_that_added(LOG_FOLDER).unwrap_or_default();
+    for (logged, pushed) in entries {
+        let Some(commit) = commits.get(&logged.path()) else {
             continue;
         };
-        let at_push = |path: &str| repository.run_git(&["show", &format!("{commit}:./{path}")]).ok();
-        if at_push(project::PROJECT_FILE).map(|text| text.replace('\r', "")) != settings {
+        let text_at_push = |path: &str| {
+            repository
+                .file_contents_at_commit(commit, &[path.to_owned()])
+                .ok()?
+                .pop()?
+        };
+        if text_at_push(project::PROJECT_FILE).map(|text| text.replace('\r', "")) != settings {
             continue;
         }
-        let before = read_facts(at_push(KNOWN_FACTS_PATH));
+        let before = read_facts(text_at_push(KNOWN_FACTS_PATH));
         for model in pushed {
             if planned_models
                 .ours

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use formulac::dbt::RelationReference as Read;
+use formulac::dbt::RelationReference;
 use formulac::sync::{ComparisonEvidence, VerificationEvidence, VerificationTiming};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
@@ -27,10 +27,10 @@ pub struct SpecToVerify<'s> {
 pub struct ModelComparer<'c> {
     pub workspace: &'c Workspace,
     pub engine: &'c Engine,
-    pub presences: Vec<(Read, RelationPresence)>,
+    pub presences: Vec<(RelationReference, RelationPresence)>,
     /// Whether each relation is built in this environment. Verified models must be built there. Set only if `presences`
     /// may refer to relations of another environment.
-    pub relation_presences: Option<Vec<(Read, RelationPresence)>>,
+    pub relation_presences: Option<Vec<(RelationReference, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
 }
@@ -119,11 +119,11 @@ impl ModelComparer<'_> {
                 )
             })
         };
-        let beside_formula = compiled.formula_comparison();
+        let formula_comparison = compiled.formula_comparison();
         let need_not_be = (self.args.engine.data.is_some() || self.relation_presences.is_some())
             && !compiled.comparisons().is_empty();
-        model.verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
-        match beside_formula {
+        model.verified.is_unbuilt = need_not_be && formula_comparison.as_ref().is_some_and(is_missing);
+        match formula_comparison {
             _ if model.verified.is_unbuilt => {}
             Some(comparison) => self.compare(&mut model, comparison),
             None => {
@@ -146,7 +146,7 @@ impl ModelComparer<'_> {
         }
     }
 
-    fn find_built_relations(&self) -> &[(Read, RelationPresence)] {
+    fn find_built_relations(&self) -> &[(RelationReference, RelationPresence)] {
         self.relation_presences.as_deref().unwrap_or(&self.presences)
     }
 
@@ -203,8 +203,9 @@ impl ModelComparer<'_> {
         comparison: &mut Comparison,
         comparison_evidence: &mut ComparisonEvidence,
     ) -> Result<Vec<String>, String> {
-        let presence_of =
-            |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
+        let presence_of = |read_relation: Option<&RelationReference>| {
+            read_relation.and_then(|relation| find_presence(&self.presences, relation))
+        };
         let name = compiled.name().unwrap_or_default();
         let mut messages = Vec::new();
         let is_formula = comparison.compared_relation().is_none();

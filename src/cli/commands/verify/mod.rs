@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use formulac::CompiledSpec;
-use formulac::dbt::RelationReference as Read;
+use formulac::dbt::RelationReference;
 use formulac::diag::{Code, suggest};
 use formulac::sync::{ComparisonEvidence, ComparisonVerdict, VerificationEvidence, VerificationTiming};
 use indicatif::ProgressBar;
@@ -21,11 +21,11 @@ use crate::cli::args::{TargetOptions, VerifyArgs};
 use crate::cli::artifacts::format_timestamp;
 use crate::cli::atomic_write::{ExistingFileContent, PlannedFile, write_all};
 use crate::cli::commands::sync::create_local_folder;
+use crate::cli::context::{self, DataFileContext, KnownFactsPrecedence};
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{self, DataFileContext, KnownFactsPrecedence};
 use crate::cli::progress;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -97,7 +97,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         schema: args.engine.schema.clone(),
     };
     let spec_names = named_specs(session, &target, args)?;
-    let mut engine = Engine::select_engine(session, &args.engine, &workspace.project)?;
+    let mut engine = Engine::select(session, &args.engine, &workspace.project)?;
     let dialect = engine.dialect(&workspace.project)?;
     if let Some(project_dialect) = workspace
         .project
@@ -113,7 +113,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         ..target
     };
     let facts = workspace.combine_known_facts(
-        knowledge::known_facts_from_schema_option(session, &target, dialect)?,
+        context::known_facts_from_schema_option(session, &target, dialect)?,
         KnownFactsPrecedence::Committed,
         dialect,
     )?;
@@ -144,7 +144,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let relations = compared_relations(&models);
     let presences = engine.check_relations(&relations, Some(&typed))?;
     let relation_presences = engine.find_built_relations(&relations)?;
-    let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
+    let presences: Vec<(RelationReference, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let relation_presences = relation_presences.map(|presences| relations.into_iter().zip(presences).collect());
     let builds = EnvironmentBuilds::read(
         &workspace,
@@ -337,8 +337,8 @@ fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
 }
 
 /// Returns the relations that are compared, without duplicates.
-fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
-    let mut relations: Vec<Read> = Vec::new();
+fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<RelationReference> {
+    let mut relations: Vec<RelationReference> = Vec::new();
     for (_, compiled) in models {
         let comparisons = compiled.formula_comparison().into_iter().chain(compiled.comparisons());
         for comparison in comparisons {
@@ -434,7 +434,10 @@ fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [Verif
 }
 
 /// Checks whether a relation exists.
-fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], relation: &Read) -> Option<&'p RelationPresence> {
+fn find_presence<'p>(
+    presences: &'p [(RelationReference, RelationPresence)],
+    relation: &RelationReference,
+) -> Option<&'p RelationPresence> {
     presences
         .iter()
         .find(|(reference, _)| reference == relation)

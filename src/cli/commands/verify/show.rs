@@ -163,7 +163,7 @@ fn outdated_builds_message(build_states: &[BuildState]) -> Option<String> {
     let mut built: Vec<_> = built.collect();
     built.sort();
     match built.as_slice() {
-        [(first, oldest), .., (last, _)] if first < last => Some(format!("the build of {oldest} is the oldest")),
+        [(first, oldest), .., (last, _)] if first < last => Some(format!("{oldest} has the oldest build")),
         _ => None,
     }
 }

@@ -50,6 +50,7 @@ const CALL_FORMS: &[(&str, &str)] = &[
     ("DAYNAME(date)", "TEXT(date, \"dddd\")"),
     ("DAYOFWEEK(date)", "WEEKDAY(date)"),
     ("DAYOFYEAR(date)", "date - DATE(YEAR(date), 1, 1) + 1"),
+    ("DISTINCTCOUNT(x)", "COUNT(DISTINCT(x))"),
     ("DIV0(a, b)", "IFERROR(a / b, 0)"),
     ("DIVIDE(a, b)", "a / b"),
     ("DIVIDE(a, b, otherwise)", "IFERROR(a / b, otherwise)"),
@@ -76,6 +77,7 @@ const CALL_FORMS: &[(&str, &str)] = &[
     ("MONTHS_BETWEEN(a, b)", "DATEDIF(b, a, \"M\")"),
     ("NULLIF(a, b)", "IF(a <> b, a)"),
     ("NVL2(x, a, b)", "IF(ISBLANK(x), b, a)"),
+    ("PREVIOUS(x)", "OFFSET(x, -1)"),
     ("RPAD(text, n)", "LEFT(text & REPT(\" \", n), n)"),
     ("RPAD(text, n, fill)", "LEFT(text & REPT(fill, n), n)"),
     ("SAFE_DIVIDE(a, b)", "a / b"),
@@ -214,7 +216,7 @@ fn split_interval(text: &str) -> Option<(String, String)> {
     Some((n.to_owned(), unit.trim_end_matches(['s', 'S']).to_owned()))
 }
 
-/// Returns the parameters of a form with the texts that replace them. `None` if the call does not have this form.
+/// Returns the parameters of a form with the arguments that replace them. `None` if the call does not have this form.
 fn match_call_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec<(&'f str, String)>> {
     let (form_name, parameters) = form.split_once('(')?;
     let parameters: Vec<&str> = parameters.trim_end_matches(')').split(", ").collect();

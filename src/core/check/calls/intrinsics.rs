@@ -139,7 +139,7 @@ impl Lowerer<'_> {
     }
 
     fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {
-        let x = self.lower_value(arg);
+        let x = self.lower_value_tested_for_null(arg);
         if self.is_error(x) {
             return x;
         }

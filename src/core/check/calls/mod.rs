@@ -56,6 +56,16 @@ impl Lowerer<'_> {
             return self.lower_intrinsic(lowering, function, call, span);
         }
         let exprs = self.ast.arguments(call);
+        if let ("ISNUMBER", [expr]) = (function.name, exprs)
+            && self.is_marker(self.lowered_node(*expr))
+        {
+            let value = self.lower_value_tested_for_null(*expr);
+            return if self.is_error(value) {
+                value
+            } else {
+                self.build_not_null(value, span)
+            };
+        }
         if let (Level::Aggregate, [expr]) = (function.level, exprs) {
             return self.lower_one_argument_aggregate(id, *expr, span);
         }
@@ -350,6 +360,9 @@ impl Lowerer<'_> {
     pub(in crate::check) fn report_nested_aggregate(&mut self, function: &Function, value: IrId, span: Span) -> IrId {
         let inner = self.program.meta(value);
         let text = self.source_text(inner.span);
+        // Name the function that the user wrote, because `COUNT` can be compiled as `COUNTA`.
+        let written_name = span.text(self.source).split('(').next().unwrap_or_default();
+        let function = catalog::lookup(written_name.trim()).unwrap_or(function);
         let diagnostic = if inner.level == Level::Aggregate {
             let help = self.help_with_column_hidden_in(value).unwrap_or_else(|| {
                 let steps = "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in \

@@ -7,6 +7,7 @@ use crate::check::criteria::criterion_text::is_number;
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
+use crate::lex::quote_formula_name;
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_words;
 
@@ -146,6 +147,10 @@ impl Lowerer<'_> {
         };
         let meta = self.program.meta(*arg);
         let text = self.source_text(meta.span);
+        // The lexer has already reported text in single quotes.
+        if meta.ty == Type::Text && text.starts_with('\'') {
+            return;
+        }
         let takes_date = function
             .overloads
             .iter()
@@ -169,7 +174,7 @@ impl Lowerer<'_> {
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
             // The author may know SQL, in which double quotes enclose names.
             (Type::Text, ..) if self.is_quoted_column(&text) => {
-                let name = text.trim_matches('"');
+                let name = quote_formula_name(text.trim_matches('"'));
                 format!("write `{name}` without quotes for the column, because quotes enclose text")
             }
             (Type::Text, _, "+") => "join text with `&`".to_owned(),

@@ -16,6 +16,7 @@ impl Lowerer<'_> {
         let tests_blank = matches!(reason, SameTypeReason::Values("="));
         let tests_filled = matches!(reason, SameTypeReason::Values("<>"));
         let rule_text = match reason {
+            SameTypeReason::Values("criterion") => "the criterion must have the type of the column".to_owned(),
             SameTypeReason::Values(display_name) if display_name.starts_with(|c: char| c.is_alphabetic()) => {
                 format!("all values of `{display_name}` must have the same type")
             }

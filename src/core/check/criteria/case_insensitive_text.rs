@@ -30,7 +30,7 @@ pub(in crate::check) fn criterion_equality_warning(range: &str, value: &str, spa
     ))
 }
 
-/// Operands of a criterion or comparison: a column or definition, and a text in lower case.
+/// Operands of a criterion or comparison: a column or definition, and text in lower case.
 pub(in crate::check) type ComparedText<'p> = (ComparedName, Cow<'p, str>);
 
 /// Returns the criteria of a program, with their spans. Criteria for which case makes no difference are skipped.
@@ -59,9 +59,13 @@ pub(in crate::check) struct TextComparison<'p> {
     is_equal: bool,
 }
 
-/// If a node is a comparison with a string, returns the comparison. `None` for other nodes.
+/// If a node is a comparison of one of the wanted names with a string, returns the comparison. `None` for other nodes.
 #[inline]
-pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison<'_>> {
+pub(in crate::check) fn text_comparison(
+    program: &Program,
+    node: Ir,
+    is_wanted: impl Fn(ComparedName) -> bool,
+) -> Option<TextComparison<'_>> {
     let Ir::Apply { overload, args } = node else {
         return None;
     };
@@ -76,7 +80,8 @@ pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<T
         (Ir::Text(text), _) => (b, text),
         _ => return None,
     };
-    let compared_text = (find_compared_name(program, value)?, lowercase(program.text(text)));
+    let name = find_compared_name(program, value).filter(|name| is_wanted(*name))?;
+    let compared_text = (name, lowercase(program.text(text)));
     Some(TextComparison {
         value,
         of: compared_text,
@@ -96,8 +101,10 @@ pub(in crate::check) fn check_case_sensitivity(program: &Program, source: &str, 
     if criteria.is_empty() {
         return;
     }
+    // Bit set of the names, which rules out most comparisons without a lookup.
+    let names = criteria.keys().fold(0, |names, (name, _)| names | name.bit());
     for (index, node) in program.nodes().enumerate() {
-        let Some(comparison) = text_comparison(program, node) else {
+        let Some(comparison) = text_comparison(program, node, |name| names & name.bit() != 0) else {
             continue;
         };
         let span = program.meta(IrId(index as u32)).span;
@@ -156,6 +163,13 @@ fn condition_of_criterion(name: &str, criterion: &str) -> String {
 pub(in crate::check) enum ComparedName {
     Column(u32),
     Definition(u32),
+}
+
+impl ComparedName {
+    fn bit(self) -> u64 {
+        let (Self::Column(index) | Self::Definition(index)) = self;
+        1 << (index % u64::BITS)
+    }
 }
 
 fn find_compared_name(program: &Program, id: IrId) -> Option<ComparedName> {

@@ -1,4 +1,4 @@
-//! Texts of criteria, such as `">5"` and `"a*"`: their operators, values and wildcards.
+//! Text of criteria, such as `">5"` and `"a*"`: their operators, values and wildcards.
 
 use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::Type;

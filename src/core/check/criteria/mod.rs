@@ -80,7 +80,7 @@ impl Lowerer<'_> {
                         } => true,
                         _ => function == internal::FIRST_VALUE,
                     };
-                    if !is_whole_frame || !self.program.partition_keys(over).is_empty() {
+                    if !is_whole_frame || !self.program.window_keys(over).is_empty() {
                         return false;
                     }
                 }
@@ -203,7 +203,7 @@ impl Lowerer<'_> {
                     ),
                     _ => (
                         "warehouses sort text differently",
-                        "compare a number or a date instead, for example a number that ranks each text",
+                        "compare a number or a date instead, for example a number that ranks each text value",
                     ),
                 };
                 self.report_invalid_criterion(meta.span, why, help);
@@ -285,27 +285,14 @@ impl Lowerer<'_> {
         self.build_value_comparison(range, BinaryOp::Equal, value, span)
     }
 
-    /// Returns the text of a criterion that is the same in every row: a literal, or literals joined with `&`.
+    /// Returns the text of a criterion that is the same in every row.
     fn criterion_text(&mut self, value: IrId) -> Option<PoolRange> {
         if let Ir::Text(slice) = self.program.node(value) {
             return Some(slice);
         }
-        let (mut joined, mut open) = (String::new(), vec![value]);
-        while let Some(id) = open.pop() {
-            match self.program.node(id) {
-                Ir::Text(slice) => joined.push_str(self.program.text(slice)),
-                Ir::Number(slice) if id != value && self.program.meta(id).ty == Type::Integer => {
-                    joined.push_str(self.program.text(slice));
-                }
-                Ir::Definition(definition_index) => open.push(self.program.definition_root(definition_index)),
-                Ir::Apply { overload, args } if crate::catalog::overload_owner(overload) == internal::CONCAT => {
-                    open.extend(self.program.args(args).iter().rev());
-                }
-                _ => return None,
-            }
-        }
+        let text = self.program.constant_text(value)?;
         self.program.has_unused_nodes = true;
-        Some(self.program.add_text(&joined))
+        Some(self.program.add_text(&text))
     }
 
     #[cold]
@@ -350,7 +337,7 @@ impl Lowerer<'_> {
             BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
             _ => internal::EQUAL,
         };
-        self.add_scalar_call(function, &[a, b], span, op.symbol())
+        self.add_scalar_call(function, &[a, b], span, "criterion")
     }
 
     /// Adds `OR … IS NULL` to a "not equal" condition, because "not equal" in spreadsheets includes blank cells.
@@ -475,7 +462,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a case-insensitive match between a value and a text that contains wildcards.
+    /// Builds a case-insensitive match between a value and text that contains wildcards.
     pub(in crate::check) fn build_wildcard_match(&mut self, range: IrId, pattern: PoolRange, span: Span) -> IrId {
         self.build_text_comparison(range, BinaryOp::Equal, pattern, span)
     }

@@ -151,10 +151,10 @@ impl Lowerer<'_> {
             matching: LookupMatchMode::Count,
             test,
         });
-        let find = self.program.lookups.len() as u32 - 1;
+        let lookup = self.program.lookups.len() as u32 - 1;
         let count = self
             .program
-            .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
+            .add_node_with_args(|args| Ir::RowLookup { args, lookup }, &args, meta);
         let none = self.program.add_integer("0", span);
         let mut counts = self.singleton_list(count);
         counts.push(none);

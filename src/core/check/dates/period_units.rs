@@ -157,7 +157,7 @@ pub fn find_window_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
                 WindowFrame::Calendar(range) => [range.from, range.to].into_iter().filter_map(of_end).min(),
                 // `FIRST(x, "year")` becomes the first value of a partition by year.
                 _ => is_first_or_last_call(program, call)
-                    .then(|| program.partition_keys(over).first().copied())
+                    .then(|| program.window_keys(over).first().copied())
                     .flatten()
                     .and_then(|start| truncation_unit(program, start)),
             };

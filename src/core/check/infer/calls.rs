@@ -1,23 +1,23 @@
 //! Infers the types of the arguments and results of calls.
 
-use super::{InferTerm, TypeInference, unify_terms};
+use super::{TypeInference, TypeTerm, unify_terms};
 use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
 use crate::check::names::text_value;
 
 impl TypeInference<'_> {
-    pub(in crate::check) fn infer_call(&mut self, function: &Function, call: Call) -> InferTerm {
+    pub(in crate::check) fn infer_call(&mut self, function: &Function, call: Call) -> TypeTerm {
         let ast = self.ast;
         let args = ast.arguments(call);
         match function.lower {
-            Some(Lowering::Let) => args.last().map_or(InferTerm::Any, |a| self.node_term(*a)),
+            Some(Lowering::Let) => args.last().map_or(TypeTerm::Any, |a| self.node_term(*a)),
             Some(Lowering::Ifs) => {
                 self.infer_test_value_pairs(args, |pass, condition, _| pass.infer_condition(condition))
             }
             Some(Lowering::Switch) => {
                 let Some((subject, rest)) = args.split_first() else {
-                    return InferTerm::Any;
+                    return TypeTerm::Any;
                 };
                 let subject = *subject;
                 self.infer_test_value_pairs(rest, |pass, case, _| {
@@ -36,21 +36,18 @@ impl TypeInference<'_> {
             ) => self.infer_conditional(function, args),
             Some(Lowering::And | Lowering::Or | Lowering::Xor | Lowering::Not) => {
                 args.iter().for_each(|a| self.infer_condition(*a));
-                InferTerm::Type(Type::Boolean)
+                TypeTerm::Type(Type::Boolean)
             }
             Some(Lowering::PeriodOffset) => {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
                 let timed = unit.is_some_and(|unit| crate::check::dates::period::is_time_unit(&unit));
-                let before = self
-                    .buffers
-                    .calendar
-                    .filter(|infer_term| *infer_term != InferTerm::Temporal);
-                let infer_term = if timed {
-                    InferTerm::Type(Type::Timestamp)
+                let before = self.buffers.calendar.filter(|term| *term != TypeTerm::Temporal);
+                let term = if timed {
+                    TypeTerm::Type(Type::Timestamp)
                 } else {
-                    InferTerm::Temporal
+                    TypeTerm::Temporal
                 };
-                self.buffers.calendar = Some(before.unwrap_or(infer_term));
+                self.buffers.calendar = Some(before.unwrap_or(term));
                 self.infer_signature(function, args)
             }
             Some(Lowering::Text) => {
@@ -60,14 +57,14 @@ impl TypeInference<'_> {
                     self.require_type(
                         *value,
                         if of_dates {
-                            InferTerm::Temporal
+                            TypeTerm::Temporal
                         } else {
-                            InferTerm::Type(Type::Number)
+                            TypeTerm::Type(Type::Number)
                         },
                     );
-                    self.require_type(*mask, InferTerm::Type(Type::Text));
+                    self.require_type(*mask, TypeTerm::Type(Type::Text));
                 }
-                InferTerm::Type(Type::Text)
+                TypeTerm::Type(Type::Text)
             }
             Some(Lowering::Xlookup) => {
                 if let [key, lookup, ..] = args {
@@ -79,42 +76,42 @@ impl TypeInference<'_> {
                         self.unify_types(*result, *missing)
                     }
                     [_, _, result, ..] => self.node_term(*result),
-                    _ => InferTerm::Any,
+                    _ => TypeTerm::Any,
                 }
             }
             Some(Lowering::Match) => {
                 if let [key, range, ..] = args {
                     self.unify_types(*key, *range);
                 }
-                InferTerm::Type(Type::Number)
+                TypeTerm::Type(Type::Number)
             }
             Some(Lowering::Vlookup) => match args {
                 [key, range, column, ..] => {
                     self.unify_types(*key, *range);
                     self.numbered_column_type(*range, *column)
                 }
-                _ => InferTerm::Any,
+                _ => TypeTerm::Any,
             },
             Some(Lowering::Index) => {
                 if let [_, row, ..] = args {
-                    self.require_type(*row, InferTerm::Type(Type::Number));
+                    self.require_type(*row, TypeTerm::Type(Type::Number));
                 }
                 match args {
                     [range, _] => self.node_term(*range),
                     [range, _, column] => self.numbered_column_type(*range, *column),
-                    _ => InferTerm::Any,
+                    _ => TypeTerm::Any,
                 }
             }
-            Some(Lowering::Distinct) => args.first().map_or(InferTerm::Any, |a| self.node_term(*a)),
+            Some(Lowering::Distinct) => args.first().map_or(TypeTerm::Any, |a| self.node_term(*a)),
             _ => self.infer_signature(function, args),
         }
     }
 
     /// Infers types for arguments that alternate between tests and values. If the number of arguments is odd, the last
     /// argument is the default value.
-    fn infer_test_value_pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
+    fn infer_test_value_pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> TypeTerm {
         let mut value: Option<ExprId> = None;
-        let mut result = InferTerm::Any;
+        let mut result = TypeTerm::Any;
         for (i, pair) in args.chunks(2).enumerate() {
             let branch = match pair {
                 [condition, branch] => {
@@ -135,8 +132,8 @@ impl TypeInference<'_> {
 
     /// Infers types for SUMIF and similar functions: the summed values are numbers, and a criterion has the type of
     /// its range.
-    fn infer_conditional(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
-        let number = InferTerm::Type(Type::Number);
+    fn infer_conditional(&mut self, function: &Function, args: &[ExprId]) -> TypeTerm {
+        let number = TypeTerm::Type(Type::Number);
         let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
         let mut rest = args;
         match function.lower {
@@ -175,17 +172,11 @@ impl TypeInference<'_> {
                 match text_value(self.ast, self.source, *criterion) {
                     Some(text) => {
                         if let Some(ty) = crate::check::criteria::criterion_text::criterion_value_type(&text) {
-                            self.require_type(*range, InferTerm::Type(ty));
+                            self.require_type(*range, TypeTerm::Type(ty));
                         }
                     }
                     None if self.is_condition(*criterion) => {}
-                    None if matches!(
-                        self.ast.expr(*criterion),
-                        Expr::Binary {
-                            op: BinaryOp::Concat,
-                            ..
-                        }
-                    ) => {}
+                    None if self.is_computed_text(*criterion) => {}
                     None => {
                         self.unify_types(*range, *criterion);
                     }
@@ -200,7 +191,7 @@ impl TypeInference<'_> {
 
     /// Returns `true` if the first argument of SUMIF is a column of unknown type and the second argument is an
     /// expression. The arguments may then be a condition and a value. A criterion is usually a literal.
-    fn may_be_condition_of_value(&mut self, first: ExprId, second: ExprId) -> bool {
+    fn may_be_condition_of_value(&self, first: ExprId, second: ExprId) -> bool {
         let is_name = |expr| matches!(expr, Expr::Name | Expr::Field);
         let is_value = match self.ast.expr(second) {
             Expr::Binary { op, .. } => matches!(
@@ -209,15 +200,22 @@ impl TypeInference<'_> {
             ),
             other => is_name(other) || matches!(other, Expr::Call(_)),
         };
-        is_value && is_name(self.ast.expr(first)) && matches!(self.node_term(first), InferTerm::Var(_))
+        is_value && is_name(self.ast.expr(first)) && matches!(self.node_term(first), TypeTerm::Var(_))
     }
 
-    fn is_condition(&mut self, id: ExprId) -> bool {
-        self.node_term(id) == InferTerm::Type(Type::Boolean)
+    fn is_condition(&self, id: ExprId) -> bool {
+        self.node_term(id) == TypeTerm::Type(Type::Boolean)
+    }
+
+    /// Returns `true` if a criterion is computed text, which does not determine the type of its range. For example, the
+    /// criterion `">" & x` compares numbers.
+    fn is_computed_text(&self, criterion: ExprId) -> bool {
+        self.node_term(criterion) == TypeTerm::Type(Type::Text)
+            && matches!(self.ast.expr(criterion), Expr::Binary { .. } | Expr::Call(_))
     }
 
     /// Binds each argument to the type on which all overloads agree, and returns the type of the result.
-    fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
+    fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> TypeTerm {
         let mut same_arg: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
         // Arguments that are combined within a row have the same type only if the signature of the function requires
@@ -231,7 +229,7 @@ impl TypeInference<'_> {
         };
         let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
-            let mut infer_term: Option<InferTerm> = None;
+            let mut expected: Option<TypeTerm> = None;
             let mut agreed = true;
             let mut is_same = false;
             for overload in function.overloads {
@@ -244,23 +242,23 @@ impl TypeInference<'_> {
                     continue;
                 };
                 let term = match param.ty {
-                    ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
-                    ParamType::Is(ty) => InferTerm::Type(ty),
+                    ParamType::Is(ty) if ty.is_number() => TypeTerm::Type(Type::Number),
+                    ParamType::Is(ty) => TypeTerm::Type(ty),
                     ParamType::Number | ParamType::Literal(..) | ParamType::Positive | ParamType::Negative => {
-                        InferTerm::Type(Type::Number)
+                        TypeTerm::Type(Type::Number)
                     }
-                    ParamType::Temporal => InferTerm::Temporal,
-                    ParamType::Any => InferTerm::Any,
+                    ParamType::Temporal => TypeTerm::Temporal,
+                    ParamType::Any => TypeTerm::Any,
                     ParamType::Same => {
                         is_same = true;
-                        InferTerm::Any
+                        TypeTerm::Any
                     }
                 };
-                match infer_term {
-                    None => infer_term = Some(term),
+                match expected {
+                    None => expected = Some(term),
                     Some(before) => match unify_terms(before, term) {
-                        Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => {
-                            infer_term = Some(common_term);
+                        Some(common_term) if before != TypeTerm::Any && term != TypeTerm::Any => {
+                            expected = Some(common_term);
                         }
                         _ => agreed = false,
                     },
@@ -271,17 +269,17 @@ impl TypeInference<'_> {
                 .overloads
                 .iter()
                 .all(|o| o.result == ResultType::Is(Type::Text));
-            if infer_term == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
-                self.require_type(*arg, InferTerm::Type(Type::Text));
+            if expected == Some(TypeTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
+                self.require_type(*arg, TypeTerm::Type(Type::Text));
             }
-            if let (Some(expected_term), true) = (infer_term, agreed) {
-                if expected_term == InferTerm::Type(Type::Boolean) {
+            if let (Some(expected_term), true) = (expected, agreed) {
+                if expected_term == TypeTerm::Type(Type::Boolean) {
                     self.infer_condition(*arg);
                 } else {
                     self.require_type(*arg, expected_term);
                 }
             }
-            if is_same || (across_same && infer_term == Some(InferTerm::Any)) {
+            if is_same || (across_same && expected == Some(TypeTerm::Any)) {
                 if let Some(first) = same_arg {
                     self.unify_types(first, *arg);
                 }
@@ -289,14 +287,14 @@ impl TypeInference<'_> {
             }
         }
         let Some(overload) = function.overloads.first() else {
-            return InferTerm::Any;
+            return TypeTerm::Any;
         };
         match overload.result {
-            ResultType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
-            ResultType::Is(ty) => InferTerm::Type(ty),
-            ResultType::Param(i) => args.get(i as usize).map_or(InferTerm::Any, |a| self.node_term(*a)),
-            ResultType::Same => same_arg.map_or(InferTerm::Any, |s| self.node_term(s)),
-            ResultType::Lowered => InferTerm::Any,
+            ResultType::Is(ty) if ty.is_number() => TypeTerm::Type(Type::Number),
+            ResultType::Is(ty) => TypeTerm::Type(ty),
+            ResultType::Param(i) => args.get(i as usize).map_or(TypeTerm::Any, |a| self.node_term(*a)),
+            ResultType::Same => same_arg.map_or(TypeTerm::Any, |s| self.node_term(s)),
+            ResultType::Lowered => TypeTerm::Any,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{InferBuffers, InferState, InferTerm};
+use super::InferBuffers;
+use crate::Type;
 use crate::ast::{Ast, ExprId};
 use crate::check::CheckScope;
 use crate::check::names::{NameTarget, ResolvedNames};
@@ -12,12 +13,10 @@ use crate::span::Span;
 
 impl InferBuffers {
     /// Returns the inferred type of a column, and the use that determined this type.
-    fn column_evidence(&mut self, column: u32) -> Option<(InferTerm, ExprId)> {
+    fn column_evidence(&mut self, column: u32) -> Option<(Type, ExprId)> {
         let root = self.find_root(column);
-        match self.vars.try_get(root as usize)? {
-            InferState::Bound(term, evidence) => Some((*term, *evidence)),
-            _ => None,
-        }
+        let var = self.vars.try_get(root as usize)?;
+        Some((var.types.inferred_type()?, var.evidence))
     }
 }
 
@@ -55,14 +54,14 @@ pub(in crate::check) fn label_type_evidence(
         let mut spans: Vec<Span> = fault.labels().iter().map(|label| label.span).collect();
         spans.push(fault.span());
         let evidence = spans.iter().find_map(|span| {
-            let (term, evidence) = buffers.column_evidence(*columns.get(span)?)?;
+            let (ty, evidence) = buffers.column_evidence(*columns.get(span)?)?;
             let evidence = ast.span(evidence);
-            (!spans.contains(&evidence)).then_some((term, evidence))
+            (!spans.contains(&evidence)).then_some((ty, evidence))
         });
-        if let Some((term, span)) = evidence {
+        if let Some((ty, span)) = evidence {
             *fault = fault
                 .clone()
-                .with_secondary_label(span, format!("used as {}", term.describe()));
+                .with_secondary_label(span, format!("used as {}", ty.describe()));
         }
     }
 }

@@ -222,8 +222,15 @@ impl<'a> Lints<'a> {
         let offset = |id: IrId| id.index() - first.index();
         let mut list = std::mem::take(&mut *self.comparisons);
         for node_id in (first.0..last.0 + 1).rev().map(IrId) {
-            let is_continued = continues.get(offset(node_id)) == Some(&true);
-            if is_continued || !matches!(program.node(node_id), Ir::Case(_)) {
+            let Ir::Case(arms) = program.node(node_id) else {
+                continue;
+            };
+            let has_one_condition = match *program.args(arms) {
+                [_, _] => true,
+                [_, _, other] => !matches!(program.node(other), Ir::Case(_)),
+                _ => false,
+            };
+            if has_one_condition || continues.get(offset(node_id)) == Some(&true) {
                 continue;
             }
             list.clear();

@@ -256,7 +256,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
 /// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
 fn shadowed_cell_warning(text: &str, span: Span) -> Option<Diagnostic> {
     count_cell_letters(text)?;
-    let message = format!("`{text}` is the column or definition with that name here, not the cell");
+    let message = format!("`{text}` refers to a column or definition with this name, not to a cell");
     let help = format!("write `${{{text}}}` if you mean the column, or rename the column if you mean the cell");
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
 }

@@ -1,4 +1,4 @@
-//! Lint for the name of a column in quotes, which is the column in SQL, but a text in a formula.
+//! Lint for the name of a column in quotes, which is the column in SQL, but text in a formula.
 
 use formulac_syntax::lex::quote_formula_name;
 

@@ -79,7 +79,7 @@ impl Lowerer<'_> {
             }
             Ir::Window { call, over } => self.replace_blank_of_window(id, call, over),
             Ir::PeriodLookup { period, .. } => self.replace_blank_of_period(id, period),
-            Ir::RowLookup { args, lookup: find } => self.replace_blank_of_row(id, args, find),
+            Ir::RowLookup { args, lookup } => self.replace_blank_of_row(id, args, lookup),
             _ => id,
         }
     }
@@ -118,14 +118,14 @@ impl Lowerer<'_> {
     }
 
     /// Replaces a blank in a row that was found by its key. If no row was found, the NULL remains.
-    fn replace_blank_of_row(&mut self, id: IrId, args: PoolRange, find: u32) -> IrId {
+    fn replace_blank_of_row(&mut self, id: IrId, args: PoolRange, lookup: u32) -> IrId {
         let meta = self.program.meta(id);
         let by_number = self
             .program
             .lookups
-            .try_get(find as usize)
+            .try_get(lookup as usize)
             .is_none_or(|lookup| lookup.by_number);
-        let [sought, key, gives] = *self.program.args(args) else {
+        let [lookup_value, key, gives] = *self.program.args(args) else {
             return id;
         };
         if by_number || self.program.null_interpretation(gives).may_be_error {
@@ -138,7 +138,7 @@ impl Lowerer<'_> {
         };
         let found_key =
             self.program
-                .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &[sought, key, key], of_key);
+                .add_node_with_args(|args| Ir::RowLookup { args, lookup }, &[lookup_value, key, key], of_key);
         let zero = self.program.add_integer("0", meta.span);
         let of_value = NodeMeta {
             nullable: false,
@@ -146,9 +146,9 @@ impl Lowerer<'_> {
         };
         let value = self.program.add_node_with_args(Ir::Coalesce, &[id, zero], of_value);
         self.program.shares_nodes = true;
-        let is_found = self.build_not_null(found_key, meta.span);
+        let found_test = self.build_not_null(found_key, meta.span);
         let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
-        self.build_case(&[is_found], &mut branches, meta.span, "")
+        self.build_case(&[found_test], &mut branches, meta.span, "")
     }
 
     fn replace_blanks_in_branches(&mut self, arms: PoolRange, depth: u8) -> PoolRange {

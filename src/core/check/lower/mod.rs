@@ -508,7 +508,7 @@ impl Lowerer<'_> {
                 span,
                 "`DISTINCT` is allowed only inside COUNT, SUM or AVERAGE",
             )
-            .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+            .with_help("write `COUNT(DISTINCT(x))` to count the distinct values, or remove `DISTINCT`"),
         );
         self.add_error(span)
     }

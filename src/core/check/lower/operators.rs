@@ -5,13 +5,12 @@ use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta};
+use crate::schema::DecimalDigits;
 use crate::span::Span;
 use crate::{Level, Type};
 
 /// Maximum number of characters in a number literal.
 const MAX_NUMBER_LENGTH: usize = 60;
-/// Maximum number of digits before the decimal point in a decimal that all warehouses support.
-const MAX_DECIMAL_DIGITS: usize = 29;
 
 impl Lowerer<'_> {
     /// Lowers a number literal to its SQL digits and its default type.
@@ -53,12 +52,14 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         }
-        // Some engines report an error for a longer decimal.
-        if ty == Type::Decimal && text.trim_start_matches('0').len() > MAX_DECIMAL_DIGITS {
+        let ty = match decimal_literal_type(text.trim_start_matches('0')) {
+            Type::Float => Type::Float,
+            _ => ty,
+        };
+        // Some engines report an error for a longer integer.
+        if plain && ty == Type::Float {
             let slice = self.program.add_text(&format!("{value:e}"));
-            return self
-                .program
-                .add(Ir::Number(slice), NodeMeta::constant(Type::Float, span));
+            return self.program.add(Ir::Number(slice), NodeMeta::constant(ty, span));
         }
         let as_it_is = match text.as_bytes() {
             [b'0', next, ..] => *next == b'.',
@@ -119,10 +120,9 @@ impl Lowerer<'_> {
             // Limit the length, because each percent sign adds two digits.
             && text.len() <= MAX_NUMBER_LENGTH
         {
+            let ty = decimal_literal_type(&text);
             let slice = self.program.add_text(&text);
-            return self
-                .program
-                .add(Ir::Number(slice), NodeMeta::constant(Type::Point, span));
+            return self.program.add(Ir::Number(slice), NodeMeta::constant(ty, span));
         }
         self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
@@ -373,6 +373,14 @@ fn compute_integer(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
         BinaryOp::Subtract => a.checked_sub(b),
         BinaryOp::Multiply => a.checked_mul(b),
         _ => None,
+    }
+}
+
+/// Returns the type of a number literal that is not an integer.
+fn decimal_literal_type(text: &str) -> Type {
+    match DecimalDigits::from_literal(text) {
+        Some(_) => Type::Point,
+        None => Type::Float,
     }
 }
 

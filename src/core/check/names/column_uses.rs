@@ -53,7 +53,7 @@ impl Resolver<'_> {
                     // Use a single column for all uses of the name, because a cell can refer to the same column.
                     _ if scope.sheet.is_some() => self.record_unlisted_column_use(None, name.name),
                     _ => {
-                        self.columns.push(self.unlisted_column_use(None, name.name, false));
+                        self.add_unlisted_column_use(None, name.name, false);
                         self.columns.len() as u32 - 1
                     }
                 })
@@ -191,18 +191,19 @@ impl Resolver<'_> {
         let index = *self.tables.unlisted_column_uses.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(self.unlisted_column_use(relation, name, !plain));
+            self.add_unlisted_column_use(relation, name, !plain);
         }
         index
     }
 
-    /// Returns the use of a column that no schema lists.
-    fn unlisted_column_use(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
+    fn add_unlisted_column_use(&mut self, relation: Option<&str>, name: &str, quoted: bool) {
         let ty = self.scope.given_type_or_unknown(name);
-        ColumnUse {
+        let shared_names = &mut self.tables.shared_names;
+        let relation = relation.map(|relation| shared_names.share(relation));
+        self.columns.push(ColumnUse {
             quoted,
             assumed: ty == Type::Unknown,
-            ..ColumnUse::with_assumed_type(relation, name, ty)
-        }
+            ..ColumnUse::with_assumed_type(relation, shared_names.share(name), ty)
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! Name resolution: resolves each name to a definition, a column, a cell or a function.
 
+pub(super) mod column_diagnostics;
 pub(super) mod column_uses;
 pub(super) mod let_names;
 pub(super) mod struct_fields;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use self::column_diagnostics::{describe_columns, explain_single_quoted_columns, missing_column_diagnostic_with};
 use self::symbols::{ColumnLookup, Symbol, Symbols};
-use self::unresolved_names::{MAX_CANDIDATES, describe_columns, missing_column_diagnostic};
+use self::unresolved_names::MAX_CANDIDATES;
 use crate::Level;
 use crate::Type;
 use crate::arena::Arena;
 use crate::ast::{Ast, Call, Definition, Expr, ExprId};
-use crate::catalog::{self, FunctionId};
+use crate::catalog::{self, FunctionId, Lowering};
 use crate::check::ranges;
 use crate::check::sheet::columns::SheetColumns;
 use crate::check::sheet::tabs::{self, TabRange};
@@ -26,10 +28,11 @@ use crate::check::sheet::{CellRange, SheetCell};
 use crate::check::{CheckScope, Context, DefinitionRole};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
+use crate::lex::{name_needs_quotes, quote_formula_name};
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::symbol_table::HashedName;
+use crate::symbol_table::{HashedName, SharedNames};
 
 /// Resolved meaning of a node in the syntax tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,8 @@ pub(in crate::check) struct NameTables {
     pub source_number: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
     pub unlisted_column_uses: FxHashMap<(Option<String>, String), u32>,
+    /// Names of columns and relations that no schema lists.
+    pub shared_names: SharedNames,
 }
 
 impl NameTables {
@@ -171,6 +176,9 @@ pub(in crate::check) fn resolve(
     columns: &mut Arena<ColumnUse>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    if !diagnostics.is_empty() {
+        explain_single_quoted_columns(source, scope.relations, diagnostics);
+    }
     names.reset(ast);
     columns.clear();
     tables.symbols.reset(ast.definitions.len());
@@ -498,6 +506,9 @@ impl Resolver<'_> {
     ) -> NameTarget {
         let span = self.ast.span(id);
         let parts = reference(self.source, span);
+        if let Some(target) = self.report_quotes_in_reference(span, parts.field) {
+            return target;
+        }
         if let (Some(total), Some(_)) = (parts.total, self.scope.sheet) {
             return self.resolve_qualified_total(parts.field, total, span);
         }
@@ -557,7 +568,15 @@ impl Resolver<'_> {
             None => {
                 let scope = self.scope;
                 let relation = scope.relation(relation);
-                let diagnostic = missing_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
+                if self.is_first_word_of_column(relation, parts.field) {
+                    return NameTarget::Error;
+                }
+                let similar_name_help = |near: &str| match name_needs_quotes(near) {
+                    true => suggest::similar_formula_name_help(&format!("{}.{near}", relation.name())),
+                    false => suggest::similar_name_help(near),
+                };
+                let help = || describe_columns(relation);
+                let diagnostic = missing_column_diagnostic_with(relation, text, parts.field, similar_name_help, help);
                 if !diagnostic.is_error() {
                     return NameTarget::Column(self.record_possible_column_use(relation, text, parts.field));
                 }
@@ -565,6 +584,22 @@ impl Resolver<'_> {
                 NameTarget::Error
             }
         }
+    }
+
+    /// Reports `${orders."Net Revenue"}`, in which names have quotes as in SQL. A column may have quotes in its name.
+    fn report_quotes_in_reference(&mut self, span: Span, field: Span) -> Option<NameTarget> {
+        let (text, field) = (span.text(self.source), field.text(self.source));
+        let has_quotes = text.contains('"')
+            && self.tables.symbols.find(field.into(), self.source).is_none()
+            && self.scope.relations.iter().all(|r| r.position(field).is_none());
+        has_quotes.then(|| {
+            let plain = text.replace('"', "");
+            let message = format!("names in `{text}` have quotes, which are not part of the names");
+            let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
+            self.diagnostics
+                .push(diagnostic.with_help(format!("write `{plain}`")).with_fix(span, plain));
+            NameTarget::Error
+        })
     }
 
     #[cold]
@@ -576,7 +611,8 @@ impl Resolver<'_> {
             Some(near) => suggest::similar_name_help(near),
             None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                 let frame = field.to_ascii_lowercase();
-                format!("write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`")
+                let column = quote_formula_name(view_text);
+                format!("write the timeframe of the column `{view_text}` as `{column}[{frame}]`")
             }
             None => self.help_for_unknown_relation(view_text, field, &relation_names),
         };
@@ -589,7 +625,11 @@ impl Resolver<'_> {
     fn resolve_function(&mut self, call: Call, whole: Span) -> NameTarget {
         let text = call.name.text(self.source);
         if let Some(function) = catalog::find(text) {
-            return NameTarget::Function(function);
+            let is_lookup = catalog::get(function).lower.is_some_and(Lowering::looks_up_rows);
+            return match is_lookup && self.scope.sheet.is_none() {
+                true => self.report_lookup_outside_worksheet(catalog::get(function).name, whole),
+                false => NameTarget::Function(function),
+            };
         }
         self.report_unknown_function(text, call, whole)
     }

@@ -6,6 +6,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
+use formulac_syntax::lex::quote_formula_name;
 
 impl Resolver<'_> {
     /// Resolves `device.category` or `events.device.category`, where `device` is a column. `None` if no such column is
@@ -48,8 +49,8 @@ impl Resolver<'_> {
                     join_names(&names, "or")
                 );
                 let help = format!(
-                    "specify the relation, for example `{}.{path}`",
-                    names.first().copied().unwrap_or_default()
+                    "specify the relation, for example `{}`",
+                    quote_formula_name(&format!("{}.{path}", names.first().copied().unwrap_or_default()))
                 );
                 self.diagnostics
                     .push(Diagnostic::new(Code::AmbiguousName, full_span, message).with_help(help));
@@ -89,7 +90,8 @@ impl Resolver<'_> {
                     join_names(fields.get(..8).unwrap_or(&fields), "and")
                 )
             };
-            let help = suggest::similar_name_help_or(path, fields.iter().copied(), other);
+            let near = suggest::nearest_name(path, fields.iter().copied());
+            let help = near.map_or_else(other, suggest::similar_formula_name_help);
             self.diagnostics
                 .push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
             return NameTarget::Error;
@@ -107,7 +109,7 @@ impl Resolver<'_> {
         let mut relations = self.scope.relations.iter();
         let owner = relations.find(|relation| relation.position(field).is_some());
         let suggestion = match owner {
-            Some(owner) => format!("did you mean `{}.{field}`?", owner.name()),
+            Some(owner) => suggest::similar_formula_name_help(&format!("{}.{field}", owner.name())),
             None => format!(
                 "add `{view}` to `joins` in a spec, or use a column of {}",
                 join_names(relation_names.get(..8).unwrap_or(relation_names), "and")

@@ -9,6 +9,7 @@ use crate::parse::reference;
 use crate::schema::Relation;
 use crate::span::Span;
 use formulac_syntax::diag::lists::{join_names, quote_names};
+use formulac_syntax::lex::quote_formula_name;
 
 /// Maximum number of names in a warning. The remaining names are only counted.
 const MAX_LISTED_NAMES: usize = 8;
@@ -113,8 +114,9 @@ impl Resolver<'_> {
             Diagnostic::new(Code::UnqualifiedName, first, message)
                 .with_label("the warehouse rejects a name that several of the relations have")
                 .with_help(format!(
-                    "specify the relation, for example `{relation}.{example}`, or provide the columns of each relation with \
-                     `dbt docs generate`, `formulac schema fetch` or `--schema`"
+                    "specify the relation, for example `{}`, or provide the columns of each relation with \
+                     `dbt docs generate`, `formulac schema fetch` or `--schema`",
+                    quote_formula_name(&format!("{relation}.{example}"))
                 )),
         );
     }

@@ -1,27 +1,31 @@
 //! Diagnostics for unknown and ambiguous names, with suggestions.
 
+use super::column_diagnostics::{
+    MAX_TYPO_DISTANCE, ambiguous_column_diagnostic, describe_columns, explain_removed_column, unknown_name_diagnostic,
+    unlisted_column_diagnostic,
+};
 use super::{NameTarget, Resolver};
 use crate::Level;
 use crate::ast::{BinaryOp, Call, Definition, Expr, ExprId};
-use crate::catalog::{self, Function};
+use crate::catalog::{self, Function, Lowering, Overload};
 use crate::check::DefinitionRole;
 use crate::check::calls::foreign_calls;
 use crate::check::calls::foreign_calls::CallInSource;
 use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_function_diagnostic};
 use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::lex::looks_like_cell;
+use crate::lex::{looks_like_cell, quote_formula_name};
 use crate::plan::key_name;
-use crate::schema::{Column, Relation, RelationOrigin};
+use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 use formulac_syntax::diag::lists::{join_names, join_words, quote_names};
-use formulac_syntax::text::is_word_char;
+use formulac_syntax::text::{is_word_char, words_at};
 
 /// Maximum number of candidates per kind to compare with a name.
 pub const MAX_CANDIDATES: usize = 1000;
-/// Maximum number of names that a help text lists.
-const MAX_LISTED_NAMES: usize = 8;
+/// Maximum number of names that help text lists.
+pub(super) const MAX_LISTED_NAMES: usize = 8;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
 pub const MAX_SIMILAR_NAME_SEARCHES: usize = 50;
 
@@ -102,6 +106,7 @@ impl<'a> Resolver<'a> {
             .map(Relation::name)
             .collect();
         let first = owners.first().copied().unwrap_or_default();
+        let qualified = |owner: &str| quote_formula_name(&format!("{owner}.{text}"));
         let is_one_name = owners.iter().all(|owner| *owner == first);
         self.diagnostics.push(if is_one_name {
             let message = format!("`{text}` is ambiguous: two relations called `{first}` have a column with this name");
@@ -117,10 +122,10 @@ impl<'a> Resolver<'a> {
                 ),
             )
             .with_help(if self.scope.chosen {
-                let qualified_names = quote_names(owners.iter().map(|owner| format!("{owner}.{text}")));
+                let qualified_names = quote_names(owners.iter().map(|owner| qualified(owner)));
                 format!("write {}", join_words(&qualified_names, "or"))
             } else {
-                format!("write `{first}.{text}`, or choose the relation with `--from`")
+                format!("write `{}`, or choose the relation with `--from`", qualified(first))
             })
         });
         NameTarget::Error
@@ -156,7 +161,12 @@ impl<'a> Resolver<'a> {
         if after.starts_with('!') && !after.starts_with("!=") {
             return NameTarget::Error;
         }
-        if bare && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition) {
+        // A definition's name takes precedence over a cell with this name, also in the definition's own formula.
+        let hides_cell = is_own && self.scope.sheet.is_some() && looks_like_cell(text);
+        if bare
+            && !hides_cell
+            && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
+        {
             self.diagnostics.push(diagnostic);
             return target;
         }
@@ -164,12 +174,13 @@ impl<'a> Resolver<'a> {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
                 .with_label("in its own definition, the name refers to the input column")
         } else {
-            Diagnostic::new(
-                Code::UnknownName,
-                span,
-                format!("there is no column or definition `{text}`"),
-            )
+            unknown_name_diagnostic(text, span)
         };
+        if hides_cell {
+            let help = format!("rename the definition if you mean the cell `{text}`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return NameTarget::Error;
+        }
         if let Some(help) = self.help_for_intended_syntax(text, span) {
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
@@ -185,6 +196,14 @@ impl<'a> Resolver<'a> {
         }
         let scope = self.scope;
         self.unknown_names.push(self.current);
+        if bare
+            && scope
+                .relations
+                .iter()
+                .any(|relation| self.is_first_word_of_column(relation, span))
+        {
+            return NameTarget::Error;
+        }
         if let Some(target) = self.resolve_unlisted_column(text, span) {
             return target;
         }
@@ -207,15 +226,35 @@ impl<'a> Resolver<'a> {
         };
         if let Some((near, is_unique)) = similar {
             let is_name = near.chars().all(is_word_char);
-            let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
+            let diagnostic = diagnostic.with_help(suggest::similar_formula_name_help(near));
             self.diagnostics.push(if is_name && is_unique {
-                diagnostic.with_fix(span, near)
+                let replacement = if bare {
+                    quote_formula_name(near)
+                } else {
+                    near.to_owned()
+                };
+                diagnostic.with_fix(span, replacement)
             } else {
                 diagnostic
             });
             return NameTarget::Error;
         }
-        let names = match (&groups, scope.relations.first()) {
+        let names = self.available_names_help(groups.as_deref());
+        // In `status = open`, the author may have forgotten the quotes around a text literal.
+        let help = if bare && self.is_compared(id, definition) {
+            format!("write `\"{text}\"` if you mean text; {names}")
+        } else {
+            names
+        };
+        self.diagnostics.push(diagnostic.with_help(help));
+        NameTarget::Error
+    }
+
+    /// Returns help that lists the names which the definition can use. `sort_keys` contains the names that may sort the
+    /// rows of a grouped step.
+    #[cold]
+    fn available_names_help(&self, sort_keys: Option<&[String]>) -> String {
+        match (sort_keys, self.scope.relations.first()) {
             (Some(names), _) => {
                 let names: Vec<&str> = names.iter().take(MAX_LISTED_NAMES).map(String::as_str).collect();
                 format!(
@@ -225,15 +264,18 @@ impl<'a> Resolver<'a> {
             }
             (None, Some(relation)) => describe_columns(relation),
             (None, None) => "define the name, or correct its spelling".to_owned(),
-        };
-        // In `status = open`, the author may have forgotten the quotes around a text literal.
-        let help = if bare && self.is_compared(id, definition) {
-            format!("write `\"{text}\"` if you mean text; {names}")
-        } else {
-            names
-        };
-        self.diagnostics.push(diagnostic.with_help(help));
-        NameTarget::Error
+        }
+    }
+
+    /// Returns whether a name and the words after it are a column such as `Net Revenue`, and a syntax error has already
+    /// been reported at the second word.
+    pub(in crate::check) fn is_first_word_of_column(&self, relation: &Relation, span: Span) -> bool {
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        let second = span.end + (after.len() - after.trim_start_matches(' ').len()) as u32;
+        let is_reported = |fault: &Diagnostic| fault.is_syntax() && fault.span().start == second;
+        second > span.end
+            && relation.position(words_at(self.source, span.start)).is_some()
+            && self.diagnostics.iter().any(is_reported)
     }
 
     /// Returns the most similar candidate, and `true` if it is the only similar candidate.
@@ -265,7 +307,7 @@ impl<'a> Resolver<'a> {
         }
         let diagnostic = if looks_like_cell(text) {
             let message = format!("cell references need a worksheet; `{text}` looks like a cell");
-            let help = format!("use the column's name, or write `${{{text}}}` if a column has that name");
+            let help = format!("use the column's name, or write `${{{text}}}` if the column is named `{text}`");
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(help)
         } else if text.eq_ignore_ascii_case("null") {
             Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
@@ -285,6 +327,11 @@ impl<'a> Resolver<'a> {
         } else if let Some(description) = describe_worksheet_name(text) {
             let message = format!("{description} need a worksheet; there is no column or definition `{text}`");
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
+        } else if self.is_unit(text, id, definition) {
+            let unit = text.to_ascii_lowercase();
+            unknown_name_diagnostic(text, span)
+                .with_help(format!("write the unit in quotes: `\"{unit}\"`"))
+                .with_fix(span, format!("\"{unit}\""))
         } else {
             // A name such as `n` is more often a missing column than the function `N`.
             let means_function = |function: &&Function| text.len() > 2 || text == function.name;
@@ -297,7 +344,10 @@ impl<'a> Resolver<'a> {
                 .find(|unit| unit.eq_ignore_ascii_case(text));
             let unit = unit.filter(|_| self.scope.role(definition.part) == DefinitionRole::GroupBy);
             let help = match unit {
-                Some(unit) => format!("write `{}[{unit}]`", self.first_date_column().unwrap_or("date")),
+                Some(unit) => {
+                    let column = quote_formula_name(self.first_date_column().unwrap_or("date"));
+                    format!("write `{column}[{unit}]`")
+                }
                 None => format!("write `{}`", function.signature()),
             };
             Diagnostic::new(Code::UnknownName, span, message)
@@ -315,7 +365,7 @@ impl<'a> Resolver<'a> {
             return Some("start a comment with `//`, because `--` negates a value twice".to_owned());
         }
         let mut relations = self.scope.relations.iter();
-        if let Some(relation) = relations.find(|r| r.name().eq_ignore_ascii_case(text)) {
+        if let Some(relation) = relations.find(|r| r.name().eq_ignore_ascii_case(text.trim_matches('.'))) {
             let name = relation.name();
             return Some(format!("write a column of the relation `{name}` as `{name}.column`"));
         }
@@ -325,11 +375,17 @@ impl<'a> Resolver<'a> {
         if let Some((column, _)) = bracketed
             && self.find_column(HashedName::from(column)).is_some()
         {
-            return Some(format!("write `{column}`, because only the column has a name here"));
+            return Some(format!(
+                "write only the name of the column: `{}`",
+                quote_formula_name(column)
+            ));
         }
         let (base, frame) =
             split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())?;
-        Some(format!("write the timeframe of `{base}` as `{base}[{frame}]`"))
+        Some(format!(
+            "write the timeframe of `{base}` as `{}[{frame}]`",
+            quote_formula_name(base)
+        ))
     }
 
     /// Resolves a name to an unlisted column if only one relation may have unlisted columns. Reports the name if
@@ -402,14 +458,36 @@ impl<'a> Resolver<'a> {
 
     /// Returns whether an expression is a branch of an IF.
     fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
-        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(MAX_CANDIDATES as u32));
-        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+        self.enclosing_argument(id, definition)
+            .is_some_and(|(function, index)| index > 0 && function.lower == Some(Lowering::If))
+    }
+
+    /// Returns whether a word is the name of a calendar unit and the argument that specifies the unit, as in
+    /// `PERIODOFFSET(x, -1, month)`.
+    fn is_unit(&self, word: &str, id: ExprId, definition: &Definition) -> bool {
+        let is_calendar_unit = foreign_calls::TRUNCATION_UNITS
+            .iter()
+            .any(|unit| unit.eq_ignore_ascii_case(word));
+        let argument = is_calendar_unit
+            .then(|| self.enclosing_argument(id, definition))
+            .flatten();
+        argument.is_some_and(|(function, index)| {
+            let is_unit = |overload: &Overload| overload.params.get(index).is_some_and(|param| param.name == "unit");
+            function.lower.is_some_and(Lowering::takes_calendar_unit) && function.overloads.iter().any(is_unit)
+        })
+    }
+
+    /// Returns the function of which an expression is an argument, and the index of the argument.
+    fn enclosing_argument(&self, id: ExprId, definition: &Definition) -> Option<(&'static Function, usize)> {
+        let mut behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(MAX_CANDIDATES as u32));
+        behind.find_map(|node| match self.ast.expr(ExprId(node)) {
             Expr::Call(call) => {
                 let call = self.ast.call(call);
-                self.ast.arguments(call).iter().skip(1).any(|a| *a == id)
-                    && call.name.text(self.source).eq_ignore_ascii_case("if")
+                let index = self.ast.arguments(call).iter().position(|argument| *argument == id)?;
+                let function = catalog::find(call.name.text(self.source))?;
+                Some((catalog::get(function), index))
             }
-            _ => false,
+            _ => None,
         })
     }
 
@@ -459,11 +537,29 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Maximum number of diagnostics that are searched for errors that follow from another error.
+const MAX_DIAGNOSTICS_TO_FILTER: usize = 200;
+
 impl Resolver<'_> {
+    /// Reports a lookup that has no sheet in place of the errors about the names of its ranges.
+    #[cold]
+    pub(in crate::check) fn report_lookup_outside_worksheet(&mut self, function: &str, whole: Span) -> NameTarget {
+        if self.diagnostics.len() <= MAX_DIAGNOSTICS_TO_FILTER {
+            let is_name_error = |code| matches!(code, Code::UnknownName | Code::UnknownRelation | Code::NeedsWorksheet);
+            self.diagnostics
+                .retain(|diagnostic| !(is_name_error(diagnostic.kind()) && whole.contains(diagnostic.span())));
+        }
+        let message = format!("`{function}` looks up rows of a sheet, so it needs a worksheet");
+        let help = "turn a step into a worksheet by listing its `columns`, and add other relations to its `tabs`, or \
+                    join the relation with `joins`";
+        self.diagnostics
+            .push(Diagnostic::new(Code::NeedsWorksheet, whole, message).with_help(help));
+        NameTarget::Error
+    }
+
     /// Removes the errors that follow from an unknown function: errors about period names such as `month`, and about
-    /// texts in single quotes, among its arguments.
+    /// text in single quotes, among its arguments.
     fn remove_errors_of_arguments(&mut self, call: Call, whole: Span) {
-        const MAX_DIAGNOSTICS_TO_FILTER: usize = 200;
         if self.diagnostics.len() > MAX_DIAGNOSTICS_TO_FILTER {
             return;
         }
@@ -484,88 +580,6 @@ impl Resolver<'_> {
             };
             !(follows && is_inside && arguments.contains(&span))
         });
-    }
-}
-
-/// Maximum edit distance between a typo and the name of a known column.
-const MAX_TYPO_DISTANCE: usize = 2;
-
-/// Returns the diagnostic for a column that a relation does not list. The diagnostic is an error, unless only some
-/// columns of the relation are known and none of them has a similar name. It is then a warning.
-pub fn missing_column_diagnostic(
-    relation: &Relation,
-    name: &str,
-    span: Span,
-    help: impl FnOnce() -> String,
-) -> Diagnostic {
-    let message = format!("`{}` has no column `{name}`", relation.name());
-    let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
-    if relation.is_past_column(name) {
-        return explain_removed_column(diagnostic, relation);
-    }
-    let columns = || relation.columns().iter().map(Column::name).take(MAX_CANDIDATES);
-    if relation.is_marked_incomplete() && suggest::nearest_name_within(name, MAX_TYPO_DISTANCE, columns()).is_none() {
-        return unlisted_column_diagnostic(relation, name, span);
-    }
-    // In Omni, every view has the measure `count`.
-    if name.eq_ignore_ascii_case("count") && suggest::nearest_name_within(name, 1, columns()).is_none() {
-        return diagnostic.with_help("write `COUNT()` to count rows");
-    }
-    diagnostic.with_help(suggest::similar_name_help_or(name, columns(), help))
-}
-
-/// Returns the diagnostic for a name that may be a column of several relations because not all of their columns are
-/// known.
-fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
-    let first = relations.first().copied().unwrap_or_default();
-    Diagnostic::new(
-        Code::AmbiguousName,
-        span,
-        format!(
-            "`{text}` is ambiguous: it may be a column of {}",
-            join_names(relations, "or")
-        ),
-    )
-    .with_help(format!(
-        "specify the relation, for example `{first}.{text}`, or provide the columns of each relation with \
-            `dbt docs generate`, `formulac schema fetch` or `--schema`"
-    ))
-}
-
-fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Diagnostic {
-    let version = match relation.origin() {
-        Some(RelationOrigin::Node { version, .. }) => version.as_ref().map(|version| format!(".v{version}")),
-        _ => None,
-    };
-    let (relation, version) = (relation.name(), version.unwrap_or_default());
-    let message = format!("`{name}` is not among the known columns of `{relation}{version}`");
-    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("assumed to be a column").with_help(
-        "run `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch` so that all columns are known",
-    )
-}
-
-/// Adds a note to a diagnostic. The note explains that the relation used to have a column with this name.
-pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
-    diagnostic
-        .with_label("the column existed at an earlier pull but was removed")
-        .with_help(format!(
-            "use another column, or restore the column in dbt: `{}` no longer contains the column",
-            relation.name()
-        ))
-}
-
-/// Describes a relation by listing its first columns.
-pub fn describe_columns(relation: &Relation) -> String {
-    let names: Vec<&str> = relation
-        .columns()
-        .iter()
-        .take(MAX_LISTED_NAMES)
-        .map(Column::name)
-        .collect();
-    match names.as_slice() {
-        [] => format!("`{}` has no columns", relation.name()),
-        [column_name] => format!("`{}` has the column `{column_name}`", relation.name()),
-        names => format!("`{}` has the columns {}", relation.name(), join_names(names, "and")),
     }
 }
 

@@ -67,7 +67,7 @@ pub(in crate::check) struct CalendarKey {
 
 /// Window frame of a calendar range, with its partition and sort keys.
 pub(in crate::check) struct CalendarWindow {
-    pub partition_keys: Vec<IrId>,
+    pub keys: Vec<IrId>,
     pub key: CalendarKey,
 }
 
@@ -102,7 +102,7 @@ impl Lowerer<'_> {
     /// Lowers a range that has a calendar end to a range marker.
     pub(in crate::check) fn lower_calendar_range(&mut self, ends: [RangeEnd; 2], span: Span) -> IrId {
         for end in &ends {
-            if let RangeEndKind::Offset { rows } = end.at {
+            if let RangeEndKind::Offset { rows, .. } = end.at {
                 let [name, rows] = [end.name, rows].map(|part| self.source_text(self.ast.span(part)));
                 let message = "`OFFSET` counts rows, but the other end of the range is a calendar period";
                 let help = format!(
@@ -302,21 +302,21 @@ impl Lowerer<'_> {
     pub(in crate::check) fn calendar_window(&mut self, range: CalendarRange, span: Span) -> Option<CalendarWindow> {
         let key = self.calendar_key(span)?;
         let frame = range.frame()?;
-        let mut partition_keys = Vec::new();
+        let mut keys = Vec::new();
         match frame.period {
-            Some(period) => partition_keys.push(self.build_period_start(period, key, span)),
+            Some(period) => keys.push(self.build_period_start(period, key, span)),
             // Rows without a key are in no range, so an unbounded frame must not contain them.
             None if key.nullable && [frame.from, frame.to].contains(&RangeBound::Unbounded) => {
                 let x = self.lower_calendar_key(key, span);
                 let id = self.build_not_null(x, span);
-                partition_keys.push(id);
+                keys.push(id);
             }
             None => {}
         }
         match frame.order {
             FrameOrder::Nothing => {}
-            FrameOrder::Key => partition_keys.push(self.lower_calendar_key(key, span)),
-            FrameOrder::StartOf(period) => partition_keys.push(self.build_period_start(period, key, span)),
+            FrameOrder::Key => keys.push(self.lower_calendar_key(key, span)),
+            FrameOrder::StartOf(period) => keys.push(self.build_period_start(period, key, span)),
         }
         for bound in [frame.from, frame.to] {
             let of_bound = match bound {
@@ -327,8 +327,8 @@ impl Lowerer<'_> {
                 self.add_frame_distance(count, unit, span);
             }
         }
-        let failed = partition_keys.iter().any(|partition_key| self.is_error(*partition_key));
-        (!failed).then_some(CalendarWindow { partition_keys, key })
+        let failed = keys.iter().any(|id| self.is_error(*id));
+        (!failed).then_some(CalendarWindow { keys, key })
     }
 
     /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate

@@ -119,7 +119,11 @@ impl Lowerer<'_> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
             RangeEndKind::FirstOrLast(bound) => Some(bound),
-            RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
+            RangeEndKind::Offset { rows, columns } => {
+                let columns = columns.map(|columns| self.lowered_node(columns));
+                let offset = self.constant_row_offset(self.lowered_node(rows))?;
+                self.is_same_column(columns).then_some(FrameBound::At(offset))
+            }
             RangeEndKind::Period { .. } | RangeEndKind::PeriodOffset { .. } => None,
         }
     }

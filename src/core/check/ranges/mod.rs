@@ -31,8 +31,8 @@ pub(in crate::check) enum RangeEndKind {
     Bare,
     /// `FIRST(x)` or `LAST(x)`.
     FirstOrLast(FrameBound),
-    /// `OFFSET(x, rows)`.
-    Offset { rows: ExprId },
+    /// `OFFSET(x, rows)` or `OFFSET(x, rows, columns)`.
+    Offset { rows: ExprId, columns: Option<ExprId> },
     /// `FIRST(x, unit)` or `LAST(x, unit)`.
     Period { bound: FrameBound, unit: ExprId },
     /// `PERIODOFFSET(x, count, unit)`.
@@ -188,7 +188,14 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &ResolvedNames, id: Ex
             count: *count,
             unit: *unit,
         },
-        (Lowering::Offset, [_, rows]) => RangeEndKind::Offset { rows: *rows },
+        (Lowering::Offset, [_, rows]) => RangeEndKind::Offset {
+            rows: *rows,
+            columns: None,
+        },
+        (Lowering::Offset, [_, rows, columns]) => RangeEndKind::Offset {
+            rows: *rows,
+            columns: Some(*columns),
+        },
         _ => return None,
     };
     let name = *ast.arguments(ast.call(call)).first()?;

@@ -85,8 +85,8 @@ impl Lowerer<'_> {
             let Some(calendar) = self.calendar_window(part, span) else {
                 return self.add_error(span);
             };
-            let partition_keys = [partition, &calendar.partition_keys].concat();
-            lists.push(self.build_value_list(*value, WindowFrame::Calendar(part), &partition_keys, meta));
+            let window_keys = [partition, &calendar.keys].concat();
+            lists.push(self.build_value_list(*value, WindowFrame::Calendar(part), &window_keys, meta));
             key = Some(calendar.key);
         }
         let overload = catalog::first_overload(internal::JOINED_LISTS).id;
@@ -109,7 +109,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_unsplittable_aggregate(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` cannot aggregate a range in which one end may be outside the period of the other end",
+            "`{}` cannot aggregate a range whose ends may lie in different periods",
             function.name
         );
         let help = "begin or end the range at the current row, or at the start or end of the current period";
@@ -119,7 +119,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_list_in_expression(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "a single expression cannot compute `{}` of a range in which one end may be outside the period of the other end",
+            "a single expression cannot compute `{}` of a range whose ends may lie in different periods",
             function.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";

@@ -125,16 +125,15 @@ impl Lowerer<'_> {
         if ir_id.is_none() {
             let text = self.source_text(columns.span);
             let (count, span) = (columns.values.len(), self.program.meta(id).span);
-            let has = if count == 1 {
-                "has one column".to_owned()
-            } else {
-                format!("has {count} columns")
+            let existing = match count {
+                1 => "column 1".to_owned(),
+                _ => format!("columns 1 to {count}"),
             };
             self.report(
                 Diagnostic::new(
                     Code::NoSuchCell,
                     span,
-                    format!("`{text}` {has}, so it has no column {number}"),
+                    format!("`{text}` has no column {number}, only {existing}"),
                 )
                 .with_secondary_label(columns.span, "columns are counted from 1")
                 .with_help(match count {

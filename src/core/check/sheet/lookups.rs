@@ -8,7 +8,7 @@ use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, NodeMeta, WindowFrame};
+use crate::ir::{Ir, IrId, LookupMatchMode, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -97,15 +97,6 @@ impl Lowerer<'_> {
         // Errors inside the arguments have already been reported.
         if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
             self.explain_computed_columns(args, function);
-            return self.add_error(span);
-        }
-        if self.scope.sheet.is_none() {
-            let message = format!("`{}` looks up rows of a sheet, so it needs a worksheet", function.name);
-            self.report(
-                Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
-                    "turn a step into a worksheet by listing its `columns`, or join the relation with `joins`",
-                ),
-            );
             return self.add_error(span);
         }
         if !self.scope.strata {
@@ -227,27 +218,8 @@ impl Lowerer<'_> {
             None => self.require_single_column(&columns, function)?,
         };
         // If the row number is a MATCH in the same sheet or tab, look up the row by the key of MATCH.
-        if let Ir::RowLookup { args, lookup: find } = self.program.node(self.lowered_node(row))
-            && let Some(LookupSpec {
-                tab,
-                by_number: false,
-                matching,
-                ..
-            }) = self.program.lookups.try_get(find as usize).copied()
-            && tab == columns.tab
-            && let [value, key] = *self.program.args(args)
-        {
-            return self.build_row_lookup(
-                RowSearch {
-                    tab,
-                    value,
-                    by: Some(key),
-                    matching,
-                },
-                Some(gives),
-                function,
-                span,
-            );
+        if let Some(row_search) = self.row_search_of_match(row).filter(|search| search.tab == columns.tab) {
+            return self.build_row_lookup(row_search, Some(gives), function, span);
         }
         let row = self.lower_value(row);
         let meta = self.program.meta(row);
@@ -284,6 +256,36 @@ impl Lowerer<'_> {
             function,
             span,
         )
+    }
+
+    /// Returns how MATCH finds its row. `None` if the expression is not a MATCH.
+    fn row_search_of_match(&self, expr: ExprId) -> Option<RowSearch> {
+        let Ir::RowLookup { args, lookup } = self.program.node(self.lowered_node(expr)) else {
+            return None;
+        };
+        let lookup = self.program.lookups.try_get(lookup as usize)?;
+        match *self.program.args(args) {
+            [value, key] if !lookup.by_number => Some(RowSearch {
+                tab: lookup.tab,
+                value,
+                by: Some(key),
+                matching: lookup.matching,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Lowers an expression that is only tested for NULL. If the rows have no order, the number of the row that MATCH
+    /// finds is unknown, so the key in that row is tested instead.
+    pub(in crate::check) fn lower_value_tested_for_null(&mut self, expr: ExprId) -> IrId {
+        let lowered = self.lowered_node(expr);
+        let unordered = self.lookups_without_order.get(&lowered).copied();
+        let Some((function, row_search)) = unordered.zip(self.row_search_of_match(expr)) else {
+            return self.lower_value(expr);
+        };
+        let span = self.program.meta(lowered).span;
+        let key = self.build_row_lookup(row_search, row_search.by, function, span);
+        key.unwrap_or_else(|| self.add_error(span))
     }
 
     fn lower_match(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {

@@ -302,7 +302,7 @@ impl Resolver<'_> {
     fn report_column_outside_sheet(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
-            0 => "the sheet's columns are not declared, so they have no letters".to_owned(),
+            0 => "the spec does not list the columns of the sheet, so the columns have no letters".to_owned(),
             _ => format!(
                 "the sheet has {count} columns, A to {}, so there is no column {}",
                 column_letters(count - 1),

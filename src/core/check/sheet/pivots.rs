@@ -201,11 +201,11 @@ impl Lowerer<'_> {
             format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")
         });
         if args.len() <= 3 {
-            let beside = self.build_value_at_distance(value, left, function, span);
-            return if self.is_error(beside) {
-                beside
+            let neighbor = self.build_value_at_distance(value, left, function, span);
+            return if self.is_error(neighbor) {
+                neighbor
             } else {
-                self.build_value_in_shifted_row(beside, top, function.name, span)
+                self.build_value_in_shifted_row(neighbor, top, function.name, span)
             };
         }
         if !self.has_order(function.name, span) {
@@ -216,8 +216,8 @@ impl Lowerer<'_> {
             to: FrameBound::At(bottom),
         };
         if left == right {
-            let beside = self.build_value_at_distance(value, left, function, span);
-            return self.build_pivot_range(beside, rows, span);
+            let neighbor = self.build_value_at_distance(value, left, function, span);
+            return self.build_pivot_range(neighbor, rows, span);
         }
         if top == bottom {
             let ir_id = self.build_value_in_shifted_row(value, top, function.name, span);
@@ -234,8 +234,8 @@ impl Lowerer<'_> {
         }
         let mut each = self.take_list();
         for column in left..=right {
-            let beside = self.build_value_at_distance(value, column, function, span);
-            each.push(self.build_pivot_range(beside, rows, span));
+            let neighbor = self.build_value_at_distance(value, column, function, span);
+            each.push(self.build_pivot_range(neighbor, rows, span));
         }
         self.combine_column_markers(each, span)
     }

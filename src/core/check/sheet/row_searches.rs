@@ -76,10 +76,10 @@ impl Lowerer<'_> {
             matching,
             test,
         });
-        let find = self.program.lookups.len() as u32 - 1;
+        let lookup = self.program.lookups.len() as u32 - 1;
         let node = self
             .program
-            .add_node_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
+            .add_node_with_args(|args| Ir::RowLookup { args, lookup }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
             // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.
@@ -136,9 +136,9 @@ impl Lowerer<'_> {
 
     #[cold]
     fn report_type_mismatch(&mut self, value: NodeMeta, key: NodeMeta, function: &Function) {
-        let [text, among] = [value.span, key.span].map(|span| self.source_text(span));
+        let [text, key_text] = [value.span, key.span].map(|span| self.source_text(span));
         let message = format!(
-            "`{}` searches for `{text}`, which is {}, but `{among}` is {}",
+            "`{}` searches for `{text}`, which is {}, but `{key_text}` is {}",
             function.name,
             value.ty.describe(),
             key.ty.describe(),
@@ -191,7 +191,11 @@ impl Lowerer<'_> {
     #[cold]
     pub(in crate::check) fn report_row_number_without_order(&mut self, number: IrId, span: Span) -> IrId {
         let tab = match self.program.node(number) {
-            Ir::RowLookup { lookup: find, .. } => self.program.lookups.try_get(find as usize).and_then(|find| find.tab),
+            Ir::RowLookup { lookup, .. } => self
+                .program
+                .lookups
+                .try_get(lookup as usize)
+                .and_then(|lookup| lookup.tab),
             _ => None,
         };
         if let Some(function) = self.lookups_without_order.get(&number).copied() {

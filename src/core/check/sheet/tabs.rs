@@ -197,7 +197,7 @@ impl Resolver<'_> {
             }
             Some(cell) if names.is_empty() => (
                 format!(
-                    "there is no column `{}` in the tab `{}`, because the tab's columns are not declared",
+                    "there is no column `{}` in the tab `{}`, because the spec does not list the columns of the tab",
                     column_letters(cell.column),
                     tab.name
                 ),

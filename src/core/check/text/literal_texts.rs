@@ -54,6 +54,11 @@ impl Lowerer<'_> {
             }
         }
         self.recycle_list(values);
+        // Spreadsheets ignore spaces, also inside a number.
+        if self.literal_text(group) != Some(" ") {
+            let [space, empty] = [" ", ""].map(|text| self.text_literal(text, span));
+            text = self.add_scalar_call(internal::SUBSTITUTE, &[text, space, empty], span, "NUMBERVALUE");
+        }
         if self.is_error(text) {
             return text;
         }
@@ -300,19 +305,19 @@ impl Lowerer<'_> {
         let length = text.len();
         let faulty = |range: Range<usize>, why: &str| Some((range, why.to_owned()));
         let fault = match regex::read(text) {
-            Err(refused) => Some((refused.at, refused.why)),
+            Err(error) => Some((error.at, error.why)),
             Ok(pattern) => {
                 let extracts = function == "REGEXEXTRACT";
                 let replaces = function == "REGEXREPLACE";
                 let fault = match &pattern.ambiguous {
                     Some(range) if extracts || replaces => faulty(
                         range.clone(),
-                        "some warehouses match the first alternative and others the longest; put longer \
-                            alternatives first",
+                        "some warehouses match the first alternative, and others match the longest alternative; put \
+                         longer alternatives first",
                     ),
                     _ if replaces && pattern.matches_empty => faulty(
                         0..length,
-                        "the pattern matches empty text, and warehouses disagree on how often",
+                        "the pattern matches empty text, and warehouses find different numbers of such matches",
                     ),
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
@@ -343,8 +348,8 @@ impl Lowerer<'_> {
         };
         match regex::replacement_to_sql(text, &pattern.groups) {
             Ok((plain, renumbered)) => Some([self.text_literal(&plain, span), self.text_literal(&renumbered, span)]),
-            Err(refused) => {
-                self.report_invalid_pattern(new, refused.at, &refused.why, function);
+            Err(error) => {
+                self.report_invalid_pattern(new, error.at, &error.why, function);
                 None
             }
         }

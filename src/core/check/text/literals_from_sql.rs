@@ -227,12 +227,12 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
             decimal_zeros,
             ..mask.clone()
         };
-        let is_there = fewer
+        let matches_pattern = fewer
             .optional_decimals()
             .is_none_or(|pattern| patterns.contains(&pattern.as_str()));
         let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
         let point = if mask.decimals > 0 { "." } else { "" };
-        is_there.then(|| format!("{integer_part}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
+        matches_pattern.then(|| format!("{integer_part}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
     };
     (0..=mask.decimals).filter_map(placeholder).collect()
 }

@@ -10,7 +10,7 @@ pub(in crate::check) const MAX_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
 /// the threshold for the next power of ten needs one digit more than the result.
 const MAX_EXPONENT_DECIMALS: u32 = 8;
-/// Number of decimal places in the text of a decimal, before the text is cut to the digits of the mask.
+/// Number of decimal places in the text of a decimal, before the text is truncated to the digits of the mask.
 const TEXT_DECIMALS: u32 = MAX_DECIMALS + 1;
 /// Number of digits before the decimal point in SQL formats.
 const INTEGER_DIGITS: u32 = 18;
@@ -307,7 +307,7 @@ impl NumberMask {
         }
     }
 
-    /// Returns a regular expression for the characters to remove from the end of a text with ten decimals.
+    /// Returns a regular expression for the characters to remove from the end of text with ten decimals.
     pub fn truncation_pattern(&self) -> String {
         let point = if self.decimals == 0 { "[.]" } else { "" };
         format!("{point}[0-9]{{{}}}$", TEXT_DECIMALS - self.decimals)

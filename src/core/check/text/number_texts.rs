@@ -1,5 +1,5 @@
-//! Texts that VALUE and NUMBERVALUE convert to numbers. The regular expressions in the templates of both functions
-//! accept the same texts: change both together.
+//! Text that VALUE and NUMBERVALUE convert to numbers. The regular expressions in the templates of both functions
+//! accept the same text: change both together.
 
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
@@ -72,7 +72,7 @@ fn is_number_with_separators(text: &str, point: &str, group: &str) -> bool {
     if point != "." && joined.contains('.') {
         return false;
     }
-    let joined = joined.replace(point, ".");
+    let joined = joined.replace(point, ".").replace(' ', "");
     let amount = without_sign(joined.trim_ascii());
     let mut share = amount;
     for _ in 0..2 {

@@ -39,7 +39,7 @@ impl Lowerer<'_> {
             };
             return match mask::parse_elapsed_time(&text) {
                 Ok(parts) => self.format_elapsed(value, &parts, span),
-                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
+                Err(error) => self.report_invalid_mask(mask, error.at, &error.why),
             };
         }
         if let Some(id) = self.format_text_section(value, &text, span) {
@@ -52,16 +52,16 @@ impl Lowerer<'_> {
         if of_dates {
             match mask::parse_date_mask(&text) {
                 Ok(parts) => self.format_date(value, &parts, span),
-                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
+                Err(error) => self.report_invalid_mask(mask, error.at, &error.why),
             }
         } else {
             match mask::split_sections(&text) {
                 Ok(sections) if sections.len() > 1 => self.format_by_sign(value, mask, &sections, span),
                 Ok(_) => match parse_number_mask(&text) {
                     Ok(number) => self.format_number(value, &number, MaskSign::Written, span),
-                    Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
+                    Err(error) => self.report_invalid_mask(mask, error.at, &error.why),
                 },
-                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
+                Err(error) => self.report_invalid_mask(mask, error.at, &error.why),
             }
         }
     }
@@ -109,8 +109,8 @@ impl Lowerer<'_> {
                     };
                     self.format_number(id, &number, MaskSign::Omitted, span)
                 }
-                (None, Err(refused)) => {
-                    self.report_invalid_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
+                (None, Err(error)) => {
+                    self.report_invalid_mask(mask, from + error.at.start..from + error.at.end, &error.why)
                 }
             };
             texts.push(text);

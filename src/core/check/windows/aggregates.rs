@@ -56,11 +56,7 @@ impl Lowerer<'_> {
             },
             _ => None,
         };
-        let partition_keys = &[
-            partition,
-            calendar.as_ref().map_or(&[][..], |calendar| &calendar.partition_keys),
-        ]
-        .concat();
+        let window_keys = &[partition, calendar.as_ref().map_or(&[][..], |calendar| &calendar.keys)].concat();
         let counts = function.nulls == Nulls::Never;
         let entry = if over.covers_partition() {
             function.over
@@ -91,9 +87,9 @@ impl Lowerer<'_> {
         };
         // The alternative form must be added before the window, because the form may replace the window.
         let other = match over {
-            WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
+            WindowFrame::Partition if window_keys.is_empty() => self.rewrite_window(id, values, meta),
             WindowFrame::Rows { .. } | WindowFrame::Calendar(_) | WindowFrame::Across(_) => {
-                self.rewrite_framed_window(id, values, over, partition_keys, meta)
+                self.rewrite_framed_window(id, values, over, window_keys, meta)
             }
             _ => None,
         };
@@ -104,7 +100,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        let window = self.program.add_window_call(call, over, partition_keys, meta);
+        let window = self.program.add_window_call(call, over, window_keys, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         let window = match calendar {
             Some(CalendarWindow { key, .. }) => {

@@ -26,22 +26,24 @@ impl Lowerer<'_> {
         let Some(rows) = self.constant_row_offset(rows) else {
             return self.add_error(span);
         };
-        if let Some(columns) = values.get(2)
-            && self.literal_integer(*columns) != Some(0)
-        {
-            let columns_span = self.program.meta(*columns).span;
-            self.report(
-                Diagnostic::new(
-                    Code::NeedsWorksheet,
-                    columns_span,
-                    "OFFSET to another column needs a worksheet",
-                )
-                .with_help("use that column's name, as in `OFFSET(other, -1)`"),
-            );
+        if !self.is_same_column(values.get(2).copied()) {
             return self.add_error(span);
         }
         self.recycle_list(values);
         self.build_value_in_shifted_row(value, rows, "OFFSET", span)
+    }
+
+    /// Returns whether the column offset of OFFSET is missing or 0. Reports other offsets, which need a worksheet.
+    pub(in crate::check) fn is_same_column(&mut self, columns: Option<IrId>) -> bool {
+        let Some(columns) = columns.filter(|columns| self.literal_integer(*columns) != Some(0)) else {
+            return true;
+        };
+        let span = self.program.meta(columns).span;
+        self.report(
+            Diagnostic::new(Code::NeedsWorksheet, span, "OFFSET to another column needs a worksheet")
+                .with_help("use that column's name, as in `OFFSET(other, -1)`"),
+        );
+        false
     }
 
     /// Returns the value that is `rows` rows after the current row, or before it if `rows` is negative.

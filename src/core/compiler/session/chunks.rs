@@ -24,9 +24,9 @@ pub(super) struct Chunk {
     pub is_unbalanced: bool,
 }
 
-/// Splits a part of a text. The part begins at the start of a chunk and ends at the end of a line. Returns `None` if
-/// the meaning of the part could depend on the text after it, for example because of an unclosed string, or if the
-/// first formula has no name.
+/// Splits a part of the source text. The part begins at the start of a chunk and ends at the end of a line. Returns
+/// `None` if the meaning of the part could depend on the text after it, for example because of an unclosed string, or
+/// if the first formula has no name.
 pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Vec<Chunk>> {
     let (mut lexed, mut layout, mut diagnostics) = (LexedSource::default(), TextLayout::default(), Vec::new());
     lex::lex_part(text, part, &mut lexed, &mut diagnostics);

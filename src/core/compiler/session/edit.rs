@@ -1,6 +1,6 @@
-//! Finds the difference between two versions of a text.
+//! Finds the difference between two versions of text.
 
-/// Range of bytes that changed between two versions of a text. The texts before and after the range are the same.
+/// Range of bytes that changed between two versions of text. The parts before and after the range are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TextEdit {
     pub start: usize,
@@ -9,8 +9,8 @@ pub(super) struct TextEdit {
 }
 
 impl TextEdit {
-    /// Returns the smallest edit that changes one text into the other, in whole characters. `None` if the texts are the
-    /// same.
+    /// Returns the smallest edit that changes the old text into the new text, in whole characters. `None` if both are
+    /// the same.
     pub fn between(old: &str, new: &str) -> Option<Self> {
         if old == new {
             return None;

@@ -1,13 +1,13 @@
 //! File of formulas whose definitions are compiled again only if a change affects them.
 
-mod apply_part;
+mod install_chunks;
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use super::chunks::{Chunk, hash_mentioned_names, split_chunks};
-use super::compiled_part::{CombinedChunk, CompiledChunks};
+use super::compiled_chunks::{CombinedChunk, CompiledChunks};
 use super::dependencies::{ChunkId, Dependencies, KEYS_CHUNK, NEXT_CHUNK_PLACEHOLDER};
 use super::edit::TextEdit;
 use crate::arena::Arena;
@@ -319,7 +319,7 @@ impl CompiledFile {
         None
     }
 
-    /// Compiles chunks as one text. `None` if the results of all chunks may change.
+    /// Compiles chunks together. `None` if the results of all chunks may change.
     fn compile_chunks(&mut self, compiler: &Compiler, ids: &FxHashSet<ChunkId>) -> Option<CompiledChunks> {
         let mut places: Vec<usize> = ids.iter().map(|id| self.index(*id)).collect();
         places.sort_unstable();

@@ -5,7 +5,7 @@
 //! affects, [`part`] compiles these chunks, and [`results`] replaces their results. [`file`] combines these steps.
 
 mod chunks;
-mod compiled_part;
+mod compiled_chunks;
 mod dependencies;
 mod edit;
 mod file;

@@ -214,11 +214,11 @@ impl StratumAssignment<'_> {
                     least.max(self.stratum_of_sort_keys())
                 }
                 // A lookup in the sheet itself searches the filtered rows.
-                Ir::RowLookup { lookup: find, .. }
+                Ir::RowLookup { lookup, .. }
                     if program
                         .lookups
-                        .try_get(find as usize)
-                        .is_some_and(|find| find.tab.is_none()) =>
+                        .try_get(lookup as usize)
+                        .is_some_and(|lookup| lookup.tab.is_none()) =>
                 {
                     node_stratum
                         .max(self.first_stratum_of_lookups())

@@ -423,3 +423,74 @@ fn periods_are_assumed_if_columns_are_unknown() {
     assert_eq!(assumed(&["amount", "ordered_on"]), [period]);
     assert_eq!(assumed(&["amount", "ordered_on", "year"]), []);
 }
+
+/// Metric sets over one relation with a date `d`, whose `time` is spelled in several ways.
+const TIME_SPELLINGS: [&str; 4] = [
+    "metric_set: orders\nfrom: orders\ntime: d\ndefinitions: |\n  revenue = SUM(amount)\n  mom = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1\n  dd = d\n",
+    "metric_set: sales\nfrom: orders\ntime: orders.d\ndefinitions: |\n  total = SUM(amount)\n  shifted = d + 1\n",
+    "metric_set: refunds\nfrom: refunds\ntime: t\ndefinitions: refunded = SUM(amt)\n",
+    "metric_set: targets\nfrom: orders\ntime: {column: d, grain: month}\ndefinitions: |\n  goal = SUM(amount)\n  dd = d\n",
+];
+
+/// A key is the time key in every spelling of the time column, so `since` does not cut its periods.
+#[test]
+fn the_time_column_has_several_spellings() {
+    let compiler = compiler(
+        "relations: {orders: {columns: {id: integer, d: date, amount: decimal}}, refunds: {columns: {rid: integer, t: date, amt: decimal}}}",
+    );
+    let compile = |metrics: &str, rest: &str| {
+        let model = format!("model: m\nmetrics: {metrics}\n{rest}\n");
+        let texts: Vec<&str> = TIME_SPELLINGS.into_iter().chain([model.as_str()]).collect();
+        let compiled = compile_last_with(&compiler, &texts);
+        let errors: Vec<&str> = compiled
+            .diagnostics()
+            .iter()
+            .filter(|fault| fault.is_error())
+            .map(formulac_core::Diagnostic::code)
+            .collect();
+        (compiled.query().unwrap_or_default().to_owned(), errors.join(", "))
+    };
+    for (metrics, key) in [
+        ("orders.revenue", "month"),
+        ("orders.revenue", "orders.d[month]"),
+        ("orders.revenue", "dd[month]"),
+        ("sales.total", "month"),
+        ("sales.total", "d[month]"),
+        ("sales.total", "orders.d[month]"),
+    ] {
+        let (sql, errors) = compile(metrics, &format!("group_by: [\"{key}\"]\nsince: 2024-02-15"));
+        let is_whole = sql.contains("d >= date '2024-02-01'") && sql.contains("\norder by d");
+        assert!(is_whole && errors.is_empty(), "{metrics} {key}: {sql} {errors}");
+    }
+    let (sql, errors) = compile("sales.total", "group_by: [\"shifted[month]\"]\nsince: 2024-02-15");
+    assert!(
+        sql.contains("d >= date '2024-02-15'") && errors.is_empty(),
+        "{sql} {errors}"
+    );
+    let mapped = "group_by:\n  - month: {orders: \"orders.d[month]\", refunds: \"t[month]\"}\nsince: 2024-02-15";
+    let (sql, errors) = compile("[orders.revenue, refunds.refunded]", mapped);
+    assert!(
+        sql.contains("t >= date '2024-02-01'") && errors.is_empty(),
+        "{sql} {errors}"
+    );
+    let previous = format!("{mapped}\ndefinitions: prev = PERIODOFFSET(revenue, -1, \"month\")");
+    let single = "group_by: [\"orders.d[month]\"]";
+    for (metrics, rest, expected) in [
+        ("[orders.revenue, refunds.refunded]", previous.as_str(), ""),
+        ("orders.mom", single, ""),
+        ("orders.mom", "group_by: [\"dd[month]\"]", ""),
+        (
+            "orders.revenue",
+            &format!("{single}\norder_by: month desc\ndefinitions: n = MONTH(month)"),
+            "",
+        ),
+        ("orders.revenue", &format!("{single}\nfill: month"), ""),
+        ("targets.goal", "group_by: [\"d[day]\"]", "F0851"),
+        ("targets.goal", "group_by: [\"orders.d[day]\"]", "F0851"),
+        ("targets.goal", "group_by: [\"dd[day]\"]", "F0851"),
+        ("targets.goal", "group_by: [\"dd[month]\"]", ""),
+    ] {
+        let (sql, errors) = compile(metrics, rest);
+        assert_eq!(errors, expected, "{metrics} {rest}: {sql}");
+    }
+}

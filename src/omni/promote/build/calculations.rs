@@ -5,11 +5,11 @@ use formulac_syntax::text::collapse_whitespace;
 use super::super::calculations::{CalculationSheet, LetteredColumn};
 use super::super::display::{display_settings, yaml_line};
 use super::super::fields::convert_filter_of_term;
-use super::super::omni_model::OmniReference;
 use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
 use super::super::term::FormulaTerm;
 use super::super::{PromotedField, PromotionIssue, calculations};
 use super::{QueryCalculation, SpecBuilder};
+use crate::schema::OmniReference;
 
 impl<'m> SpecBuilder<'m, '_> {
     /// Returns the formulas of the calculations. `columns` are the other columns of the worksheet.
@@ -112,13 +112,14 @@ impl<'m> SpecBuilder<'m, '_> {
                     self.fields.calendar,
                     (None, filter),
                 ),
-                false => Err("the calculation is not converted".to_owned()),
+                false => Err("the calculation could not be converted".to_owned()),
             };
             let subject = format!("filter of {}", reference.field);
             let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
             let (reason, is_carried) = match condition {
                 Ok(condition) => {
-                    let reason = "the calculation is not converted, so the model has rows that the query does not have";
+                    let reason = "the calculation could not be converted, so the model has rows that the query does \
+                        not have";
                     let gap = self.new_issue(
                         self.plan.file,
                         node,

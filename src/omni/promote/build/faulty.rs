@@ -120,7 +120,7 @@ impl SpecBuilder<'_, '_> {
             step.order_by.retain(|entry| defined(&name_of(entry)));
             let is_unsorted = !missing.is_empty() && step.order_by.is_empty();
             gaps.extend(missing.into_iter().map(|name| {
-                let reason = "the field is not converted, so the rows cannot be sorted by it";
+                let reason = "the field could not be converted, so the model cannot sort its rows by this field";
                 (format!("sort by {name}"), reason.to_owned(), false)
             }));
             if is_unsorted && step.limit.take().is_some() {

@@ -18,12 +18,14 @@ use super::calculations::reference_name;
 use super::display::yaml_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
-use super::omni_model::{OmniReference, ParsedOmniModel, ViewField};
+use super::omni_model::{read_model, relations_of_views};
 use super::request::{self, RequestedContent};
 use super::spec_text::{self, SORT_KEYS, SpecContent, SpecStep, flow_list};
 use super::{PromotedField, Promotion, PromotionError, PromotionIssue, PromotionRequest};
 use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
+use crate::schema::{OmniReference, OmniTopic, ParsedOmniModel, ViewField};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -72,7 +74,7 @@ struct PromotionPlan<'m> {
     partitions: Vec<OmniReference>,
     /// Names of the query's columns and calculations in Omni, in the order of their letters.
     omni_columns: Vec<String>,
-    topic: Option<&'m Node>,
+    topic: Option<&'m OmniTopic>,
     file: usize,
     name: String,
     description: Option<String>,
@@ -93,25 +95,27 @@ pub(super) fn build_promotion(
     request: &PromotionRequest<'_>,
     compiler: &Compiler,
 ) -> Result<Promotion, PromotionError> {
-    let (mut model, faults) = ParsedOmniModel::read(files);
-    if let Some(manifest) = request.manifest {
-        model.set_relations(manifest, &request.paths);
-    }
+    let (model, faults) = read_model(files);
+    let relations = request
+        .manifest
+        .map(|manifest| relations_of_views(&model, manifest, &request.paths));
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("the Omni model has no file `{}`", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
-    if let Some(fault) = faults.into_iter().find(|(file_number, _)| *file_number == number) {
-        return Err(fault);
-    }
     let Some(file) = model.files.iter().position(|file| file.path == request.file) else {
-        let text = format!("`{}` is empty", request.file);
-        return Err((number, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
+        let fault = faults.into_iter().find(|(file_number, _)| *file_number == number);
+        return Err(fault.unwrap_or_else(|| {
+            let text = format!("`{}` is empty", request.file);
+            (number, Diagnostic::new(Code::NothingToPromote, Span::default(), text))
+        }));
     };
     let (promote_request, notes) = request::read(&model, file, request, number)?;
     let mut plan = plan_promotion(&model, promote_request, file, request, number)?;
     plan.notes.splice(0..0, notes);
-    Ok(SpecBuilder::new(&model, compiler, request, plan).run())
+    let mut builder = SpecBuilder::new(&model, compiler, request, plan);
+    builder.relations = relations.unwrap_or_default();
+    Ok(builder.run())
 }
 
 fn plan_promotion<'m>(
@@ -180,6 +184,8 @@ struct SpecBuilder<'m, 't> {
     request: &'m PromotionRequest<'m>,
     plan: PromotionPlan<'m>,
     fields: FieldResolver<'m, 't>,
+    /// Relation in dbt of each view, by the index of the view.
+    relations: FxHashMap<usize, RelationReference>,
     /// Fields that are never NULL in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
     spec: SpecContent,
@@ -209,6 +215,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             request,
             plan,
             fields,
+            relations: FxHashMap::default(),
             filled: Vec::new(),
             spec: SpecContent::default(),
             gaps: Vec::new(),
@@ -296,7 +303,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;
             let entry = column
                 .or(Some(&key.1).filter(|_| is_kept))
-                .map(|name| filter.access_filter_entry(name));
+                .map(|name| filter.entry(name));
             entries.extend(entry.filter(|entry| !entries.contains(entry)));
         }
         if !entries.is_empty() {

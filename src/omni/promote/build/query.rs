@@ -5,31 +5,35 @@ use rustc_hash::FxHashSet;
 use super::super::access::ViewAccess;
 use super::super::misspellings::{QUERY_KEYS, VIEW_KEYS, misspelled_keys, undefined_field_note};
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniFieldKind, OmniReference, OmniSavedQuery, ParsedOmniModel, ViewField};
+use super::super::omni_model::OmniSavedQuery;
 use super::super::request::{fields_of_query, is_computed_from_query, query_sorts};
 use super::super::{PromotionError, PromotionRequest};
 use super::view::{add_access_keys, is_measure};
 use super::{PromotionPlan, QueryCalculation, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::{OmniFieldKind, OmniReference, OmniTopic, ParsedOmniModel, ViewField};
 use crate::yaml::Node;
 
 /// Keys of queries that a spec cannot express, with the explanation of each.
 const UNCONVERTED_KEYS: [(&str, &str); 6] = [
     (
         "pivots",
-        "the spec has one row per pivot column, and evaluates the calculations for each of them; to get columns instead of rows, use `pivot_by`",
+        "the spec has one row per pivot column, and evaluates the calculations in each of these rows; to get columns \
+         instead of rows, use `pivot_by`",
     ),
     (
         "bind",
-        "the filters of the query that reads this one are not applied to its rows, because a model has no outer query",
+        "Omni applies the filters of the outer query to the rows of this query, but a model has no outer query, so \
+         these filters are dropped",
     ),
     (
         "bind_all_filters",
-        "the filters of the query that reads this one are not applied to its rows, because a model has no outer query",
+        "Omni applies the filters of the outer query to the rows of this query, but a model has no outer query, so \
+         these filters are dropped",
     ),
     (
         "fill_fields",
-        "missing rows are not added; add `fill: month`, or another period, to the spec",
+        "formulac does not add the missing rows; add `fill: month`, or another period, to the spec",
     ),
     (
         "userEditedSQL",
@@ -37,7 +41,7 @@ const UNCONVERTED_KEYS: [(&str, &str); 6] = [
     ),
     (
         "join_via_map",
-        "the join path of the query is not converted; the shortest path is used",
+        "formulac cannot convert the join path of the query, and uses the shortest path instead",
     ),
 ];
 
@@ -61,8 +65,8 @@ pub(super) fn plan_query_promotion<'m>(
     } = query;
     let topic = topic
         .as_deref()
-        .and_then(|name| Some((name.to_owned(), model.topic(name)?.1)));
-    let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
+        .and_then(|name| Some((name.to_owned(), model.topic(name)?)));
+    let base = find_base_view(model, node, topic.as_ref().map(|(_, topic)| *topic)).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
     let (mut outputs, omni_columns) = read_outputs(model, &model.view_reference_name(base), node, &mut calculations);
     if let Some(field_names) = selected_names {
@@ -74,7 +78,9 @@ pub(super) fn plan_query_promotion<'m>(
         let calculation_names = required_calculations(&calculations, &is_named);
         calculations.retain(|calculation| calculation_names.contains(&calculation.omni_name));
     }
-    let topic_node = topic.as_ref().map(|(_, node)| *node);
+    let topic_node = topic
+        .as_ref()
+        .and_then(|(_, topic)| Some(&model.files.get(topic.file)?.root));
     gaps.extend(unconverted_keys(node));
     gaps.extend(misspelled_keys(node, &QUERY_KEYS));
     if let Some(view_file) = model.files.get(file).filter(|_| is_view) {
@@ -141,7 +147,7 @@ pub(super) fn plan_query_promotion<'m>(
         calculations,
         partitions,
         omni_columns,
-        topic: topic_node,
+        topic: topic.map(|(_, topic)| topic),
         file,
         name: request.name.clone().unwrap_or_else(|| to_snake_case(&name)),
         description: about.text_at("description").map(str::to_owned),
@@ -175,13 +181,9 @@ fn read_limit<'m>(
 }
 
 /// Returns the index of the query's base view, or of its topic's base view.
-fn find_base_view(
-    model: &ParsedOmniModel<'_>,
-    query: &Node,
-    topic: Option<&(String, &Node)>,
-) -> Result<usize, Diagnostic> {
+fn find_base_view(model: &ParsedOmniModel<'_>, query: &Node, topic: Option<&OmniTopic>) -> Result<usize, Diagnostic> {
     let text = |key: &str| query.text_at(key);
-    let of_topic = || topic.map(|(name, _)| model.base_view_of_topic(name).unwrap_or(name));
+    let of_topic = || topic.map(|topic| topic.base_view.as_str());
     let name = text("base_view").or_else(|| text("table")).or_else(of_topic);
     if let Some(base) = name.and_then(|name| model.view(name)) {
         return Ok(base);
@@ -215,7 +217,7 @@ fn read_calculations(query: &Node) -> (Vec<QueryCalculation<'_>>, Vec<QueryIssue
             None => gaps.push((
                 name_node,
                 omni_name.to_owned(),
-                "a calculation without `sql` is not converted".to_owned(),
+                "formulac cannot convert a calculation without `sql`".to_owned(),
             )),
         }
     }
@@ -307,7 +309,7 @@ fn fields_of_query_view<'m>(
     request: &PromotionRequest<'_>,
 ) -> Vec<QueryIssue<'m>> {
     model
-        .fields_of_view(view)
+        .fields_in_file(view)
         .filter(|field| is_computed_from_query(field))
         .map(|field| {
             let reason = format!(
@@ -322,7 +324,7 @@ fn fields_of_query_view<'m>(
 /// Returns the fields of a query view that show columns of the query.
 fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec<&'m ViewField> {
     model
-        .fields_of_view(view)
+        .fields_in_file(view)
         .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed_from_query(field))
         .collect()
 }

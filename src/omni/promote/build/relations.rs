@@ -3,15 +3,16 @@
 use rustc_hash::FxHashMap;
 
 use super::super::display::yaml_line;
-use super::super::fields::{FieldKey, is_column};
+use super::super::fields::FieldKey;
 use super::super::joins::ViewJoins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, find_references};
+use super::super::omni_model::find_references;
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::view::is_measure;
 use super::{SpecBuilder, SpecOutput, field_key};
 use crate::dbt::RelationReference;
+use crate::schema::{OmniFieldKind, OmniReference, OmniRowSource};
 
 impl SpecBuilder<'_, '_> {
     /// Determines the views that the spec reads and the joins between them.
@@ -94,7 +95,7 @@ impl SpecBuilder<'_, '_> {
             return;
         };
         let relation = match view.rows {
-            OmniRowSource::Table => view.table.name.clone(),
+            OmniRowSource::Table => self.table_name(self.plan.base),
             _ => view.name.clone(),
         };
         let why = match view.rows {
@@ -107,21 +108,18 @@ impl SpecBuilder<'_, '_> {
         // After the query has been promoted, a model contains the rows of the query view.
         let is_model = self.compiler.options.schema.relation(&relation).is_some();
         let why = why.filter(|_| view.rows != OmniRowSource::Query || !is_model);
-        if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
-            let node = file.root.get("sql").or_else(|| file.root.get("query"));
-            let node = node.unwrap_or(&file.root);
-            let gap = self.new_issue(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
+        if let (Some(why), Some((file, node))) = (why, self.model.rows_node(view)) {
+            let gap = self.new_issue(file, node, &view.name, yaml_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
-        self.spec.from = match &view.table.relation {
+        self.spec.from = match self.relations.get(&self.plan.base) {
             Some(reference) if view.rows == OmniRowSource::Table => reference.to_string(),
             _ => relation.clone(),
         };
         self.add_relation(self.plan.base, self.fields.base_name.clone(), relation);
         for join in self.fields.joins.all.clone() {
-            let view = self.model.views.get(join.view);
-            let table = view.map(|view| view.table.name.clone()).unwrap_or_default();
+            let table = self.table_name(join.view);
             let is_taken = self
                 .fields
                 .relations
@@ -136,10 +134,16 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
+    /// Returns the name of a view's relation in dbt or, if it is unknown, of the view's table.
+    fn table_name(&self, view: usize) -> String {
+        let name = self.relations.get(&view).map(RelationReference::name);
+        let name = name.or_else(|| Some(self.model.views.get(view)?.table.name()));
+        name.unwrap_or_default().to_owned()
+    }
+
     /// Records the relation of a view, and the name that formulas use for the relation.
     fn add_relation(&mut self, view: usize, view_name: String, name: String) {
-        let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
-        let known_relation = match relation {
+        let known_relation = match self.relations.get(&view) {
             Some(relation) => relation.find_in_schema(self.fields.schema),
             None => self.fields.schema.relation(&name),
         };
@@ -177,13 +181,13 @@ impl SpecBuilder<'_, '_> {
             let is_plain = self
                 .fields
                 .field(&output.key)
-                .is_none_or(|field| field.kind != OmniFieldKind::Measure && is_column(field));
+                .is_none_or(|field| field.kind != OmniFieldKind::Measure && field.is_column());
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
                 let output_name = output
                     .requested_name
                     .clone()
                     .unwrap_or_else(|| to_snake_case(&output.reference.field));
-                self.fields.taken.choose(&[&output_name]);
+                self.fields.used_names.reserve(&[&output_name]);
             }
         }
         self.fields.choose_definition_names(&order, &requested_names);
@@ -235,9 +239,8 @@ impl SpecBuilder<'_, '_> {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
             };
-            let view = self.model.views.get(join.view);
-            let table = view.map(|view| view.table.name.clone()).unwrap_or_default();
-            let relation = view.and_then(|view| view.table.relation.as_ref());
+            let table = self.table_name(join.view);
+            let relation = self.relations.get(&join.view);
             let relation_name = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
             let on = relationship
                 .on

@@ -7,10 +7,10 @@ use super::super::calendar::timeframe_caveat;
 use super::super::display::yaml_line;
 use super::super::fields::FieldKey;
 use super::super::names::to_snake_case;
-use super::super::omni_model::OmniReference;
 use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
 use super::super::{PromotedField, PromotionIssue};
 use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
+use crate::schema::OmniReference;
 use crate::yaml::Node;
 
 impl SpecBuilder<'_, '_> {
@@ -92,10 +92,10 @@ impl SpecBuilder<'_, '_> {
                     let with_view = format!("{}_{preferred_name}", to_snake_case(&key.0));
                     let name = match frame {
                         None if built_columns.iter().any(|column| column.name == preferred_name) => {
-                            self.fields.taken.choose(&[&with_view])
+                            self.fields.used_names.reserve(&[&with_view])
                         }
                         None => preferred_name.clone(),
-                        Some(_) => self.fields.taken.choose(&[&preferred_name, &with_view]),
+                        Some(_) => self.fields.used_names.reserve(&[&preferred_name, &with_view]),
                     };
                     let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
@@ -393,7 +393,8 @@ impl SpecBuilder<'_, '_> {
                 }
                 (None, None) => {
                     let reason =
-                        "the field is not a column of the result, so the rows cannot be sorted by it".to_owned();
+                        "the field is not a column of the result, so the model cannot sort its rows by this field"
+                            .to_owned();
                     gaps.push((format!("sort by {field}"), reason, false));
                 }
             }

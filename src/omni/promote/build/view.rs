@@ -3,8 +3,8 @@
 use super::super::access::ViewAccess;
 use super::super::misspellings::{VIEW_KEYS, misspelled_keys};
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel};
 use super::{PromotionPlan, SpecOutput, field_key};
+use crate::schema::{OmniFieldKind, OmniReference, ParsedOmniModel, ParsedOmniView};
 
 pub(super) fn plan_view_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
@@ -21,12 +21,12 @@ pub(super) fn plan_view_promotion<'m>(
         requested_name: None,
     };
     let mut outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
-    let clashes = model
+    let hidden_measures = model
         .views
         .get(view)
-        .map(|view| view.clashes.as_slice())
-        .unwrap_or_default();
-    let clashes = clashes.iter().map(|field| {
+        .into_iter()
+        .flat_map(ParsedOmniView::hidden_measures);
+    let clashes = hidden_measures.map(|field| {
         let reason = "a dimension of the view has the same name; rename the measure or the dimension in Omni";
         (&field.at, format!("{view_name}.{}", field.name), reason.to_owned())
     });

@@ -5,16 +5,16 @@ use formulac_syntax::lex::name_needs_quotes;
 use super::super::calendar::{OmniCalendar, timeframe_caveat};
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::{self, ConvertedSql, FormulaFinder, SqlNames};
-use super::super::omni_model::{OmniReference, ViewField, find_references};
+use super::super::omni_model::find_references;
 use super::super::term::FormulaTerm;
 use super::groups;
 use super::{FieldKey, FieldResolver, ResolvedField};
 use crate::Type;
-use crate::schema::Relation;
+use crate::schema::{OmniReference, Relation, ViewField};
 use crate::yaml::Node;
 
 /// Dimension settings that formulas cannot express, with the reasons.
-pub(super) const UNSUPPORTED_DIMENSION_SETTINGS: &[(&str, &str)] = &[
+const UNSUPPORTED_DIMENSION_SETTINGS: &[(&str, &str)] = &[
     (
         "level_of_detail",
         "`level_of_detail` aggregates at another grain, so it needs a separate grouped step",

@@ -3,9 +3,9 @@
 use super::super::calendar::OmniCalendar;
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::ConvertedSql;
-use super::super::omni_model::ViewField;
 use super::super::term::FormulaTerm;
 use crate::Type;
+use crate::schema::ViewField;
 use crate::yaml::Node;
 
 /// Converts `groups`, which uses filters to assign values to named groups.
@@ -27,8 +27,12 @@ pub(super) fn convert_groups(
     };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {
-        let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
-        let name = group.text_at("name").ok_or("a group without `name` is not converted")?;
+        let filter = group
+            .get("filter")
+            .ok_or("formulac cannot convert a group without `filter`")?;
+        let name = group
+            .text_at("name")
+            .ok_or("formulac cannot convert a group without `name`")?;
         let condition = filters::convert_filter(&tested, filter)?;
         caveats.extend(condition.caveats);
         args.extend([condition.term, FormulaTerm::string_literal(name)]);

@@ -4,7 +4,6 @@
 mod conversion;
 mod groups;
 
-use conversion::UNSUPPORTED_DIMENSION_SETTINGS;
 pub(super) use conversion::convert_filter_of_term;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -12,16 +11,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::access::required_grants_of;
 use super::calendar::OmniCalendar;
 use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
-use super::from_sql::{ConvertedSql, FormulaFinder, plain_column};
+use super::from_sql::{ConvertedSql, FormulaFinder};
 use super::joins::ViewJoins;
 use super::names::{UsedSpecNames, to_snake_case};
-use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
+use super::omni_model::find_references;
 use super::term::FormulaTerm;
 use super::{PromotionIssue, measures};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dialect::Dialect;
-use crate::schema::{Relation, Schema};
+use crate::schema::{OmniFieldKind, OmniReference, ParsedOmniModel, Relation, Schema, ViewField};
 
 /// Definition in the generated spec.
 #[derive(Clone, Debug)]
@@ -79,7 +78,7 @@ pub(super) struct FieldResolver<'m, 't> {
     resolved: FxHashMap<FieldKey, Result<ResolvedField, String>>,
     /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
-    pub taken: UsedSpecNames,
+    pub used_names: UsedSpecNames,
     /// Names of definitions, in lower case. A column with the same name as a definition is qualified with its relation.
     pub defined: FxHashSet<String>,
     /// Names of warehouse columns that the spec reads, in lower case.
@@ -111,7 +110,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             definitions: Vec::new(),
             resolved: FxHashMap::default(),
             names: FxHashMap::default(),
-            taken: UsedSpecNames::default(),
+            used_names: UsedSpecNames::default(),
             defined: FxHashSet::default(),
             columns: std::cell::RefCell::default(),
             gaps: Vec::new(),
@@ -207,7 +206,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         for key in keys {
             let field = self.field(&key);
             let is_column = match field {
-                Some(field) => field.kind != OmniFieldKind::Measure && is_column(field),
+                Some(field) => field.kind != OmniFieldKind::Measure && field.is_column(),
                 None => key.1 != COUNT_MEASURE,
             };
             if is_column {
@@ -219,8 +218,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 .cloned()
                 .unwrap_or_else(|| to_snake_case(field_name));
             let name = self
-                .taken
-                .choose(&[&base_name, &format!("{}_{base_name}", to_snake_case(&key.0))]);
+                .used_names
+                .reserve(&[&base_name, &format!("{}_{base_name}", to_snake_case(&key.0))]);
             self.defined.insert(name.to_lowercase());
             self.names.insert(key, name);
         }
@@ -294,7 +293,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             self.record_issue(
                 field,
                 &field.name,
-                "the field contains text with several lines".to_owned(),
+                "the field contains a string with several lines".to_owned(),
                 false,
             );
             return Err(format!("`{}` could not be converted", format_field_key(key)));
@@ -474,26 +473,6 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
 fn format_field_key(key: &FieldKey) -> String {
     format!("{}.{}", key.0, key.1)
-}
-
-/// Returns whether a dimension is a plain column.
-pub(super) fn is_column(field: &ViewField) -> bool {
-    let has_more = ["groups", "bin_boundaries"]
-        .iter()
-        .chain(UNSUPPORTED_DIMENSION_SETTINGS.iter().map(|(name, _)| name))
-        .any(|key| field.node.get(key).is_some());
-    let is_plain = match field.text("sql") {
-        None => true,
-        Some(sql) => plain_column(sql).is_some() || is_self_reference(field, sql),
-    };
-    is_plain && !has_more
-}
-
-fn is_self_reference(field: &ViewField, sql: &str) -> bool {
-    let inner = sql.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    inner.is_some_and(|inner| {
-        OmniReference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])
-    })
 }
 
 /// Returns the references of a field, including the references in its filters.

@@ -1,12 +1,13 @@
 //! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this difference does not
 //! matter.
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, Value};
+use sqlparser::ast::{Expr, Value};
 
 use super::super::term::FormulaTerm;
-use super::calls::call_arguments;
-use super::operators::{is_zero, strip_parentheses};
+use super::form::{SqlForm, strip_parentheses};
+use super::operators::is_zero;
 use super::reader::SqlConverter;
+use crate::dialect::Dialect;
 
 /// Difference between sums in SQL and in formulas.
 pub(super) const EMPTY_SUM_CAVEAT: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
@@ -34,8 +35,8 @@ impl SqlConverter<'_> {
     /// Converts the numerator of a division. If a sum is empty, the quotient is NULL in SQL and 0 in a formula, unless
     /// the denominator is then also 0 or NULL.
     pub(super) fn convert_numerator(&mut self, expr: &Expr, denominator: &Expr) -> Result<FormulaTerm, String> {
-        let sum = multiplied_sum(expr);
-        match sum.is_some_and(|sum| is_zero_when_sum_empty(sum, denominator)) {
+        let sum = multiplied_call(expr, &["sum"], self.dialect);
+        match sum.is_some_and(|sum| is_zero_when_sum_empty(&sum, denominator, self.dialect)) {
             true => self.convert_without_empty_sum(expr),
             false => self.convert_term(expr),
         }
@@ -46,7 +47,7 @@ impl SqlConverter<'_> {
     pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         let before = self.caveats.len();
         let term = self.convert_term(expr)?;
-        if multiplied_sum(expr).is_some() {
+        if multiplied_call(expr, &["sum"], self.dialect).is_some() {
             let mut index = 0;
             self.caveats.retain(|doubt| {
                 index += 1;
@@ -59,62 +60,48 @@ impl SqlConverter<'_> {
 
 /// Returns whether the denominator is 0 or NULL whenever the sum is empty. This is the case if the denominator counts
 /// or adds the same values in the same rows or in fewer rows.
-fn is_zero_when_sum_empty(sum: &Function, denominator: &Expr) -> bool {
-    let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
+fn is_zero_when_sum_empty(sum: &SqlForm<'_>, denominator: &Expr, dialect: Dialect) -> bool {
+    let Some(divisor) = multiplied_call(denominator, &["sum", "count"], dialect) else {
         return false;
     };
-    let (Some(added), Some(divisor_value)) = (first_argument(sum), first_argument(divisor)) else {
+    let (Some((sum_filter, added)), Some((filter, divisor_value))) =
+        (filter_and_value(sum), filter_and_value(&divisor))
+    else {
         return false;
-    };
-    // A CASE with the default 0 is NULL only for rows that meet its condition.
-    let added_by_default = match added {
-        Expr::Case {
-            conditions,
-            else_result: Some(otherwise),
-            ..
-        } if is_zero(otherwise) => match conditions.as_slice() {
-            [when] => Some(&when.result),
-            _ => None,
-        },
-        _ => None,
     };
     let is_same = |value: &Expr| strip_parentheses(value).to_string() == strip_parentheses(divisor_value).to_string();
-    sum.filter.is_none() && (is_same(added) || added_by_default.is_some_and(is_same))
-        || sum.filter == divisor.filter && is_same(added)
+    // A CASE with the default 0 is NULL only for rows that meet its condition.
+    let form = SqlForm::of(added, dialect).filter(|form| form.name == "case");
+    let is_added_by_default = form.is_some_and(|form| match form.operands.as_slice() {
+        [_, result, default] => is_zero(default) && is_same(result),
+        _ => false,
+    });
+    sum_filter.is_none() && (is_same(added) || is_added_by_default) || sum_filter == filter && is_same(added)
 }
 
-fn first_argument(function: &Function) -> Option<&Expr> {
-    call_arguments(&function.args)?.0.first().copied()
-}
-
-/// Returns the sum, if the expression is a sum or the product of a sum and numbers.
-fn multiplied_sum(expr: &Expr) -> Option<&Function> {
-    multiplied_call(expr, &["sum"])
+/// Returns the filter of an aggregate and its argument.
+fn filter_and_value<'e>(aggregate: &SqlForm<'e>) -> Option<(Option<&'e Expr>, &'e Expr)> {
+    match aggregate.operands.as_slice() {
+        [filter, value] if aggregate.name.ends_with(" filter") => Some((Some(filter), value)),
+        [value] => Some((None, value)),
+        _ => None,
+    }
 }
 
 /// Returns the call to one of the named functions, if the expression is such a call or the product of such a call and
 /// numbers.
-fn multiplied_call<'e>(expr: &'e Expr, names: &[&str]) -> Option<&'e Function> {
-    let mut inner = expr;
+fn multiplied_call<'e>(expr: &'e Expr, names: &[&str], dialect: Dialect) -> Option<SqlForm<'e>> {
+    let mut form = SqlForm::of(expr, dialect)?;
     loop {
-        inner = match inner {
-            Expr::Nested(nested) => nested,
-            Expr::Cast { expr, .. } => expr,
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::Multiply,
-                right,
-            } => match (is_number_literal(left), is_number_literal(right)) {
-                (true, _) => right,
-                (_, true) => left,
-                _ => return None,
-            },
-            Expr::Function(function) => {
-                let name = function.name.to_string().to_lowercase();
-                return Some(function).filter(|_| names.contains(&name.as_str()));
+        let inner = match (form.name.as_str(), form.operands.as_slice()) {
+            ("cast" | "try_cast", [x]) => x,
+            ("*", [number, x] | [x, number]) if is_number_literal(number) => x,
+            (name, _) => {
+                let is_named = name.split(' ').next().is_some_and(|name| names.contains(&name));
+                return is_named.then_some(form);
             }
-            _ => return None,
         };
+        form = SqlForm::of(inner, dialect)?;
     }
 }
 

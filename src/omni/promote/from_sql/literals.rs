@@ -1,7 +1,6 @@
 //! Literals and names in SQL.
 
-use formulac_syntax::text::is_word_char;
-use sqlparser::ast::{Expr, Value};
+use sqlparser::ast::{CastKind, DataType, Expr, Value};
 
 use super::super::relative_dates::{DayStart, is_date};
 use super::super::term::FormulaTerm;
@@ -12,6 +11,26 @@ pub(super) fn unsupported_sql(expr: &Expr) -> String {
     let short: String = text.chars().take(60).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("no formula expresses `{short}{more}`")
+}
+
+/// Returns the text of `date '2024-01-31'` and `cast('2024-01-31' as date)`.
+pub(super) fn date_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::TypedString(typed) if typed.data_type == DataType::Date => typed.value.value.clone().into_string(),
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type: DataType::Date,
+            format: None,
+        } => match &**expr {
+            Expr::Value(value) => {
+                let text = value.value.clone().into_string();
+                text.filter(|text| !text.contains(PLACEHOLDER_PREFIX))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 pub(super) fn date_term(text: &str) -> Result<FormulaTerm, String> {
@@ -39,27 +58,5 @@ pub(super) fn literal_text(expr: &Expr) -> Option<String> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// Returns the column name if the SQL consists of nothing else, as in `amount`, `"AMOUNT"` or `orders.amount`.
-pub(in super::super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
-    let part = |text: &str| {
-        let text = text.trim();
-        let quoted = ['"', '`'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
-        match quoted {
-            Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', '.']) => Some(inside.to_owned()),
-            Some(_) => None,
-            None => {
-                let has_valid_start = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
-                let keywords = ["true", "false", "null", "current_date", "current_timestamp"];
-                (has_valid_start && text.chars().all(is_word_char) && !keywords.contains(&text.to_lowercase().as_str()))
-                    .then(|| text.to_owned())
-            }
-        }
-    };
-    match sql.trim().split_once('.') {
-        Some((relation, column)) => Some((Some(part(relation)?), part(column)?)),
-        None => Some((None, part(sql)?)),
     }
 }

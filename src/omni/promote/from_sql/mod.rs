@@ -2,12 +2,13 @@
 
 mod calls;
 mod empty_sums;
+mod form;
 mod literals;
 mod operators;
 mod plain_sql;
 mod proven_formulas;
 mod reader;
-mod text_calls;
+mod rules;
 
 use super::term::FormulaTerm;
 use crate::dbt::has_jinja;
@@ -16,7 +17,6 @@ use crate::dialect::Dialect;
 use plain_sql::{PLACEHOLDER_PREFIX, insert_reference_placeholders, parse, to_plain_sql};
 use reader::SqlConverter;
 
-pub(super) use literals::plain_column;
 pub(super) use proven_formulas::FormulaFinder;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
@@ -97,8 +97,11 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use super::super::calendar::OmniCalendar;
     use super::*;
     use crate::Type;
+    use crate::compiler::Compiler;
+    use crate::schema::ParsedOmniModel;
 
     /// Test columns. The first letter of a column's name specifies its type.
     struct TestColumns;
@@ -238,6 +241,7 @@ mod tests {
             ("postgres", "d - INTERVAL '2' WEEK", "d - 14"),
             ("postgres", "d >= DATE '2024-02-29'", "d >= DATE(2024, 2, 29)"),
             ("postgres", "extract(year from d)", "YEAR(d)"),
+            ("postgres", "extract(days from d)", "DAY(d)"),
             (
                 "postgres",
                 "case t when 'a' then 1 else 2 end",
@@ -309,6 +313,70 @@ mod tests {
             assert_eq!(caveats(sql), Ok(0), "{sql}");
         }
         assert_eq!(caveats("n / i"), Ok(0));
+    }
+
+    /// Test columns, and formulas that are found by the SQL that they compile to.
+    struct ProvenColumns(FormulaFinder);
+
+    impl SqlNames for ProvenColumns {
+        fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
+            TestColumns.field(reference)
+        }
+
+        fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
+            TestColumns.column(relation, column)
+        }
+
+        fn proven_formulas(&self) -> Option<&FormulaFinder> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn proven_formulas_have_the_literals_and_names_of_the_sql() {
+        let calendar = OmniCalendar::read(&ParsedOmniModel::default());
+        for (dialect, sql, expected) in [
+            ("bigquery", r"regexp_contains(t, 'a\\d+')", r#"REGEXMATCH(t, "a\d+")"#),
+            ("bigquery", r"regexp_contains(t, r'a\d+')", r#"REGEXMATCH(t, "a\d+")"#),
+            (
+                "bigquery",
+                r#"regexp_contains(t, "a\\d's")"#,
+                r#"REGEXMATCH(t, "a\d's")"#,
+            ),
+            ("bigquery", r"repeat('it\'s', 3)", r#"REPT("it's", 3)"#),
+            ("snowflake", r"repeat('a\\d', 3)", r#"REPT("a\d", 3)"#),
+            ("duckdb", r"repeat('it''s \', 3)", r#"REPT("it's \", 3)"#),
+            ("duckdb", "last_day(d2)", "EOMONTH(d2, 0)"),
+        ] {
+            let dialect: Dialect = dialect.parse().unwrap_or_default();
+            let finder = FormulaFinder::new(&Compiler::builder().dialect(dialect).build(), calendar);
+            let found = convert(sql, dialect, &ProvenColumns(finder)).map(|converted_sql| converted_sql.term.text);
+            assert_eq!(found.as_deref(), Ok(expected), "{sql}");
+        }
+    }
+
+    /// Test columns of a worksheet, all in column B.
+    struct TestSheet;
+
+    impl SqlNames for TestSheet {
+        fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
+            Ok(FormulaTerm::atom(reference))
+        }
+
+        fn column(&self, _: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
+            Ok(FormulaTerm::atom(column))
+        }
+
+        fn worksheet_column_letter(&self, _: &str) -> Option<String> {
+            Some("B".to_owned())
+        }
+    }
+
+    #[test]
+    fn operators_on_rows_have_parentheses_in_other_operators() {
+        let converted_sql = convert("1 / OMNI_PERCENT_OF_TOTAL(${i})", Dialect::default(), &TestSheet);
+        let formula = converted_sql.map(|converted_sql| converted_sql.term.text);
+        assert_eq!(formula.as_deref(), Ok("1 / (B1 / SUM(B:B))"));
     }
 
     #[test]

@@ -10,6 +10,24 @@ use crate::schema::replace_omni_references;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 pub(super) const PLACEHOLDER_PREFIX: &str = "omni_ref_";
 
+/// Omni's names of infix operators.
+pub(super) const OPERATORS: &[(&str, &str)] = &[
+    ("PLUS", "+"),
+    ("MINUS", "-"),
+    ("MULTIPLY", "*"),
+    ("SAFE_DIVIDE", "/"),
+    ("DIVIDE", "/"),
+    ("EQUALS", "="),
+    ("NOT_EQUALS", "<>"),
+    ("GREATER_THAN", ">"),
+    ("GREATER_THAN_OR_EQUAL", ">="),
+    ("GREATER_THAN_OR_EQUAL_TO", ">="),
+    ("LESS_THAN", "<"),
+    ("LESS_THAN_OR_EQUAL", "<="),
+    ("LESS_THAN_OR_EQUAL_TO", "<="),
+    ("AMPERSAND", "||"),
+];
+
 /// Replaces each reference with a placeholder name. Equal references have the same placeholder.
 pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(PLACEHOLDER_PREFIX) {
@@ -38,22 +56,6 @@ pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<St
 /// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`. Removes
 /// `ASYMMETRIC`, the default of `BETWEEN`, which Omni writes but the parser does not support.
 pub(super) fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
-    const OPERATORS: &[(&str, &str)] = &[
-        ("PLUS", "+"),
-        ("MINUS", "-"),
-        ("MULTIPLY", "*"),
-        ("SAFE_DIVIDE", "/"),
-        ("DIVIDE", "/"),
-        ("EQUALS", "="),
-        ("NOT_EQUALS", "<>"),
-        ("GREATER_THAN", ">"),
-        ("GREATER_THAN_OR_EQUAL", ">="),
-        ("GREATER_THAN_OR_EQUAL_TO", ">="),
-        ("LESS_THAN", "<"),
-        ("LESS_THAN_OR_EQUAL", "<="),
-        ("LESS_THAN_OR_EQUAL_TO", "<="),
-        ("AMPERSAND", "||"),
-    ];
     replace_tokens(sql, dialect, |tokens, at| {
         let text = |at: usize| tokens.get(at).map_or("", |token| token.text(sql));
         let word = text(at);

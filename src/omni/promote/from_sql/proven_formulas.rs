@@ -8,7 +8,7 @@ use sqlparser::ast::Expr;
 
 use super::super::calendar::OmniCalendar;
 use super::super::term::FormulaTerm;
-use super::calls::call_arguments;
+use super::form::{SqlForm, strip_parentheses};
 use super::reader::SqlConverter;
 use crate::Type;
 use crate::ast;
@@ -37,8 +37,10 @@ pub(in super::super) struct FormulaFinder {
     extracts_days_from_zero: OnceCell<bool>,
 }
 
-/// Functions that return or count points in time, independently of the time zone.
-const TIME_ZONE_INDEPENDENT: [&str; 8] = [
+/// First words of the operations that test, return or count points in time, independently of the time zone.
+const TIME_ZONE_INDEPENDENT: [&str; 10] = [
+    "is",
+    "case",
     "min",
     "max",
     "count",
@@ -183,18 +185,15 @@ impl SqlConverter<'_> {
         {
             return Err(None);
         }
-        let sql = normalize_literal_prefixes(&expr.to_string(), self.dialect);
+        let sql = normalize_literals(&expr.to_string(), self.dialect);
         // A window reads the rows of the view, which the spec may group or filter.
         if sql.to_ascii_uppercase().contains(" OVER ") {
             return Err(None);
         }
         let mut names = NamedTerms::default();
         for word in possible_column_names(&sql, self.dialect) {
-            let term = match self.reference_of_placeholder(&word) {
-                Some(reference) => self.names.field(&reference),
-                None => self.names.column(None, &word),
-            };
-            names.insert(word.to_ascii_lowercase(), term.map_err(|_| None)?);
+            let term = self.term_of_word(&word).map_err(|_| None)?;
+            names.insert(word.to_ascii_lowercase(), term);
         }
         let found = proven.find(&sql, &names);
         let (term, doubt) = found.ok_or_else(|| proven.conflicting_week_start(&sql, &names))?;
@@ -213,54 +212,41 @@ impl SqlConverter<'_> {
         {
             return false;
         }
-        let operands: Vec<&Expr> = match expr {
-            Expr::BinaryOp { left, right, .. } => vec![left, right],
-            Expr::Between { expr, low, high, .. } => vec![expr, low, high],
-            Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
-            Expr::Cast { expr, .. } | Expr::Extract { expr, .. } => vec![expr],
-            Expr::Function(function)
-                if !TIME_ZONE_INDEPENDENT.contains(&&*function.name.to_string().to_lowercase()) =>
-            {
-                call_arguments(&function.args).map_or_else(Vec::new, |(arguments, _)| arguments)
-            }
-            _ => Vec::new(),
-        };
-        operands.into_iter().any(|operand| self.is_instant(operand))
+        SqlForm::of(expr, self.dialect).is_some_and(|form| {
+            let operation = form.name.split(' ').next().unwrap_or_default();
+            !TIME_ZONE_INDEPENDENT.contains(&operation) && form.operands.iter().any(|operand| self.is_instant(operand))
+        })
     }
 
     fn is_instant(&self, expr: &Expr) -> bool {
-        let term = match expr {
-            Expr::Nested(inner) => return self.is_instant(inner),
-            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
-                Some(reference) => self.names.field(&reference),
-                None => self.names.column(None, &ident.value),
-            },
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [relation, column] => self.names.column(Some(&relation.value), &column.value),
-                _ => return false,
-            },
-            _ => return false,
-        };
-        term.is_ok_and(|term| term.ty == Some(Type::Timestamptz))
+        let term = self.term_of_name(strip_parentheses(expr));
+        term.and_then(Result::ok)
+            .is_some_and(|term| term.ty == Some(Type::Timestamptz))
     }
 }
 
-/// Writes the prefixes of string literals as the compiler does: `R'\d'` as `r'\d'`, and `r'a'` as `'a'`.
-fn normalize_literal_prefixes(sql: &str, dialect: Dialect) -> String {
-    replace_tokens(sql, dialect, |tokens, index| {
-        let token = tokens.get(index).filter(|token| token.kind == SqlTokenKind::Text)?;
-        let text = token.text(sql);
-        let prefix = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (prefix, literal) = text.split_at_checked(prefix).filter(|(prefix, _)| !prefix.is_empty())?;
-        let is_raw = !prefix.eq_ignore_ascii_case("r") || literal.contains('\\');
-        Some(format!(
-            "{}{literal}",
-            if is_raw {
-                prefix.to_ascii_lowercase()
-            } else {
-                String::new()
-            }
-        ))
+/// Writes string literals as the compiler does, because sqlparser prints their values without escapes: `R'\d'` and
+/// `'\\d'` become `r'\d'` in BigQuery, and `r'a'` becomes `'a'`.
+fn normalize_literals(printed_sql: &str, dialect: Dialect) -> String {
+    let printed_dialect = match dialect.has_backslash_escapes() {
+        true => Dialect::default(),
+        false => dialect,
+    };
+    replace_tokens(printed_sql, printed_dialect, |tokens, index| {
+        let token = tokens.get(index)?;
+        let text = token.text(printed_sql);
+        let quote = match token.kind {
+            SqlTokenKind::Text => "'",
+            SqlTokenKind::Quoted if dialect.accepts_double_quoted_texts() => "\"",
+            _ => return None,
+        };
+        let (prefix, literal) = text.split_once(quote)?;
+        let value = literal.strip_suffix(quote)?;
+        Some(match prefix {
+            "" => dialect.text_literal(&value.replace(&quote.repeat(2), quote)),
+            "R" => dialect.text_literal(value),
+            _ => format!("{}{quote}{literal}", prefix.to_ascii_lowercase()),
+        })
     })
 }
 
@@ -285,18 +271,24 @@ fn replace_names(formula: &str, names: &NamedTerms) -> Option<FormulaTerm> {
     let mut text = source.to_owned();
     let mut places: Vec<_> = nodes
         .iter()
-        .filter(|(expr, _)| matches!(expr, ast::Expr::Name))
+        .filter(|(expr, _)| matches!(expr, ast::Expr::Name | ast::Expr::Model))
         .map(|(_, span)| *span)
         .collect();
     places.sort_by_key(|span| std::cmp::Reverse(span.start));
     for span in places {
-        let term = names.get(&span.text(source).to_ascii_lowercase())?;
+        let name = span.text(source);
+        // A name such as `q1` has quotes: `${q1}`.
+        let name = name
+            .strip_prefix("${")
+            .and_then(|name| name.strip_suffix('}'))
+            .unwrap_or(name);
+        let term = names.get(&name.to_ascii_lowercase())?;
         text.replace_range(span.start as usize..span.end as usize, &term.text);
     }
     let text = text.strip_prefix('=')?;
     let is_whole = nodes
         .last()
-        .is_some_and(|(expr, _)| matches!(expr, ast::Expr::Name | ast::Expr::Call { .. }));
+        .is_some_and(|(expr, _)| matches!(expr, ast::Expr::Name | ast::Expr::Model | ast::Expr::Call { .. }));
     Some(if is_whole {
         FormulaTerm::atom(text)
     } else {

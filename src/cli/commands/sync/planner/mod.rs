@@ -20,10 +20,10 @@ use super::repository::Repository;
 use super::restored_states::RestoredState;
 use super::{omni, read_project_file, version_upgrade};
 use crate::cli::args::{Selection, TargetOptions};
+use crate::cli::context::{KnownFactsPrecedence, known_facts_changes, report_assumptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{KnownFactsPrecedence, known_facts_changes, report_assumptions};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -32,7 +32,7 @@ use inputs::{ModelInputs, current_specs_by_model};
 use moved_files::plan_moves_from_former_folders;
 use states::require_specs_folder;
 use tools::PlannerTools;
-use uncommitted::add_uncommitted_edits;
+use uncommitted::add_uncommitted_files;
 use unpushed_bases::add_unpushed_bases;
 
 pub use states::{ModelStates, has_been_pushed, require_specs_of_pushed_models};
@@ -43,7 +43,7 @@ pub struct PlannedModels {
     pub diagnostics: Vec<FileDiagnostics>,
     pub models: Vec<CompiledModel>,
     /// Descriptions in Omni's files that cannot be transferred to dbt, each with its location and the reason.
-    pub refused: Vec<(String, String)>,
+    pub rejected_descriptions: Vec<(String, String)>,
     /// Commit that the clone of the Omni model lacks. The plan then ignores Omni's files.
     pub missing_in_omni: Option<MissingCommit>,
     pub environment: Option<Environment>,
@@ -60,7 +60,7 @@ impl PlannedModels {
             plan: Plan::new(environment.as_ref().map(|environment| environment.name.clone()), []),
             diagnostics,
             models: Vec::new(),
-            refused: Vec::new(),
+            rejected_descriptions: Vec::new(),
             missing_in_omni: None,
             environment,
             ours: BTreeMap::new(),
@@ -199,7 +199,7 @@ pub fn plan_with_precedence(
             plan.restore_state(text_on_disk.clone(), text.clone());
         }
     }
-    let (plans, sets) = add_uncommitted_edits(workspace, &inputs.specs, &generation.sets, plans);
+    let (plans, sets) = add_uncommitted_files(workspace, &inputs, &generation.sets, plans);
     let omni_plans = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     planned_models.plan = Plan::new(
         planned_models.plan.environment.take(),
@@ -211,7 +211,7 @@ pub fn plan_with_precedence(
     }
     separate_omni_repository(workspace, selection, &mut planned_models)?;
     find_exposures(session, workspace, &mut planned_models.plan)?;
-    planned_models.refused = described.refused;
+    planned_models.rejected_descriptions = described.rejected;
     planned_models.ours = inputs.specs;
     version_upgrade::mark_upgraded_models(workspace, &mut planned_models, &inputs.states);
     planned_models.tools = Some(tools);

@@ -33,9 +33,9 @@ pub fn update_moved_paths(
             if base.spec != ours.spec && !workspace.root.join(&base.spec).exists() {
                 old_paths.entry(model.clone()).or_default().push(base.spec.clone());
             }
-            let gone = |path: &&String| !ours.files.contains_key(*path) && !workspace.root.join(path).exists();
-            let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
-            for path in gone {
+            let is_missing = |path: &&String| !ours.files.contains_key(*path) && !workspace.root.join(path).exists();
+            let missing: Vec<String> = base.files.keys().filter(is_missing).cloned().collect();
+            for path in missing {
                 let current = Some(moved.current_path(&path)).filter(|now| ours.files.contains_key(*now));
                 let now = current.or_else(|| {
                     ours.files

@@ -44,15 +44,15 @@ pub fn require_specs_of_states(
     ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
 ) -> Result<(), Failure> {
-    let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
-    let bases = gone.flat_map(|(model, state)| state.bases.iter().map(|base| (model.clone(), base.spec.clone())));
+    let removed = states.iter().filter(|(model, _)| !ours.contains_key(*model));
+    let bases = removed.flat_map(|(model, state)| state.bases.iter().map(|base| (model.clone(), base.spec.clone())));
     reject_specs_outside_folder(workspace, bases)
 }
 
 /// Like [`require_specs_of_states`], for the pushed models that no longer have a spec.
 pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&str) -> bool) -> Result<(), Failure> {
-    let gone = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
-    let bases = gone.flat_map(|(model, path)| {
+    let removed = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
+    let bases = removed.flat_map(|(model, path)| {
         let versions = PushState::versions(&read_state(&path));
         versions.into_iter().map(move |base| (model.clone(), base.spec))
     });

@@ -30,7 +30,6 @@ impl PushBranch {
         environment: Option<&Environment>,
         plan: &Plan,
     ) -> Result<Self, Failure> {
-        require_environment_branch(session, workspace, repository, environment, "push", false)?;
         let current_branch = repository.branch()?;
         let Some(environment) = environment else {
             return Ok(Self {
@@ -41,6 +40,17 @@ impl PushBranch {
         let required = required_branch(workspace, repository, environment)?;
         let other_branch = required.as_deref().filter(|name| *name != current_branch);
         if environment.is_reviewed() {
+            if let Some(branch) = other_branch {
+                let branches = (current_branch.as_str(), branch);
+                return Err(reject_for_branch(
+                    session,
+                    workspace,
+                    repository,
+                    environment,
+                    "push",
+                    branches,
+                )?);
+            }
             let hash = content_hash(saved_plan_json(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
@@ -87,10 +97,12 @@ pub fn wrong_branch_reason(
     workspace: &Workspace,
     repository: &Repository,
     environment: &Environment,
+    current_branch: &str,
 ) -> Result<Option<String>, Failure> {
-    let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
-        Some(branch) if branch != now => wrong_branch_message(repository, environment, (&now, &branch)),
+        Some(branch) if branch != current_branch => {
+            wrong_branch_message(repository, environment, (current_branch, &branch))
+        }
         _ => Ok(None),
     }
 }
@@ -112,35 +124,53 @@ fn wrong_branch_message(
     Ok(repository.has_branch(branch)?.then(message))
 }
 
-/// Returns an error if a command would change a protected environment while a different branch is checked out. If
-/// `or_created_by_push` is set, a branch that an earlier push created is also allowed, because repeating the push on
-/// that branch changes nothing.
+/// Returns an error if a command would change a protected environment while a different branch is checked out. A branch
+/// that an earlier push created is also allowed, because repeating the push on that branch changes nothing.
 pub fn require_environment_branch(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     command: &str,
-    or_created_by_push: bool,
 ) -> Result<(), Failure> {
     let Some(environment) = environment.filter(|environment| environment.is_reviewed()) else {
         return Ok(());
     };
     let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
-        Some(branch) if branch != now && !(or_created_by_push && now.starts_with(&branch_prefix(environment))) => {
-            let message = wrong_branch_message(repository, environment, (&now, &branch))?.unwrap_or_default();
-            Err(permissions::reject_for_wrong_branch(
+        Some(branch) if branch != now && !now.starts_with(&branch_prefix(environment)) => {
+            let branches = (now.as_str(), branch.as_str());
+            Err(reject_for_branch(
                 session,
                 workspace,
-                command,
+                repository,
                 environment,
-                &message,
-                &branch,
-            ))
+                command,
+                branches,
+            )?)
         }
         _ => Ok(()),
     }
+}
+
+/// Logs a command that must run on another branch, and returns the error.
+fn reject_for_branch(
+    session: &Session,
+    workspace: &Workspace,
+    repository: &Repository,
+    environment: &Environment,
+    command: &str,
+    (now, branch): (&str, &str),
+) -> Result<Failure, Failure> {
+    let message = wrong_branch_message(repository, environment, (now, branch))?.unwrap_or_default();
+    Ok(permissions::reject_for_wrong_branch(
+        session,
+        workspace,
+        command,
+        environment,
+        &message,
+        branch,
+    ))
 }
 
 /// Returns the branch of an environment, if one is set.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use formulac::sync::{LOG_FOLDER, Log, LogEntry, TextChange, content_hash};
+use formulac::sync::{LOG_FOLDER, Log, LogEntry, NumberedEntry, TextChange, content_hash};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::apply::{self, PushCommit};
-use super::super::history;
 use super::super::omni_repository::OmniRepository;
 use super::super::repository::Repository;
+use super::super::{history, read_project_file};
 use super::branch::PushBranch;
 use super::message::commit_message;
 use crate::cli::exit::Failure;
@@ -84,6 +84,7 @@ pub fn commit(
     let path = format!("{LOG_FOLDER}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
+    paths.extend(files_of_uncommitted_pushes(workspace, repository, &log)?);
     let paths = resolve_linked_folders(workspace, &paths)?;
     let changes = apply::resolve_paths(workspace, changes.into_iter().chain(action.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
@@ -124,6 +125,28 @@ pub fn commit(
         merge_request_description: None,
         omni: in_omni.transpose()?,
     })
+}
+
+/// Returns the files of earlier pushes that no commit contains, for example after `git reset`: the entries of the log,
+/// and the files that are still as these pushes wrote them.
+fn files_of_uncommitted_pushes(
+    workspace: &Workspace,
+    repository: &Repository,
+    log: &Log,
+) -> Result<Vec<String>, Failure> {
+    let uncommitted = repository.uncommitted_paths(&[LOG_FOLDER.to_owned()])?;
+    let is_uncommitted = |logged: &&NumberedEntry| uncommitted.contains(&logged.path());
+    let mut paths = BTreeSet::new();
+    for logged in log.entries.iter().filter(is_uncommitted) {
+        let is_as_written = |(path, hash): &&(String, Option<String>)| {
+            let text = read_project_file(&workspace.root, path).map(|text| text.replace('\r', ""));
+            text.map(|text| content_hash(text.as_bytes())) == *hash
+        };
+        let files = logged.entry.files.iter().filter(is_as_written);
+        paths.extend(files.map(|(path, _)| path.clone()));
+        paths.insert(logged.path());
+    }
+    Ok(paths.into_iter().collect())
 }
 
 /// Replaces paths that lead through links to folders with the real paths, because git does not follow these links. For

@@ -42,14 +42,20 @@ pub fn push_title(plan: &Plan) -> String {
     match models.as_slice() {
         [] if !plan.metric_sets.is_empty() => format!("Update {}", summarize_names(&plan.metric_sets)),
         [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
-        [] => "Renew known.yml".to_owned(),
+        [] => "Update known.yml".to_owned(),
         models
             if models
                 .iter()
                 .all(|model| matches!(model.action, ModelAction::Commit | ModelAction::Keep)) =>
         {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
-            format!("Manual edits to {}", summarize_names(&names))
+            let has_edits = |model: &&ModelPlan| !(model.kept.is_empty() && model.uncommitted.is_empty());
+            let contents = if models.iter().any(has_edits) {
+                "Manual edits to"
+            } else {
+                "Files of"
+            };
+            format!("{contents} {}", summarize_names(&names))
         }
         models if models.iter().all(|model| model.pushed_by.is_some()) => {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();

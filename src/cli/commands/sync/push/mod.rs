@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let omni = OmniRepository::find(&workspace)?;
     let _lock = ProjectLock::acquire(session, &workspace)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push", true)?;
+    require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push")?;
     let saved_plan = args.plan.as_deref().map(read_saved_plan).transpose()?;
     let selection = saved_plan
         .as_ref()
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
             session.report_action("no model changes solely because formulac was upgraded");
         } else if planned_models.has_no_errors() {
             session.print_styled(&show::format_plan(session, &workspace, &planned_models))?;
-            show::print_rejected_descriptions(session, &planned_models.refused);
+            show::print_rejected_descriptions(session, &planned_models.rejected_descriptions);
         }
     }
     let exit = planned_models.exit();
@@ -98,7 +98,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let log = history::read_log(&workspace);
-    let repositories = (&repository, omni.as_ref());
+    let repositories = (&*repository, omni.as_ref());
     let changes: Vec<TextChange> = plan
         .models
         .iter()
@@ -144,7 +144,7 @@ pub fn report_push_obstacles(
     // A CI job often checks out a commit instead of a branch.
     let wrong_branch = match (repository.branch(), &planned_models.environment) {
         (Err(failure), _) => Some(failure.reason()),
-        (Ok(_), Some(environment)) => wrong_branch_reason(workspace, &repository, environment)?,
+        (Ok(now), Some(environment)) => wrong_branch_reason(workspace, &repository, environment, &now)?,
         (Ok(_), None) => None,
     };
     if let Some(message) = wrong_branch {

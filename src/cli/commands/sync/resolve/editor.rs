@@ -36,7 +36,7 @@ pub fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
         what,
         conflict.ours.as_deref().unwrap_or_default()
     );
-    let failed = |error: &std::io::Error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), error);
+    let failed = |error: &std::io::Error| Failure::from_io("write", &std::env::temp_dir().to_string_lossy(), error);
     let file = tempfile::Builder::new()
         .prefix("formulac-")
         .suffix(".txt")

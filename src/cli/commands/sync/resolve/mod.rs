@@ -168,7 +168,7 @@ fn choose_resolutions<'p>(
             && let Some((_, other, _)) = chosen.iter().skip(number + 1).find(|other| is_same(other))
         {
             let names = [*conflict, *other].map(|one| conflict_name(workspace, model, one));
-            let message = format!("{} and {} contain different texts", conflict.file, other.file);
+            let message = format!("{} and {} have different content", conflict.file, other.file);
             let help = format!("choose `{}` or `{}`, or keep the spec with --ours", names[0], names[1]);
             return Err(Failure::new(Exit::Usage, message).with_help(help));
         }

@@ -303,7 +303,8 @@ impl<'w> ConflictResolver<'w> {
         }
         if in_dbt {
             let file = self.text(&conflict.file).unwrap_or_default();
-            let text = set_description_in_properties(node, &file, column, agreed.as_deref()).ok_or_else(impossible)?;
+            let text = set_description_in_properties((manifest, node), &file, column, agreed.as_deref())
+                .ok_or_else(impossible)?;
             self.set_text(&conflict.file, text);
         }
         Ok(())
@@ -347,7 +348,7 @@ impl<'w> ConflictResolver<'w> {
             }
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
-            // Save a rejected text that no commit contains, and all rejected edits to generated files.
+            // Save rejected content that no commit contains, and all rejected edits to generated files.
             if let Some(before) = &before
                 && (path.starts_with(&generated) || saved_copies::has_uncommitted_changes(self.workspace, &path))
             {
@@ -369,7 +370,7 @@ impl<'w> ConflictResolver<'w> {
     }
 }
 
-/// Returns whether a text is the formula of the definition that has the conflict.
+/// Returns whether the text is the formula of the definition that has the conflict.
 fn is_formula(ours: &CurrentSpec, conflict: &Conflict, text: &str) -> bool {
     let mut definitions = ours.compiled.definitions().iter();
     definitions.any(|definition| {
