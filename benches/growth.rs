@@ -62,7 +62,7 @@ fn run_shape(work: &dyn Fn(&str), text: &str) {
 fn run_shapes(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
     for shape in shapes.iter().filter(|s| !EXCEPTIONS.contains(&s.name)) {
         // Use much smaller inputs than the tests of deep nesting, because callgrind is slow.
-        let size = 2 * shape.size.isqrt();
+        let size = shape.size.isqrt();
         println!("{kind}: {}", shape.name);
         for size in [size, 4 * size] {
             run_shape(work, &(shape.make)(size));
