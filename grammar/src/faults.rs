@@ -144,8 +144,18 @@ impl AstBuilder<'_> {
         if let Some(number) = lex::number_with_groups(self.source, span) {
             return format!("write the number without separators: `{number}`");
         }
-        if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
-            return "remove the comma, and write each definition on its own line".to_owned();
+        if token == Token::Comma {
+            let rest = after.lines().next().unwrap_or_default().trim();
+            let is_definition = |rest: &str| {
+                let equal = rest.trim_start_matches(is_word_char).trim_start();
+                equal.len() < rest.len() && equal.starts_with('=')
+            };
+            return if rest.is_empty() || is_definition(rest) {
+                "remove the comma, and write each definition on its own line"
+            } else {
+                "replace the comma with an operator, because a comma only separates the arguments of a function"
+            }
+            .to_owned();
         }
         let name: String = before
             .trim_end()

@@ -83,7 +83,9 @@ impl<'y> SpecLoader<'y, '_> {
     }
 
     pub(super) fn columns(&self, root: &'y Node) -> Vec<ColumnKeys<'y>> {
-        let pairs = root.pairs_at("columns");
+        // A formula instead of a mapping is reported already, so do not also report that the column is missing.
+        let is_mapping = |(_, value): &&'y (Node, Node)| value.is_null() || value.text().is_none();
+        let pairs = root.pairs_at("columns").iter().filter(is_mapping);
         let column = |(key, value): &'y (Node, Node)| {
             Some(ColumnKeys {
                 name: SpannedText {
@@ -99,7 +101,7 @@ impl<'y> SpecLoader<'y, '_> {
                 data_tests: tests(value),
             })
         };
-        pairs.iter().filter_map(column).collect()
+        pairs.filter_map(column).collect()
     }
 
     pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {

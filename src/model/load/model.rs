@@ -68,6 +68,20 @@ impl<'y> SpecLoader<'y, '_> {
             let message = format!("`{key}` is a key of dbt's properties files, but this file must be a spec");
             Diagnostic::new(Code::UnknownKey, self.key_span(root, key), message)
                 .with_help("write a spec for one model, starting with `model: name` and `from: table`")
+        } else if let Some([(name, content)]) = root.pairs()
+            && let Some(text) = name.text()
+            && MODEL.get(text).is_none()
+            && ["model", "from", "steps", "definitions", "metrics"]
+                .iter()
+                .any(|key| content.get(key).is_some())
+        {
+            let message = format!("the keys of the spec are nested below `{text}`");
+            let key = match content.get("model") {
+                Some(_) => format!("remove `{text}:`"),
+                None => format!("write `model: {text}` instead of `{text}:`"),
+            };
+            Diagnostic::new(Code::UnknownKey, name.span, message)
+                .with_help(format!("{key}, and remove the indentation of the lines below it"))
         } else {
             return false;
         };

@@ -299,7 +299,7 @@ impl SpecLoader<'_, '_> {
             }
             Some(text) => {
                 let message = format!("`{name}` must be {}, found {}", shape.expected(), value.kind_name());
-                let help = mapping_instead_of_boolean_help(name, shape, text, value)
+                let help = text_instead_of_mapping_help(name, shape, text, value)
                     .unwrap_or_else(|| format!("for `{name}`, write {}", shape.expected()));
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
@@ -394,12 +394,21 @@ impl SpecLoader<'_, '_> {
     }
 }
 
-/// Returns the help for a boolean that is written instead of a mapping, such as `contract: true`, if the mapping has a
-/// key for the boolean. `None` for other values.
-fn mapping_instead_of_boolean_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
+/// Returns the help for a text that is written instead of a mapping, if the mapping has a key for the text: the boolean of
+/// `contract: true`, and the formula, description or type of a column.
+fn text_instead_of_mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
     let KeyShape::Keys(table) = shape else {
         return None;
     };
+    if table.get("data_type").is_some() {
+        return Some(if text.contains(['(', '*', '/', '+', '=']) {
+            format!(
+                "write `{name} = {text}` below `definitions`, because `columns` only contains properties of columns"
+            )
+        } else {
+            format!("write the description as `{name}: {{description: …}}`, and the type as `{name}: {{data_type: …}}`")
+        });
+    }
     value.boolean()?;
     let key = table.keys.iter().find(|key| matches!(key.shape, KeyShape::Boolean))?;
     Some(format!("write `{name}: {{{}: {text}}}`", key.name))

@@ -16,6 +16,10 @@ impl<'y> SpecLoader<'y, '_> {
             .and_then(|items| items.iter().map(Node::text).collect());
         let help = match conditions {
             Some(conditions) => format!("write all conditions as one formula: `AND({})`", conditions.join(", ")),
+            None if key == "metrics" && node.pairs().is_some() => {
+                "write formulas below `definitions`; `metrics` lists metrics of metric sets, such as `orders.revenue`"
+                    .to_owned()
+            }
             None => format!("for `{key}`, write {expected}"),
         };
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));

@@ -206,6 +206,13 @@ fn report_misplaced_metrics(loader: &mut SpecLoader<'_, '_>, root: &Node, step_n
 
 /// Reports keys that specify the input of the step, because its metric sets already specify the input.
 fn report_input_keys(loader: &mut SpecLoader<'_, '_>, root: &Node, step_node: &Node) {
+    // A mapping contains formulas, which belong below `definitions`, and these formulas need the input.
+    if step_node
+        .get("metrics")
+        .is_some_and(|metrics| metrics.pairs().is_some())
+    {
+        return;
+    }
     for key in ["from", "joins", "keep", "columns"] {
         let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
             continue;
