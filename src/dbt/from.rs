@@ -185,8 +185,12 @@ impl RelationReference {
         let (qualifier, name) = table.rsplit_once('.')?;
         let relation = self.find_in_schema(schema)?;
         let warehouse_schema = qualifier.rsplit('.').next()?;
+        let is_schema = |schema: &str| schema.eq_ignore_ascii_case(warehouse_schema);
+        // The name of a source may differ from the name of its schema.
+        let is_source =
+            matches!(relation.origin(), Some(RelationOrigin::Source(group)) if group.eq_ignore_ascii_case(qualifier));
         let is_same = relation.name().eq_ignore_ascii_case(name)
-            && relation.warehouse_schema()?.eq_ignore_ascii_case(warehouse_schema);
+            && (is_source || relation.warehouse_schema().is_some_and(is_schema));
         let call = Self::Ref {
             package: None,
             model: name.to_owned(),

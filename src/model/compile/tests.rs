@@ -336,6 +336,7 @@ fn tables_that_belong_to_the_project_cause_a_warning() {
         ("finance.orders", Some("ref('orders')")),
         ("warehouse.Finance.Orders", Some("ref('orders')")),
         ("raw_schema.items", Some("source('raw', 'items')")),
+        ("raw.items", Some("source('raw', 'items')")),
         ("raw.orders", None),
         ("orders", None),
         ("ref('orders')", None),

@@ -249,8 +249,12 @@ impl LayoutPass<'_, '_> {
         };
         match token {
             Token::Semicolon if self.open_brackets.is_empty() => {
-                let diagnostic =
-                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula").with_help("remove `;`");
+                let diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula");
+                if self.is_definition(at + 1) && !self.is_first_on_line(self.span_at(at + 1).start) {
+                    self.report(diagnostic.with_help("remove `;`, and write each definition on its own line"));
+                    return 1;
+                }
+                let diagnostic = diagnostic.with_help("remove `;`");
                 // Without `;`, a sign after it would become an operator.
                 let is_last = at + 1 >= self.tokens.len() || self.is_definition(at + 1);
                 self.report(if is_last {

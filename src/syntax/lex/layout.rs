@@ -227,11 +227,20 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Returns `true` if the token begins a definition: a name that is the first token on its line and is followed by
-    /// `=`.
+    /// `=`. Also returns `true` after a semicolon, although it is reported, because the name is not part of the formula
+    /// before it.
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
-            && (self.name_index == Some(at) || self.is_first_on_line(self.span_at(at).start))
+            && (self.name_index == Some(at)
+                || self.is_first_on_line(self.span_at(at).start)
+                || self.follows_formula_end(at))
+    }
+
+    /// Returns whether a semicolon outside brackets precedes the token.
+    pub(super) fn follows_formula_end(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|before| self.token_at(before));
+        before == Some(Token::Semicolon) && self.open_brackets.is_empty()
     }
 
     pub(super) fn is_first_on_line(&self, offset: u32) -> bool {
