@@ -394,8 +394,8 @@ impl SpecLoader<'_, '_> {
     }
 }
 
-/// Returns the help for a text that is written instead of a mapping, if the mapping has a key for the text: the boolean of
-/// `contract: true`, and the formula, description or type of a column.
+/// Returns the help for a text that is written instead of a mapping, if the mapping has a key for the text: the boolean
+/// of `contract: true`, and the formula, description or type of a column.
 fn text_instead_of_mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
     let KeyShape::Keys(table) = shape else {
         return None;
