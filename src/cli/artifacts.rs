@@ -202,13 +202,14 @@ impl TargetArtifacts {
         Ok(facts)
     }
 
-    /// Returns the dialect, the dbt version and the generic tests that the manifest records.
+    /// Returns the dialect, the dbt version, the generic tests and the groups that the manifest records.
     pub fn known_facts_from_manifest(&self) -> KnownFacts {
         let metadata = &self.manifest.metadata;
         let mut facts = KnownFacts::default();
         facts.dialect = metadata.dialect();
         facts.dbt_version.clone_from(&metadata.dbt_version);
         facts.generic_tests = self.manifest.generic_tests().collect();
+        facts.groups = Some(self.manifest.groups.iter().map(|group| group.name.to_string()).collect());
         facts
     }
 

@@ -13,6 +13,7 @@ use formulac_syntax::text::is_word_char;
 use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
 use super::atomic_write::PlannedFile;
+use super::duplicate_properties;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
 use super::missing_versions;
@@ -68,6 +69,7 @@ pub fn check_names(
     );
     let files = files_named_like_models(workspace, models);
     name_clashes::check_files(models, &files, &workspace.root, folders[0], &moved, file_diagnostics);
+    duplicate_properties::check(workspace, models, folders[0], &moved, file_diagnostics);
     Ok(NameCheckResult { moved, nodes })
 }
 

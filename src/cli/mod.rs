@@ -16,6 +16,7 @@ mod dbt_project;
 mod dbt_run;
 mod dbt_setup;
 mod diagnostic_page;
+mod duplicate_properties;
 mod engine;
 mod environment;
 mod exit;

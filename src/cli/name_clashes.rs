@@ -7,7 +7,6 @@ use formulac::artifacts::{GraphNode, Manifest, ManifestNode, NodeDetail, Resourc
 use formulac::dbt::spec_in_header;
 use formulac::diag::{Code, Diagnostic};
 use formulac::{SemanticModel, SemanticNameKind};
-use formulac_syntax::yaml;
 
 use super::exit::FileDiagnostics;
 use super::models::CompiledModel;
@@ -71,17 +70,6 @@ pub fn check(
             say(
                 format!("dbt already has a {state}{kind} `{name}`{}", file(node)),
                 "give the model another name",
-            );
-        }
-        let properties = format!("{}/{}.yml", folders[0].trim_end_matches('/'), model.name);
-        if let Some(path) = same_name
-            .and_then(|node| node.node.paths.get(1))
-            .filter(|path| path.trim_start_matches("./") != moved.current_path(&properties))
-            .filter(|path| describes_model(&root.join(path), &model.name))
-        {
-            say(
-                format!("`{path}` already describes the model `{}`", model.name),
-                "remove the model from that file, because dbt accepts only one entry per model",
             );
         }
         for (name, _) in model.files.iter().flat_map(|built| &built.tests) {
@@ -278,13 +266,6 @@ fn semantic_elements(node: &ManifestNode) -> Vec<(&str, SemanticElementUse<'_>)>
 /// not checked.
 fn does_node_file_exist(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     !is_project_node(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
-}
-
-/// Returns whether a properties file contains an entry for a model. The manifest may be older than the file.
-fn describes_model(path: &Path, model: &str) -> bool {
-    let root = read_text(path).ok().and_then(|text| yaml::parse_root(&text));
-    let is_model = |entry: &yaml::Node| entry.text_at("name") == Some(model);
-    root.is_some_and(|root| root.items_at("models").iter().any(is_model))
 }
 
 /// Returns whether the node belongs to the project itself instead of a package.

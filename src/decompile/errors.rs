@@ -142,9 +142,19 @@ fn innermost_named_construct(trees: &SqlTrees, expression: SqlNodeId, part: SqlN
 }
 
 /// Returns whether a subexpression is `value as type`.
-pub(super) fn is_conversion(trees: &SqlTrees, part: SqlNodeId) -> bool {
+fn is_conversion(trees: &SqlTrees, part: SqlNodeId) -> bool {
     let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
     *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)
+}
+
+/// Returns the value in `cast(value as type)`.
+pub(super) fn value_of_conversion(trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
+    match (trees.label(expression), trees.children(expression)) {
+        (SqlLabel::Call, [_, conversion]) if is_conversion(trees, *conversion) => {
+            trees.children(*conversion).first().copied()
+        }
+        _ => None,
+    }
 }
 
 fn is_subquery(trees: &SqlTrees, part: SqlNodeId) -> bool {

@@ -166,7 +166,9 @@ impl Decompiler {
         if alternatives.is_empty() && self.find_unsupported_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
-        let mut guards = GuardRecognizer::new(dialect).with_alternatives(alternatives.clone());
+        let mut guards = GuardRecognizer::new(dialect)
+            .with_alternatives(alternatives.clone())
+            .with_contract_cast(case.has_contract_cast());
         let removed = generated_tree
             .ok()
             .and_then(|generated_node| guards.added_guards(&trees, generated_node, expected));

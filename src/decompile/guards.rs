@@ -9,6 +9,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alternatives::EquivalentExpressions;
+use super::errors::value_of_conversion;
 use super::guard_positions::{ExpressionPlace, ExpressionPosition};
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
@@ -113,6 +114,8 @@ pub(super) struct GuardRecognizer {
     divides_integers: bool,
     /// Equivalents of the subexpressions of edited expressions.
     alternatives: EquivalentExpressions,
+    /// Whether a contract converts the whole generated expression to the type of its column.
+    has_contract_cast: bool,
     compared: FxHashMap<(SqlNodeId, SqlNodeId, ExpressionPosition), Option<GuardDifference>>,
 }
 
@@ -130,7 +133,16 @@ impl GuardRecognizer {
             date: first_word(Type::Date),
             divides_integers: dialect.facts().divides_integers,
             alternatives: EquivalentExpressions::default(),
+            has_contract_cast: false,
             compared: FxHashMap::default(),
+        }
+    }
+
+    /// Also treats the conversion of the whole expression as a guard if `yes`, because a contract requires it.
+    pub fn with_contract_cast(self, yes: bool) -> Self {
+        Self {
+            has_contract_cast: yes,
+            ..self
         }
     }
 
@@ -151,7 +163,11 @@ impl GuardRecognizer {
         generated: SqlNodeId,
         edited: SqlNodeId,
     ) -> Option<GuardDifference> {
-        self.compare(trees, generated, edited, ExpressionPosition::WHOLE_EXPRESSION)
+        let position = ExpressionPosition::WHOLE_EXPRESSION;
+        self.compare(trees, generated, edited, position).or_else(|| {
+            let value = value_of_conversion(trees, generated).filter(|_| self.has_contract_cast)?;
+            Some(self.compare(trees, value, edited, position)?.with(SqlGuard::Conversion))
+        })
     }
 
     fn compare(

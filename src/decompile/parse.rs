@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::columns::EXPRESSION_KEYWORDS;
 use super::comparisons;
 use super::synonyms;
 use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
@@ -385,10 +386,7 @@ impl<'p> Parser<'p> {
             SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key.into_owned())),
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.parse_text(text)?,
-            SqlTokenKind::Quoted => {
-                let name = lexer::unquote_token(text, self.dialect).ok_or("a quoted name is not closed")?;
-                self.trees.add_leaf(SqlLabel::Quoted(name))
-            }
+            SqlTokenKind::Quoted => self.parse_quoted_name(text)?,
             SqlTokenKind::Word => return self.parse_keyword(&key),
             SqlTokenKind::Sign => match &*key {
                 "-" => {
@@ -433,6 +431,17 @@ impl<'p> Parser<'p> {
             None => return Err("a string is not closed".to_owned()),
         };
         Ok(self.trees.add_leaf(label))
+    }
+
+    /// Parses a quoted name. A name that means the same without the quotes becomes a word.
+    fn parse_quoted_name(&mut self, text: &str) -> Result<SqlNodeId, String> {
+        let name = lexer::unquote_token(text, self.dialect).ok_or("a quoted name is not closed")?;
+        let word = self.dialect.name_text(&name, false);
+        let is_optional = word.eq_ignore_ascii_case(&name) && !EXPRESSION_KEYWORDS.contains(&word.as_str());
+        Ok(match is_optional && !is_keyword(&word) {
+            true => self.trees.add_word(&word),
+            false => self.trees.add_leaf(SqlLabel::Quoted(name)),
+        })
     }
 
     fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart<'p>, String> {
@@ -544,11 +553,7 @@ impl<'p> Parser<'p> {
                     };
                     self.at += 1;
                     let name = match token.kind {
-                        SqlTokenKind::Quoted => {
-                            let name = lexer::unquote_token(token.text(self.source), self.dialect)
-                                .ok_or("a quoted name is not closed")?;
-                            self.trees.add_leaf(SqlLabel::Quoted(name))
-                        }
+                        SqlTokenKind::Quoted => self.parse_quoted_name(token.text(self.source))?,
                         _ => self.trees.add_word(&token.comparison_key(self.source)),
                     };
                     self.trees.add(SqlLabel::Field, vec![id, name])

@@ -28,6 +28,7 @@
 
 mod definitions;
 mod graph;
+mod metric_filters;
 mod metric_lineage;
 mod named_tables;
 mod names;

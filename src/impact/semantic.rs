@@ -1,6 +1,9 @@
 //! Effects of a change on semantic models and metrics.
 
+use std::cmp::Reverse;
+
 use super::graph::Graph;
+use super::metric_filters::filter_references;
 use super::propagate::{ChangeSeverity, NodeState, NodeStates};
 use crate::artifacts::{DbtSemanticModel, Measure, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
@@ -134,22 +137,44 @@ pub(super) fn assess_effect_on_metric(graph: &Graph<'_>, index: usize, states: &
     let NodeDetail::Metric(metric) = &node.detail else {
         return;
     };
-    let inline_measure = metric.inline_measure(&node.name).map(|_| &*node.name);
-    let measures: Vec<&str> = measures_of_metric(metric).into_iter().chain(inline_measure).collect();
+    let inline_measure = metric.inline_measure(&node.name);
+    let measured_model = inline_measure.as_ref().map(|(model, _)| *model);
+    let inline_name = inline_measure.as_ref().map(|(_, measure)| &*measure.name);
+    let measures: Vec<&str> = measures_of_metric(metric).into_iter().chain(inline_name).collect();
+    let filters = filter_references(metric);
+    // The other kinds of metrics are computed from metrics, which are nodes of the graph.
+    let has_known_inputs = !measures.is_empty() || matches!(&*metric.kind, "derived" | "ratio");
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };
         let Some(part) = graph.nodes.get(*parent) else { continue };
         let name = part.name();
-        let is_semantic = part
-            .node
-            .is_some_and(|node| matches!(node.detail, NodeDetail::SemanticModel(_)));
-        let measure_change = measures
-            .iter()
-            .find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
-        match measure_change {
-            Some((measure, change)) => {
+        let semantic_model = part.node.and_then(|node| match &node.detail {
+            NodeDetail::SemanticModel(model) => Some(model),
+            _ => None,
+        });
+        let filter_elements = semantic_model.map(|model| {
+            let is_measured = measured_model == Some(name.as_str())
+                || model.measures.iter().any(|measure| measures.contains(&&*measure.name));
+            let references = filters.iter().flatten();
+            let elements = references.flat_map(|reference| reference.elements_of(model, is_measured));
+            elements.collect()
+        });
+        let filter_elements: Vec<&str> = filter_elements.unwrap_or_default();
+        let elements = measures.iter().map(|measure| (*measure, "the metric is derived from"));
+        let elements = elements.chain(
+            filter_elements
+                .iter()
+                .map(|element| (*element, "a filter of the metric reads")),
+        );
+        let changes = elements.filter_map(|(element, relationship)| {
+            Some((element, relationship, before.columns.get(&element.to_lowercase())?.0))
+        });
+        // Of equal changes, report the first.
+        let worst = changes.min_by_key(|(.., change)| Reverse(*change));
+        match worst {
+            Some((element, relationship, change)) => {
                 let severity = if change == ColumnChange::Values {
                     ChangeSeverity::Changing
                 } else {
@@ -157,8 +182,8 @@ pub(super) fn assess_effect_on_metric(graph: &Graph<'_>, index: usize, states: &
                 };
                 state.raise_severity(
                     severity,
-                    format!("the metric is derived from `{name}.{measure}`"),
-                    Some((*parent, Some((*measure).to_owned()))),
+                    format!("{relationship} `{name}.{element}`"),
+                    Some((*parent, Some(element.to_owned()))),
                 );
             }
             None if before.fails.is_some() => {
@@ -168,16 +193,15 @@ pub(super) fn assess_effect_on_metric(graph: &Graph<'_>, index: usize, states: &
                     Some((*parent, None)),
                 );
             }
-            // The metric is unaffected, because none of its known measures change and it has no filter that could refer
-            // to a changed dimension.
-            None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
+            // The metric is unaffected, because all of its measures and filters are known and none of them change.
+            None if semantic_model.is_some() && has_known_inputs && filters.is_some() => continue,
             None => {
                 state.raise_severity(
                     before.severity.max(ChangeSeverity::Changing),
                     format!("the metric is derived from `{name}`"),
                     Some((*parent, None)),
                 );
-                if is_semantic {
+                if semantic_model.is_some() {
                     state.reason_for_whole_node =
                         Some("the measures or dimensions of the metric are unknown".to_owned());
                 }

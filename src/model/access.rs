@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::config::config_text;
 use super::sources::SourceRelation;
-use crate::dbt::RelationReference;
-use crate::diag::{Code, Diagnostic};
+use crate::dbt::{RelationReference, has_jinja};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Access, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -66,6 +66,7 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.model_setting("access", self.spec.dbt.access);
         let group = self.model_setting("group", self.spec.dbt.group);
+        diagnostics.extend(group.and_then(|(name, span)| self.check_group(name, span)));
         let mut joined: Option<(&str, &Relation)> = None;
         let spans = self.input_spans();
         for (source, relation) in self.private_inputs() {
@@ -118,6 +119,20 @@ impl<'r> SpecCompilation<'r> {
                 );
             }
         }
+    }
+
+    /// Returns an error if the dbt project does not define the model's group.
+    fn check_group(&self, name: &str, span: Span) -> Option<Diagnostic> {
+        let groups = self.compiler.specs.groups.as_ref()?;
+        if groups.contains(name) || has_jinja(name) {
+            return None;
+        }
+        let help = match suggest::nearest_name(name, groups.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "define the group in a properties file of the dbt project, then run `dbt parse`".to_owned(),
+        };
+        let message = format!("the dbt project does not define the group `{name}`");
+        Some(Diagnostic::new(Code::UnknownGroup, span, message).with_help(help))
     }
 
     /// Returns the access level and group of the model, for other specs that read the model.

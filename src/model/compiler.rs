@@ -55,6 +55,8 @@ pub struct SpecOptions {
     pub inlines_long_descriptions: bool,
     /// Data tests from packages that the project uses, such as `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
+    /// Groups of the dbt project. `None` if they are unknown.
+    pub groups: Option<BTreeSet<String>>,
     /// Whether the project enforces contracts of models whose specs do not set `contract`.
     pub contracts: bool,
     /// Names and values of the project's dbt variables.
@@ -280,6 +282,18 @@ impl Builder {
     /// ```
     pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.specs.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the groups of the dbt project. The compiler reports models in other groups, because dbt rejects them.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup: finanse\ngroup_by: k\ndefinitions: n = COUNT()\n";
+    /// let compiler = formulac_model::Compiler::builder().groups(["finance"]).build();
+    /// assert_eq!(compiler.compile_spec(spec).diagnostics()[0].help(), Some("did you mean `finance`?"));
+    /// ```
+    pub fn groups<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.specs.groups = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::artifacts::ManifestNode;
-use crate::schema::{OmniFile, OmniFileKind, OmniRowSource, OmniViewNames, column_of_sql, omni_view_name};
+use crate::schema::{
+    OmniFile, OmniFileKind, OmniRowSource, OmniViewNames, column_of_sql, omni_view_name, without_looker_tables,
+};
 use crate::yaml::Node;
 
 /// Default prefix of the names of the virtual schemas in which Omni shows dbt models. An Omni user can choose another
@@ -85,7 +87,7 @@ impl ExistingView {
         }
         let of_column = self.dimensions.iter().find_map(|(other, sql)| {
             let sql = sql.as_deref()?;
-            let (_, sql_column) = column_of_sql(sql.trim().trim_start_matches("${TABLE}."))?;
+            let (_, sql_column) = column_of_sql(&without_looker_tables(sql))?;
             let reads_column = sql_column.eq_ignore_ascii_case(column);
             reads_column.then(|| (other.to_string(), Some(sql)))
         });

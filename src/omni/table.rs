@@ -15,7 +15,7 @@ use super::{Artifacts, OmniOptions};
 use crate::Type;
 use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn};
 use crate::parallel;
-use crate::schema::omni_references;
+use crate::schema::{is_looker_table, omni_references};
 
 /// Table in the warehouse, which becomes a view in Omni.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl<'a> DbtTable<'a> {
 
     /// Returns the dimensions whose SQL in the existing view contains Looker's `${TABLE}`, each with the view's file.
     pub fn looker_dimensions(&self) -> impl Iterator<Item = (String, String)> {
-        let has_reference = |sql: &str| omni_references(sql).any(|(_, name)| name.trim().eq_ignore_ascii_case("table"));
+        let has_reference = |sql: &str| omni_references(sql).any(|(_, name)| is_looker_table(name));
         let fields = self.fields.iter();
         let fields = fields.filter(move |field| field.sql.as_deref().is_some_and(has_reference));
         fields.map(|field| (self.location.path.clone(), field.name.clone()))

@@ -240,6 +240,108 @@ fn metrics_with_their_own_measures_read_columns() {
     }
 }
 
+/// A metric is affected only by the columns that its measures and filters read. dbt's manifest does not list the
+/// semantic models that only a filter reads.
+#[test]
+fn metrics_read_the_columns_of_their_filters() {
+    let project = TestProject::new("impact_metric_filters");
+    let model = |name: &str, columns: &[&str]| {
+        let id = format!("model.x.{name}");
+        let select: Vec<String> = columns.iter().map(|column| format!("1 as {column}")).collect();
+        let columns: Vec<(&str, Value)> = columns.iter().map(|column| (*column, json!({"name": column}))).collect();
+        let node = json!({"unique_id": id, "name": name, "resource_type": "model", "package_name": "x",
+            "relation_name": name, "compiled_code": format!("select {}", select.join(", ")),
+            "columns": columns.into_iter().map(|(name, column)| (name.to_owned(), column)).collect::<serde_json::Map<_, _>>()});
+        (id, node)
+    };
+    let semantic_model = |name: &str, entities: Value, dimensions: Value, measures: Value| {
+        let id = format!("semantic_model.x.{name}");
+        let node = json!({"unique_id": id, "name": name, "resource_type": "semantic_model", "package_name": "x",
+            "depends_on": {"nodes": [format!("model.x.{name}")]}, "entities": entities, "dimensions": dimensions,
+            "measures": measures});
+        (id, node)
+    };
+    let metric = |name: &str, kind: &str, parent: &str, params: Value, filter: Option<&str>| {
+        let id = format!("metric.x.{name}");
+        let filter = filter.map(|filter| json!({"where_filters": [{"where_sql_template": filter}]}));
+        let node = json!({"unique_id": id, "name": name, "resource_type": "metric", "package_name": "x", "type": kind,
+            "depends_on": {"nodes": [parent]}, "type_params": params, "filter": filter});
+        (id, node)
+    };
+    let orders = "semantic_model.x.orders";
+    let count = || json!({"measure": {"name": "n"}, "input_measures": [{"name": "n"}]});
+    let large_filter = json!({"where_filters": [{"where_sql_template": "{{ Dimension('order__large') }}"}]});
+    let metrics = [
+        metric("all_orders", "simple", orders, count(), None),
+        metric("food_orders", "simple", orders, count(), Some("{{ Dimension('order__is_food') }} = true")),
+        metric("late_orders", "simple", orders, count(), Some("{{ TimeDimension('order__due', 'day') }} < '2024-01-01'")),
+        metric("tall_orders", "simple", orders, count(), Some("{{ Dimension('customer__height') }} > 2")),
+        metric("odd_orders", "simple", orders, count(), Some("{{ odd('order__is_food') }}")),
+        metric(
+            "large_orders",
+            "simple",
+            orders,
+            json!({"measure": {"name": "n", "filter": large_filter}, "input_measures": [{"name": "n", "filter": large_filter}]}),
+            None,
+        ),
+        metric(
+            "twice",
+            "derived",
+            "metric.x.all_orders",
+            json!({"expr": "2 * all_orders", "input_measures": [{"name": "n"}], "metrics": [{"name": "all_orders", "filter": large_filter}]}),
+            None,
+        ),
+    ];
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
+        "nodes": serde_json::Map::from_iter([
+            model("orders", &["id", "customer_id", "is_food", "due", "amount", "other"]),
+            model("customers", &["id", "height", "other"]),
+        ]),
+        "semantic_models": serde_json::Map::from_iter([
+            semantic_model(
+                "orders",
+                json!([{"name": "order", "type": "primary", "expr": "id"}, {"name": "customer", "type": "foreign", "expr": "customer_id"}]),
+                json!([{"name": "is_food", "type": "categorical"}, {"name": "due", "type": "time"},
+                    {"name": "large", "type": "categorical", "expr": "amount > 20"}]),
+                json!([{"name": "n", "agg": "sum", "expr": "1"}]),
+            ),
+            semantic_model(
+                "customers",
+                json!([{"name": "customer", "type": "primary", "expr": "id"}]),
+                json!([{"name": "height", "type": "categorical"}]),
+                json!([]),
+            ),
+        ]),
+        "metrics": serde_json::Map::from_iter(metrics),
+    });
+    project
+        .write("dbt_project.yml", "name: x\n")
+        .write("target/manifest.json", manifest.to_string());
+    for (column, expected) in [
+        ("orders.other", vec![]),
+        ("orders.is_food", vec!["food_orders", "odd_orders"]),
+        ("orders.due", vec!["late_orders", "odd_orders"]),
+        ("orders.amount", vec!["large_orders", "odd_orders", "twice"]),
+        ("orders.customer_id", vec!["odd_orders", "tall_orders"]),
+        ("orders.id", vec!["odd_orders"]),
+        ("customers.height", vec!["tall_orders"]),
+        ("customers.id", vec!["tall_orders"]),
+        ("customers.other", vec![]),
+    ] {
+        let run = project.run(&["impact", column]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        let words = run.out.split([' ', '\n']).collect::<Vec<_>>();
+        let mut metrics: Vec<&str> = words
+            .windows(2)
+            .filter(|pair| pair[1].starts_with("(metric)"))
+            .map(|pair| pair[0])
+            .collect();
+        metrics.sort_unstable();
+        assert_eq!(metrics, expected, "{column}: {}", run.out);
+    }
+}
+
 /// Names that look like markup remain plain names in every output format.
 #[test]
 fn hostile_names_remain_names() {

@@ -483,3 +483,21 @@ fn views_that_the_omni_model_excludes_are_reported() {
     assert!(!run.err.contains("included_views"), "{}", run.err);
     assert!(!project.run(&["pull"]).err.contains("ignored_schemas"));
 }
+
+/// `pull` reports Looker's `${TABLE}`, in any case, also as JSON. The dimension still belongs to its column.
+#[test]
+fn references_to_looker_tables_are_reported() {
+    let project = create_project("pull_looker");
+    project.write(
+        ORDERS,
+        "schema: analytics\ntable_name: stg_orders\ndimensions:\n  my_status: {sql: '${table}.\"order_status\"'}\n",
+    );
+    let run = project.run(&["pull"]);
+    let note = format!("{ORDERS}: the SQL of `my_status` contains Looker's `${{TABLE}}`, which Omni does not support");
+    assert!(run.err.contains(note.trim_start_matches("bi/omni/")), "{}", run.err);
+    assert!(!project.read(ORDERS).contains("\n  order_status:"), "{}", project.read(ORDERS));
+    let run = project.run(&["pull", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let expected = serde_json::json!([{"file": "analytics/stg_orders.view.yaml", "dimension": "my_status"}]);
+    assert_eq!(json["looker_tables"], expected, "{}", run.out);
+}

@@ -431,3 +431,33 @@ fn positions_of_columns_are_not_edits() {
     let edits: Vec<String> = edits.map(|edit| edit.description).collect();
     assert_eq!(edits, ["the column `city`", "`group by`"]);
 }
+
+/// Quotes around a name that means the same without them are no change. This depends on the case folding and the
+/// reserved words of the dialect.
+#[test]
+fn optional_quotes_are_no_change() {
+    for (dialect, expression, edited, is_same) in [
+        ("duckdb", "sum(quantity)", "sum(\"quantity\")", true),
+        ("duckdb", "sum(quantity)", "sum(\"Quantity\")", true),
+        ("duckdb", "min(\"at\")", "min(at)", false),
+        ("duckdb", "min(\"order\")", "min(order)", false),
+        ("postgres", "sum(quantity)", "sum(\"quantity\")", true),
+        ("postgres", "sum(quantity)", "sum(\"Quantity\")", false),
+        ("postgres", "max(current_date)", "max(\"current_date\")", false),
+        ("postgres", "sum(t.quantity)", "sum(\"t\".\"quantity\")", true),
+        ("snowflake", "sum(quantity)", "sum(\"QUANTITY\")", true),
+        ("snowflake", "sum(quantity)", "sum(\"quantity\")", false),
+        ("bigquery", "sum(quantity)", "sum(`quantity`)", true),
+        ("bigquery", "min(`at`)", "min(at)", false),
+    ] {
+        let dialect: Dialect = dialect.parse().unwrap();
+        let sql = |expression: &str| format!("select country, {expression} as total from t group by country");
+        let edits = SqlEdits::from_texts(&sql(expression), &sql(edited), dialect);
+        assert_eq!(edits.is_empty(), is_same, "{dialect}: {edited}");
+    }
+    for (from, to) in [("from t", "from \"t\""), ("group by country", "group by \"country\"")] {
+        let generated = "select country, count(*) as total from t group by country";
+        let edits = SqlEdits::from_texts(generated, &generated.replace(from, to), "duckdb".parse().unwrap());
+        assert!(edits.is_empty(), "{to}: {edits:?}");
+    }
+}

@@ -327,3 +327,41 @@ fn reasons_name_their_cause() {
         assert_eq!(why.reason, expected, "{to}");
     }
 }
+
+/// A contract casts every column of the last select to its type. Users may omit the cast, as they may omit other guards.
+#[test]
+fn edits_may_omit_the_cast_of_a_contract() {
+    let head = "model: m\nfrom: orders\ngroup_by: country\ncontract: {enforced: true}\ndefinitions: |\n";
+    let one_select = format!("{head}  value = SUM(quantity)\n");
+    let two_selects = format!("{head}  total = SUM(quantity)\n  value = total / COUNT(amount)\n");
+    // Replaces the last column of the last select.
+    let replace = |sql: &str, column: &str, value: &str| {
+        let start = sql.rfind(column).unwrap() + column.len();
+        let end = sql.rfind("\nfrom").unwrap();
+        assert!(sql[start..end].contains("cast("), "{sql}");
+        format!("{}    {value} as value{}", &sql[..start], &sql[end..])
+    };
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        let compiler = compiler(dialect.parse().unwrap());
+        for (spec, edited, expected) in [
+            (&one_select, "max(quantity)", "MAX(quantity)"),
+            (&one_select, "sum(quantity * 2)", "SUM(quantity * 2)"),
+            (&one_select, "count(distinct name)", "COUNTUNIQUE(name)"),
+            (&two_selects, "total * 2", "total * 2"),
+        ] {
+            let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+            let column = if *spec == one_select { " as country,\n" } else { " as total,\n" };
+            let edited_sql = replace(&sql, column, edited);
+            let found = decompiler().find_formula_with_guards(&compiler, spec, None, &edited_sql, None, "value");
+            let found = found.unwrap_or_else(|why| panic!("{dialect}: {}\n{edited_sql}", why.reason));
+            assert_eq!(found.formula, expected, "{dialect}: {sql}");
+            let guards = found.rewritten.unwrap().describe();
+            assert!(guards.contains("a conversion of types"), "{dialect}: {guards}");
+        }
+        let sql = compiler.compile_spec(&one_select).model_sql().unwrap().to_owned();
+        let edited_sql = replace(&sql, " as country,\n", "coalesce(sum(quantity), 0)");
+        let why = decompiler().find_formula_with_guards(&compiler, &one_select, None, &edited_sql, None, "value");
+        let expected = "the SQL of `SUM(quantity)` always has a conversion of types, which the edit removes";
+        assert_eq!(why.unwrap_err().reason, expected, "{dialect}: {edited_sql}");
+    }
+}

@@ -134,6 +134,12 @@ fn compile_private(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
+fn compile_in_groups(keys: &str) -> Vec<Diagnostic> {
+    let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
+    let compiler = Compiler::builder().groups(["finance"]).build();
+    compiler.compile_spec(&text).diagnostics().to_vec()
+}
+
 fn nested_repetition(depth: usize) -> String {
     format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
 }
@@ -266,6 +272,11 @@ const TRIGGERS: &[Trigger] = &[
         "F0641",
         || compile_private("config: {group: sales}"),
         || compile_private("group: finance"),
+    ),
+    (
+        "F0642",
+        || compile_in_groups("group: finanse"),
+        || compile_in_groups("group: finance"),
     ),
     (
         "W0634",

@@ -34,6 +34,12 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "unseen_by_omni": {"keys": keys, "joins": joins},
         "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
         "stale": model.health.stale.iter().map(|source| stale_source_json(source, now)).collect::<Vec<_>>(),
+        "still_used": pull.removed_dimensions.iter().map(|removed| {
+            json!({"file": removed.file, "dimension": removed.name, "readers": removed.readers})
+        }).collect::<Vec<_>>(),
+        "looker_tables": model.looker_dimensions.iter().map(|(file, dimension)| {
+            json!({"file": file, "dimension": dimension})
+        }).collect::<Vec<_>>(),
         "gaps": model.gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason})).collect::<Vec<_>>(),
     })
 }

@@ -282,6 +282,10 @@ pub fn known_facts_from_schema_option(
 pub fn builder_with_known_facts(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
     let builder = settings::builder_with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
     let builder = builder.current_date(Zoned::now().date().to_string());
+    let builder = match facts.groups {
+        Some(groups) => builder.groups(groups),
+        None => builder,
+    };
     match facts.dbt_version {
         Some(version) => builder.dbt_version(&version),
         None => builder,

@@ -26,7 +26,7 @@ use lookups::RecordedLookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_FROM_DBT_TAG, to_omni_name, view_name as omni_view_name};
 pub use omni_file::{
     COMPOUND_KEY_SETTING, OmniFieldKind, OmniFile, OmniFileKind, OmniReference, OmniRowSource, column_of_sql,
-    omni_references, replace_omni_references,
+    is_looker_table, omni_references, replace_omni_references, without_looker_tables,
 };
 pub use omni_model::{OmniRelationship, OmniTopic, ParsedOmniFile, ParsedOmniModel};
 pub use omni_view::{OmniViewTable, ParsedOmniView, ViewField};

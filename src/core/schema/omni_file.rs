@@ -239,10 +239,35 @@ pub fn replace_omni_references(sql: &str, mut with: impl FnMut(&str) -> String) 
     out + sql.get(copied_end..).unwrap_or_default()
 }
 
+/// Returns whether a reference is Looker's `${TABLE}`, the table of the view. Omni does not support this reference.
+pub fn is_looker_table(reference: &str) -> bool {
+    reference.trim().eq_ignore_ascii_case("table")
+}
+
+/// Removes Looker's `${TABLE}.` before the names of columns.
+pub fn without_looker_tables(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut copied_end = 0;
+    for (range, _) in omni_references(sql).filter(|(_, name)| is_looker_table(name)) {
+        let is_qualifier = sql.get(range.end..).is_some_and(|rest| rest.starts_with('.'));
+        if is_qualifier {
+            out.push_str(sql.get(copied_end..range.start).unwrap_or_default());
+            copied_end = range.end + 1;
+        }
+    }
+    out + sql.get(copied_end..).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::yaml;
+
+    #[test]
+    fn looker_tables_are_removed_in_any_case() {
+        let sql = "${TABLE}.a - ${ table }.b + ${Table} * ${orders.c}";
+        assert_eq!(without_looker_tables(sql), "a - b + ${Table} * ${orders.c}");
+    }
 
     #[test]
     fn kinds_of_files() {

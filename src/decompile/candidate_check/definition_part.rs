@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
 use crate::columns::EXPRESSION_KEYWORDS;
-use crate::errors::is_conversion;
+use crate::errors::value_of_conversion;
 use crate::expression_text::{FormulaTemplate, FormulaText};
 use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
@@ -47,15 +47,13 @@ impl<'a> CandidateCheck<'a, '_> {
     /// Returns the value that a contract converts to the type of the definition's column. The conversion is not part of
     /// the formula. `None` if no contract converts the expression.
     pub fn inside_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
-        // Only the columns of the last select are converted.
-        let is_converted =
-            self.cte.is_none() && !self.is_exact && self.editable_spec.outline.enforces_contract(self.compiler);
-        match (trees.label(expression), trees.children(expression)) {
-            (SqlLabel::Call, [_, conversion]) if is_converted && is_conversion(trees, *conversion) => {
-                trees.children(*conversion).first().copied()
-            }
-            _ => None,
-        }
+        let is_converted = self.has_contract_cast() && !self.is_exact;
+        value_of_conversion(trees, expression).filter(|_| is_converted)
+    }
+
+    /// Returns whether a contract converts the definition's column. Only the columns of the last select are converted.
+    pub fn has_contract_cast(&self) -> bool {
+        self.cte.is_none() && self.editable_spec.outline.enforces_contract(self.compiler)
     }
 
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions

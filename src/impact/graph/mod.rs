@@ -1,6 +1,7 @@
 //! Graph of a project: the nodes in dbt's manifest, and the models that have a spec but are not in the manifest yet.
 
 mod lineages;
+mod filter_parents;
 mod named_parents;
 mod node;
 mod traversal;
@@ -16,6 +17,7 @@ use crate::dialect::Dialect;
 use crate::lineage::{LineageCache, LineageError, RelationColumnList};
 use crate::schema::{Relation, Schema};
 
+use filter_parents::add_parents_of_metric_filters;
 use lineages::{EPHEMERAL_CTE_PREFIX, NodeLineage};
 use named_parents::add_named_parents;
 use traversal::topological_order;
@@ -141,6 +143,7 @@ impl<'a> Graph<'a> {
                 .for_each(|name| relations.entry(name).or_default().push(at));
         }
         add_named_parents(&nodes, &relations, sources.dialect.unwrap_or_default(), &mut parents);
+        add_parents_of_metric_filters(&nodes, &mut parents);
         let mut children = vec![Vec::new(); nodes.len()];
         for (index, read) in parents.iter().enumerate() {
             for parent in read {

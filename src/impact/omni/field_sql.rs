@@ -6,7 +6,7 @@ use crate::definitions::find_identifiers;
 
 use crate::dialect::Dialect;
 use crate::lineage;
-use crate::schema::{omni_references, replace_omni_references};
+use crate::schema::{omni_references, replace_omni_references, without_looker_tables};
 
 /// Columns and fields that SQL with `${…}` reads.
 pub(super) struct FieldSql {
@@ -18,7 +18,7 @@ pub(super) struct FieldSql {
 
 impl FieldSql {
     pub fn read(sql: &str, dialect: Option<Dialect>) -> Self {
-        let sql = &remove_table_references(sql);
+        let sql = &without_looker_tables(sql);
         let fields: BTreeSet<String> = field_references(sql).collect();
         let plain = replace_field_references(sql, |_| "1".to_owned());
         let (columns, is_guessed) = match lineage::columns_of_expression(&plain, dialect) {
@@ -31,19 +31,6 @@ impl FieldSql {
             is_guessed,
         }
     }
-}
-
-/// Removes Looker's `${TABLE}.` before the names of columns.
-fn remove_table_references(sql: &str) -> String {
-    const REFERENCE: &str = "${table}.";
-    let mut plain = String::with_capacity(sql.len());
-    let mut end = 0;
-    for (offset, _) in sql.to_ascii_lowercase().match_indices(REFERENCE) {
-        plain.push_str(sql.get(end..offset).unwrap_or_default());
-        end = offset + REFERENCE.len();
-    }
-    plain.push_str(sql.get(end..).unwrap_or_default());
-    plain
 }
 
 /// Returns the names of the fields in `${…}`, in lower case and without timeframes.

@@ -45,6 +45,8 @@ pub struct KnownFacts {
     pub dbt_version: Option<String>,
     /// Data tests from dbt packages that affect the generated files.
     pub generic_tests: BTreeSet<String>,
+    /// Groups of the dbt project. Only a manifest contains them, so they are `None` without a manifest.
+    pub groups: Option<BTreeSet<String>>,
 }
 
 impl From<Schema> for KnownFacts {
@@ -155,6 +157,7 @@ impl KnownFacts {
                 other.generic_tests.clone()
             },
             dbt_version: self.dbt_version.or_else(|| other.dbt_version.clone()),
+            groups: self.groups.or_else(|| other.groups.clone()),
         }
     }
 

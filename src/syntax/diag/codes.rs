@@ -696,6 +696,9 @@ codes! {
     PrivateParent "F0641" "private-parent" Error
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
         Shown("`group: sales` in a spec that reads a private model of the group `finance`") => Shown("`group: finance`");
+    UnknownGroup "F0642" "unknown-group" Error
+        "dbt rejects a model that belongs to a group that the project does not define. formulac reads the groups from dbt's manifest."
+        Shown("`group: finanse` in a dbt project with the group `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
         "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse. \
         The files of the model also have its name, and Windows reserves names such as `con`, `nul` and `com1`."

@@ -5,7 +5,7 @@ use sqlparser::ast::{Expr, SelectItem, SetExpr};
 use crate::dbt::tokens::replace_tokens;
 use crate::dialect::Dialect;
 use crate::lineage;
-use crate::schema::replace_omni_references;
+use crate::schema::{is_looker_table, replace_omni_references};
 
 /// Prefix of the placeholders that replace references while SQL is parsed.
 pub(super) const PLACEHOLDER_PREFIX: &str = "omni_ref_";
@@ -47,7 +47,7 @@ pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<St
     if out.contains("${") {
         return Err("a reference is not closed".to_owned());
     }
-    if references.iter().any(|name| name.eq_ignore_ascii_case("table")) {
+    if references.iter().any(|name| is_looker_table(name)) {
         return Err("`${TABLE}` is a Looker reference, and Omni does not support it".to_owned());
     }
     Ok((out, references))
