@@ -209,7 +209,13 @@ impl TargetArtifacts {
         facts.dialect = metadata.dialect();
         facts.dbt_version.clone_from(&metadata.dbt_version);
         facts.generic_tests = self.manifest.generic_tests().collect();
-        facts.groups = Some(self.manifest.groups.iter().map(|group| group.name.to_string()).collect());
+        facts.groups = Some(
+            self.manifest
+                .groups
+                .iter()
+                .map(|group| group.name.to_string())
+                .collect(),
+        );
         facts
     }
 

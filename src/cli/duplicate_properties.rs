@@ -48,7 +48,9 @@ pub fn check(
                 "move what the entry says into the spec and remove the entry, because dbt accepts only one entry per model",
             );
             let of_spec = file_diagnostics.get_mut(model.spec);
-            of_spec.into_iter().for_each(|of_spec| of_spec.diagnostics.push(fault.clone()));
+            of_spec
+                .into_iter()
+                .for_each(|of_spec| of_spec.diagnostics.push(fault.clone()));
         }
     }
 }
@@ -56,5 +58,10 @@ pub fn check(
 /// Returns a name without quotes and without the comment or the bracket after it.
 fn unquoted_name(value: &str) -> &str {
     let end = |c: char| matches!(c, '#' | ',' | '}');
-    value.split(end).next().unwrap_or_default().trim().trim_matches(['"', '\''])
+    value
+        .split(end)
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_matches(['"', '\''])
 }

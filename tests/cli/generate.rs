@@ -284,15 +284,24 @@ fn handwritten_properties_of_a_model_are_reported() {
     let message = "`models/_ops.yml` already describes the model `share`";
     assert!(run.exit == 1 && run.err.matches(message).count() == 1, "{}", run.err);
     // dbt's manifest does not contain entries of models that did not exist yet.
-    project.write("target/manifest.json", r#"{"metadata": {"project_name": "shop"}, "nodes": {}}"#);
+    project.write(
+        "target/manifest.json",
+        r#"{"metadata": {"project_name": "shop"}, "nodes": {}}"#,
+    );
     let run = project.run(&CALL);
     assert!(run.exit == 1 && run.err.matches(message).count() == 1, "{}", run.err);
-    for other in ["models: [{name: shares}]\n", "sources: [{name: x, tables: [{name: share}]}]\n"] {
+    for other in [
+        "models: [{name: shares}]\n",
+        "sources: [{name: x, tables: [{name: share}]}]\n",
+    ] {
         project.write("models/_ops.yml", other);
         let run = project.run(&CALL);
         assert!(!run.err.contains(message), "{}", run.err);
     }
-    project.write("models/_ops.yml", "models:\n  - description: x\n    name: \"share\" # ours\n");
+    project.write(
+        "models/_ops.yml",
+        "models:\n  - description: x\n    name: \"share\" # ours\n",
+    );
     let run = project.run(&CALL);
     assert!(run.exit == 1 && run.err.matches(message).count() == 1, "{}", run.err);
     project.write("target/manifest.json", manifest);

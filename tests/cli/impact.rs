@@ -248,7 +248,10 @@ fn metrics_read_the_columns_of_their_filters() {
     let model = |name: &str, columns: &[&str]| {
         let id = format!("model.x.{name}");
         let select: Vec<String> = columns.iter().map(|column| format!("1 as {column}")).collect();
-        let columns: Vec<(&str, Value)> = columns.iter().map(|column| (*column, json!({"name": column}))).collect();
+        let columns: Vec<(&str, Value)> = columns
+            .iter()
+            .map(|column| (*column, json!({"name": column})))
+            .collect();
         let node = json!({"unique_id": id, "name": name, "resource_type": "model", "package_name": "x",
             "relation_name": name, "compiled_code": format!("select {}", select.join(", ")),
             "columns": columns.into_iter().map(|(name, column)| (name.to_owned(), column)).collect::<serde_json::Map<_, _>>()});
@@ -273,10 +276,34 @@ fn metrics_read_the_columns_of_their_filters() {
     let large_filter = json!({"where_filters": [{"where_sql_template": "{{ Dimension('order__large') }}"}]});
     let metrics = [
         metric("all_orders", "simple", orders, count(), None),
-        metric("food_orders", "simple", orders, count(), Some("{{ Dimension('order__is_food') }} = true")),
-        metric("late_orders", "simple", orders, count(), Some("{{ TimeDimension('order__due', 'day') }} < '2024-01-01'")),
-        metric("tall_orders", "simple", orders, count(), Some("{{ Dimension('customer__height') }} > 2")),
-        metric("odd_orders", "simple", orders, count(), Some("{{ odd('order__is_food') }}")),
+        metric(
+            "food_orders",
+            "simple",
+            orders,
+            count(),
+            Some("{{ Dimension('order__is_food') }} = true"),
+        ),
+        metric(
+            "late_orders",
+            "simple",
+            orders,
+            count(),
+            Some("{{ TimeDimension('order__due', 'day') }} < '2024-01-01'"),
+        ),
+        metric(
+            "tall_orders",
+            "simple",
+            orders,
+            count(),
+            Some("{{ Dimension('customer__height') }} > 2"),
+        ),
+        metric(
+            "odd_orders",
+            "simple",
+            orders,
+            count(),
+            Some("{{ odd('order__is_food') }}"),
+        ),
         metric(
             "large_orders",
             "simple",

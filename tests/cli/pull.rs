@@ -495,7 +495,11 @@ fn references_to_looker_tables_are_reported() {
     let run = project.run(&["pull"]);
     let note = format!("{ORDERS}: the SQL of `my_status` contains Looker's `${{TABLE}}`, which Omni does not support");
     assert!(run.err.contains(note.trim_start_matches("bi/omni/")), "{}", run.err);
-    assert!(!project.read(ORDERS).contains("\n  order_status:"), "{}", project.read(ORDERS));
+    assert!(
+        !project.read(ORDERS).contains("\n  order_status:"),
+        "{}",
+        project.read(ORDERS)
+    );
     let run = project.run(&["pull", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     let expected = serde_json::json!([{"file": "analytics/stg_orders.view.yaml", "dimension": "my_status"}]);

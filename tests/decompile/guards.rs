@@ -350,7 +350,11 @@ fn edits_may_omit_the_cast_of_a_contract() {
             (&two_selects, "total * 2", "total * 2"),
         ] {
             let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
-            let column = if *spec == one_select { " as country,\n" } else { " as total,\n" };
+            let column = if *spec == one_select {
+                " as country,\n"
+            } else {
+                " as total,\n"
+            };
             let edited_sql = replace(&sql, column, edited);
             let found = decompiler().find_formula_with_guards(&compiler, spec, None, &edited_sql, None, "value");
             let found = found.unwrap_or_else(|why| panic!("{dialect}: {}\n{edited_sql}", why.reason));

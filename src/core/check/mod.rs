@@ -131,7 +131,7 @@ pub struct OtherFileDefinitions<'a> {
     pub common_relation: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
-    /// Types that later steps require for columns and definitions, by name.
+    /// Types that other steps require for columns and definitions, by name.
     pub required_types: &'a [(String, Type)],
     /// Lower-case names of the columns and definitions of earlier steps.
     pub earlier_names: Option<&'a BTreeSet<String>>,

@@ -19,7 +19,9 @@ pub(super) fn add_parents_of_metric_filters(parts: &[ImpactGraphNode<'_>], paren
             continue;
         };
         for reference in filter_references(metric).into_iter().flatten() {
-            let models = semantic_models.iter().filter(|(_, model)| reference.is_element_of(model));
+            let models = semantic_models
+                .iter()
+                .filter(|(_, model)| reference.is_element_of(model));
             read.extend(models.map(|(index, _)| *index));
         }
         read.sort_unstable();

@@ -1,7 +1,7 @@
 //! Graph of a project: the nodes in dbt's manifest, and the models that have a spec but are not in the manifest yet.
 
-mod lineages;
 mod filter_parents;
+mod lineages;
 mod named_parents;
 mod node;
 mod traversal;

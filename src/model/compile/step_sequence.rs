@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let mut input = self.input_from_relation(&spec.from, Some(0));
         let mut body = RowPlan::default();
-        self.required_types = self.types_required_by_later_steps(memory);
+        self.required_types = self.types_required_by_other_steps(memory);
         let has_sheet = spec.steps.iter().any(|step| step.sheet.is_some());
         for (index, step) in spec.steps.iter().enumerate() {
             if step.has_unknown_input {

@@ -164,7 +164,7 @@ pub(in crate::check) fn infer(
         }
         pass.buffers.results[*index as usize] = pass.buffers.terms[definition.body.index()];
     }
-    pass.bind_types_required_by_later_steps();
+    pass.bind_types_required_by_other_steps();
     let conflicts = pass.buffers.solve(ast);
     if let Some(key_term) = pass.buffers.calendar {
         pass.bind_calendar_key(key_term);
@@ -297,6 +297,7 @@ impl TypeInference<'_> {
                 types,
                 expr,
                 is_checked_later,
+                is_in_other_step: false,
             });
         }
     }
@@ -423,8 +424,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Binds columns and definitions whose type is not determined by this step to the type that later steps require.
-    fn bind_types_required_by_later_steps(&mut self) {
+    /// Binds columns and definitions whose type is not determined by this step to the type that other steps require.
+    fn bind_types_required_by_other_steps(&mut self) {
         let required = self.scope.rest.required_types;
         if required.is_empty() {
             return;
@@ -449,7 +450,10 @@ impl TypeInference<'_> {
                 Type::Date => TypeTerm::Temporal,
                 ty => TypeTerm::Type(*ty),
             };
+            let uses = self.buffers.uses.len();
             self.require_type(*index, expected);
+            let new_uses = self.buffers.uses.iter_mut().skip(uses);
+            new_uses.for_each(|new_use| new_use.is_in_other_step = true);
         }
     }
 }
@@ -511,16 +515,23 @@ fn report_type_conflict(
         names.conflicting.push((second.expr, column));
     }
     let [earlier, later] = [first, second].map(|used| (ast.span(used.expr), used.types.describe()));
-    let message = format!(
-        "`{}` is used as {} here, but was used as {} earlier",
-        later.0.excerpt(source),
-        later.1,
-        earlier.1
-    );
-    diagnostics.push(
+    let name = later.0.excerpt(source);
+    let fault = if second.is_in_other_step {
+        let message = format!(
+            "`{name}` is used as {} here, but as {} in another step",
+            earlier.1, later.1
+        );
+        Diagnostic::new(Code::ConflictingTypes, earlier.0, message)
+    } else {
+        let message = format!(
+            "`{name}` is used as {} here, but was used as {} earlier",
+            later.1, earlier.1
+        );
         Diagnostic::new(Code::ConflictingTypes, later.0, message)
             .with_secondary_label(earlier.0, format!("used as {}", earlier.1))
-            .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
+    };
+    diagnostics.push(
+        fault.with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
     );
     for (span, _) in [earlier, later] {
         let position = ast.definitions.partition_point(|d| d.span.start <= span.start);

@@ -40,6 +40,8 @@ pub(super) struct TypeUse {
     /// Whether `lower` reports a wrong type of this use, with a more specific message than the message about
     /// conflicting uses.
     pub is_checked_later: bool,
+    /// Whether another step contains the use. `expr` is then the place of the value in this step.
+    pub is_in_other_step: bool,
 }
 
 /// Sum or difference with an operand of unknown type.
@@ -51,7 +53,8 @@ pub(super) struct PendingSum {
     pub expr: ExprId,
 }
 
-/// Two uses of the same value that accept no common type. The second use is the later use in the text.
+/// Two uses of the same value that accept no common type. The second use is the later use in the text. Uses in other
+/// steps come last.
 pub(super) struct TypeConflict {
     pub first: TypeUse,
     pub second: TypeUse,
@@ -137,7 +140,7 @@ impl InferBuffers {
             .filter(|used| vars.contains(&used.var))
             .copied()
             .collect();
-        uses.sort_by_key(|used| (used.var, ast.span(used.expr).start));
+        uses.sort_by_key(|used| (used.var, used.is_in_other_step, ast.span(used.expr).start));
         for uses in uses.chunk_by(|a, b| a.var == b.var) {
             let mut earlier = TypeVariable::new(TypeSet::ALL);
             for (position, second) in uses.iter().enumerate() {
