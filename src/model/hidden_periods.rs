@@ -17,9 +17,67 @@ pub struct RowCondition {
     pub span: Span,
     /// Names of the columns on which the condition depends, in lower case.
     pub columns: Vec<String>,
-    /// Step keys that have the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if there are no
-    /// such keys.
-    pub keys: Vec<String>,
+    selection: RowSelection,
+}
+
+/// Rows that a condition selects.
+#[derive(Clone, Debug)]
+enum RowSelection {
+    /// Rows for which a condition other than a comparison of the time with a constant is true.
+    Other,
+    /// Rows whose time is in a range that does not consist of whole days.
+    Times,
+    Days(SelectedDays),
+}
+
+/// Range of days that a condition selects.
+#[derive(Clone, Debug)]
+struct SelectedDays {
+    /// First day: an ISO date or a constant formula.
+    since: String,
+    /// First day after the range, if the range has an end.
+    end: Option<String>,
+    /// Unit to which the condition truncates the time.
+    period: Option<CalendarUnit>,
+}
+
+impl RowCondition {
+    /// Returns the step keys that show the same rows as the condition, such as `since: 2024-01-01`. `unit` is the unit
+    /// of the step's time key. The result is empty if no such keys exist: `since` shows whole periods, so both ends of
+    /// the range must be ends of periods.
+    pub fn equivalent_keys(&self, unit: Option<CalendarUnit>) -> Vec<String> {
+        let is_first = |day: &str, unit| begins_period(day, unit);
+        let (RowSelection::Days(SelectedDays { since, end, period }), Some(unit)) = (&self.selection, unit) else {
+            return Vec::new();
+        };
+        let begins = is_first(since, unit) && is_first(since, period.unwrap_or(CalendarUnit::Day));
+        if !begins || !end.as_deref().is_none_or(|end| is_first(end, unit)) {
+            return Vec::new();
+        }
+        let until = end.as_deref().and_then(|end| check::shift_date(end, 0, -1));
+        let since = format!("since: {since}");
+        std::iter::once(since)
+            .chain(until.map(|until| format!("until: {until}")))
+            .collect()
+    }
+
+    /// Returns whether the condition compares the time with a constant, so that the selected rows have a time.
+    pub const fn compares_time(&self) -> bool {
+        !matches!(self.selection, RowSelection::Other)
+    }
+}
+
+/// Returns whether a day is certainly the first day of a period. The first day of a week depends on settings, and the
+/// value of a formula is not known.
+fn begins_period(day: &str, unit: CalendarUnit) -> bool {
+    let ends = |ends: &[&str]| check::is_iso_date(day) && ends.iter().any(|end| day.ends_with(end));
+    match unit {
+        CalendarUnit::Second | CalendarUnit::Minute | CalendarUnit::Hour | CalendarUnit::Day => true,
+        CalendarUnit::Week => false,
+        CalendarUnit::Month => ends(&["-01"]),
+        CalendarUnit::Quarter => ends(&["-01-01", "-04-01", "-07-01", "-10-01"]),
+        CalendarUnit::Year => ends(&["-01-01"]),
+    }
 }
 
 /// Splits a condition at `AND`, and returns the operands that may remove earlier rows. Upper bounds and tests for NULL
@@ -36,27 +94,26 @@ pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondi
             Ir::IsNull { .. } => continue,
             _ => {}
         }
-        let Some(keys) = equivalent_period_keys(program, id, text) else {
+        let Some(selection) = row_selection(program, id, text) else {
             continue;
         };
         conditions.push(RowCondition {
             span: program.meta(id).span,
             columns: columns_read(program, id),
-            keys,
+            selection,
         });
     }
     conditions.sort_by_key(|condition| condition.span.start);
     conditions
 }
 
-/// Returns the keys of a step that select the same periods as a comparison with a constant. Returns `None` for an upper
-/// bound, which removes no earlier rows.
-fn equivalent_period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
+/// Returns the rows that a condition selects. Returns `None` for an upper bound, which removes no earlier rows.
+fn row_selection(program: &Program, id: IrId, text: &str) -> Option<RowSelection> {
     let Ir::Apply { overload, args } = program.node(id) else {
-        return Some(Vec::new());
+        return Some(RowSelection::Other);
     };
     let [left, right] = *program.args(args) else {
-        return Some(Vec::new());
+        return Some(RowSelection::Other);
     };
     let function = catalog::overload_owner(overload);
     let (time, constant, is_turned) = match (
@@ -65,10 +122,7 @@ fn equivalent_period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec
     ) {
         (Some(time), None) => (time, right, false),
         (None, Some(time)) => (time, left, true),
-        _ => return Some(Vec::new()),
-    };
-    let Some(bound) = constant_text(program, constant, text) else {
-        return Some(Vec::new());
+        _ => return Some(RowSelection::Other),
     };
     let (from, after, before, until) = match is_turned {
         false => (
@@ -84,27 +138,41 @@ fn equivalent_period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec
             internal::GREATER_EQUAL,
         ),
     };
-    match function {
-        _ if function == before || function == until => None,
-        _ if function == from => Some(vec![format!("since: {bound}")]),
-        // The bound is midnight, so a later time on the same day is greater than the bound, and `since` selects the
-        // same rows.
-        _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
-            Some(vec![format!("since: {bound}")])
-        }
-        _ if function == after && time.ty == Type::Date && time.period.is_none() => {
-            let constant = || format!("{} + 1", program.meta(constant).span.text(text));
-            let next = check::next_day(&bound).unwrap_or_else(constant);
-            Some(vec![format!("since: {next}")])
-        }
-        _ if function == internal::EQUAL => {
-            let until = last_day_of_period(&bound, time.period);
-            Some(until.map_or_else(Vec::new, |until| {
-                vec![format!("since: {bound}"), format!("until: {until}")]
-            }))
-        }
-        _ => Some(Vec::new()),
+    if function == before || function == until {
+        return None;
     }
+    let Some((since, has_time)) = constant_text(program, constant, text) else {
+        return Some(RowSelection::Other);
+    };
+    let period = time.period;
+    let is_day = time.ty == Type::Date && period.is_none();
+    let days = match function {
+        _ if has_time => None,
+        _ if function == from => Some(SelectedDays {
+            since,
+            end: None,
+            period,
+        }),
+        _ if function == after && is_day => {
+            let next = || format!("{} + 1", program.meta(constant).span.text(text));
+            Some(SelectedDays {
+                since: check::next_day(&since).unwrap_or_else(next),
+                end: None,
+                period,
+            })
+        }
+        _ if function == internal::EQUAL && (is_day || period.is_some()) => {
+            end_of_period(&since, period).map(|end| SelectedDays {
+                since,
+                end: Some(end),
+                period,
+            })
+        }
+        _ => None,
+    };
+    let compares = [from, after, internal::EQUAL].contains(&function);
+    let without_days = if compares { RowSelection::Times } else { RowSelection::Other };
+    Some(days.map_or(without_days, RowSelection::Days))
 }
 
 /// Column, or timeframe of a column, on one side of a comparison.
@@ -114,17 +182,17 @@ struct ComparedTimeColumn {
     period: Option<CalendarUnit>,
 }
 
-/// Returns the last day of the period that begins on a date. `None` if the day is not known before the query runs.
-fn last_day_of_period(first: &str, period: Option<CalendarUnit>) -> Option<String> {
+/// Returns the first day after the period that begins on a date. `None` if the day is not known before the query runs.
+fn end_of_period(first: &str, period: Option<CalendarUnit>) -> Option<String> {
     let (months, days) = match period {
-        None | Some(CalendarUnit::Day) => return Some(first.to_owned()),
+        None | Some(CalendarUnit::Day) => (0, 1),
         Some(CalendarUnit::Week) => (0, 7),
         Some(CalendarUnit::Month) => (1, 0),
         Some(CalendarUnit::Quarter) => (3, 0),
         Some(CalendarUnit::Year) => (12, 0),
         Some(_) => return None,
     };
-    check::shift_date(first, months, days - 1)
+    check::shift_date(first, months, days)
 }
 
 fn compared_time_column(program: &Program, id: IrId) -> Option<ComparedTimeColumn> {
@@ -147,12 +215,15 @@ fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId
     (program.meta(first).span == program.meta(id).span).then(|| program.resolve_references(first))
 }
 
-/// Returns a constant in the form used by step keys: an ISO date or a formula.
-fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
+/// Returns a constant in the form used by step keys, an ISO date or a formula, and whether it may have a time of day.
+fn constant_text(program: &Program, id: IrId, text: &str) -> Option<(String, bool)> {
     let mut node_id = id;
     loop {
         match program.node(node_id) {
-            Ir::Date(iso) => return program.text(iso).get(..10).map(str::to_owned),
+            Ir::Date(iso) => {
+                let iso = program.text(iso);
+                return Some((iso.to_owned(), !check::is_iso_date(iso)));
+            }
             Ir::Apply { args, .. } => match conversion_operand(program, node_id, program.args(args)) {
                 Some(inner) => node_id = inner,
                 None => break,
@@ -161,7 +232,8 @@ fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
         }
     }
     let is_constant = columns_read(program, id).is_empty() && !matches!(program.node(id), Ir::Definition(_));
-    is_constant.then(|| program.meta(id).span.text(text).to_owned())
+    let has_time = program.meta(node_id).ty != Type::Date;
+    is_constant.then(|| (program.meta(id).span.text(text).to_owned(), has_time))
 }
 
 /// Returns the names of the columns on which a value depends, in lower case.
@@ -233,13 +305,14 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
         .find_map(|span| span);
     let Some(look_back) = look_back else { return };
     let times = columns_read(program, key);
+    let (_, unit) = split_truncation(program, key);
     for condition in
         conditions.filter(|row_condition| row_condition.columns.iter().any(|column| times.contains(column)))
     {
         diagnostics.push(hidden_periods(
             (condition.span, &condition.span.excerpt(text)),
             (look_back, &look_back.excerpt(text)),
-            &condition.keys,
+            &condition.equivalent_keys(unit),
         ));
     }
 }
@@ -253,8 +326,7 @@ pub fn hidden_periods(
 ) -> Diagnostic {
     let message = format!("`{condition_text}` removes earlier periods, so `{reads}` does not include them");
     let help = match keys {
-        [] => "select the periods to show with `since` and `until` instead of the condition; windows still read the \
-               earlier periods"
+        [] => "select whole periods with `since` and `until` instead of the condition; windows still read the earlier periods"
             .to_owned(),
         keys => format!(
             "write {} instead of the condition; windows still read the earlier periods",

@@ -69,6 +69,7 @@ pub(super) fn check_partitions(
         nodes: &nodes,
         partition: &partition,
         order: &order,
+        is_explicit,
         text,
     };
     let fault = keys.offset_outside_partition_warning();
@@ -105,6 +106,8 @@ struct StepWindowKeys<'s> {
     nodes: &'s [IrId],
     partition: &'s [IrId],
     order: &'s [IrId],
+    /// Whether the step has `partition_by`.
+    is_explicit: bool,
     text: &'s str,
 }
 
@@ -209,7 +212,7 @@ impl StepWindowKeys<'_> {
     }
 
     /// Returns a warning if a window counts periods of a date in `order_by` and `order_by` also contains a shorter
-    /// timeframe of the same date.
+    /// timeframe of the same date, unless all rows that the window reads have the same value of the shorter timeframe.
     fn shorter_sort_key_warning(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.date_sort_key()?;
@@ -225,11 +228,25 @@ impl StepWindowKeys<'_> {
             .iter()
             .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
         let of_shorter = date_part(program, *shorter)?;
-        let counts =
-            |id: &IrId| WindowExtent::from_node(program, *id).is_some_and(WindowExtent::counts_from_current_key);
-        let window = self.nodes.iter().copied().find(counts)?;
+        // The rows of a partition agree on its keys. Without `partition_by`, PERIODOFFSET also compares the other keys in
+        // `order_by`.
+        let is_compared = |extent| {
+            self.partition.contains(shorter) || (!self.is_explicit && matches!(extent, WindowExtent::Offset { .. }))
+        };
+        let limited = |id: IrId| {
+            let extent = WindowExtent::from_node(program, id).filter(|extent| extent.counts_from_current_key())?;
+            let stays = of_shorter
+                .timeframe
+                .is_some_and(|name| extent.stays_within_timeframe(name, program.fiscal_month_offset));
+            (!stays || !is_compared(extent)).then(|| (id, is_compared(extent)))
+        };
+        let (window, is_compared) = self.nodes.iter().copied().find_map(limited)?;
         let span = program.meta(window).span;
         let (key, name) = (self.name_of(key), self.name_of(*shorter));
+        let effect = match is_compared {
+            true => format!("but reads only rows of the same `{name}`"),
+            false => format!("so `{name}` has no effect"),
+        };
         let is_period = of_key.is_within(of_shorter, program.fiscal_month_offset);
         let help = match is_period {
             true => format!("begin `order_by` with `{name}`"),
@@ -240,7 +257,7 @@ impl StepWindowKeys<'_> {
                 Code::PeriodOutsidePartition,
                 span,
                 format!(
-                    "`{}` counts periods of `{key}`, the first date in `order_by`, so `{name}` has no effect",
+                    "`{}` counts periods of `{key}`, the first date in `order_by`, {effect}",
                     span.excerpt(self.text)
                 ),
             )

@@ -180,7 +180,8 @@ pub(super) static FILL: KeyTable = KeyTable {
         Key::new(
             "by",
             KeyShape::Text,
-            "The key whose periods are filled, such as `ordered_at[month]`.",
+            "The key whose periods are filled, such as `ordered_at[month]`. Its timeframe is day, week, month, quarter, \
+             year, fiscal_quarter or fiscal_year.",
         )
         .required("the key whose periods are filled, such as `by: month`"),
         Key::new(

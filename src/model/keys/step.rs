@@ -126,7 +126,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "fill",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
-            "Adds a row for every period of a key that is a timeframe: `fill: month`.",
+            "Adds a row for every period of a key that is a timeframe of at least a day: `fill: month`.",
         ),
         Key::new(
             "since",

@@ -205,9 +205,13 @@ impl SpecLoader<'_, '_> {
             KeyShape::Texts => match value.items() {
                 Some(items) => {
                     self.report_calls_cut_at_comma(items);
-                    return items
-                        .iter()
-                        .for_each(|item| self.check_value(name, &KeyShape::Text, item));
+                    for item in items {
+                        match item.is_null() {
+                            true => self.report_empty_item(name, item),
+                            false => self.check_value(name, &KeyShape::Text, item),
+                        }
+                    }
+                    return;
                 }
                 None => value.text().is_some(),
             },

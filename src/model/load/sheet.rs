@@ -160,6 +160,9 @@ impl<'y> SpecLoader<'y, '_> {
         // In a pivoted sheet, windows read only rows of the same pivot column, so the rows are partitioned by the
         // pivot's columns.
         step.partition_by = Some(pivot_columns.clone());
+        // An item that is not a string has already been reported.
+        let has_other_items = |items: &[Node]| items.iter().any(|item| item.text().is_none());
+        step.has_invalid_keys |= values_node.and_then(Node::items).is_some_and(has_other_items);
         let values = values_node.and_then(|values| match (values.items(), values.text()) {
             (Some(items), _) => Some(
                 items

@@ -25,6 +25,13 @@ impl<'y> SpecLoader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
+    pub(crate) fn report_empty_item(&mut self, key: &str, item: &Node) {
+        let message = format!("`{key}` contains an empty value");
+        let help = "remove it, or put it in quotes if you mean text; for NULL, write another value in an earlier step \
+                    and list that value";
+        self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
+    }
+
     pub(crate) fn report_missing_key(&mut self, node: &Node, key: &str, help: String) {
         let span = Span::new(node.span.start, node.span.start);
         self.report(Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing")).with_help(help));

@@ -6,7 +6,7 @@ use super::formulas::{MetricFormula, NameOccurrence};
 use super::graph::ModelNameTarget;
 use super::keys::ModelKeys;
 use super::metric_set::INHERITED_SETTINGS;
-use super::model_on_metric_sets::ModelOnMetricSets;
+use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use super::non_additive::RowGroup;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
@@ -177,6 +177,11 @@ impl ModelOnMetricSets<'_> {
                 .iter()
                 .map(|definition| (&definition.name, definition.span)),
         ) {
+            // In a step with `from`, the entry of `group_by` refers to the definition, whose level or type is reported.
+            let is_own_key = |key: &ModelKey| key.text.eq_ignore_ascii_case(name);
+            if self.kind == SpecKind::Periods && self.keys.iter().any(is_own_key) {
+                continue;
+            }
             // Formulas can also refer to a key by the word in `group_by`, such as `month` for `ordered_at_month`.
             let words = self.keys.iter().map(|key| &key.text);
             if keys.names.iter().chain(words).any(|key| key.eq_ignore_ascii_case(name)) {

@@ -112,7 +112,8 @@ impl ModelOnMetricSets<'_> {
             })
         };
         let index = indices.find(is_time)?;
-        Some(format!("{}[{frame}]", self.keys[index].text))
+        let (date, _) = split_timeframe(&self.keys[index].text);
+        Some(format!("{}[{frame}]", quote_formula_name(date)))
     }
 
     /// Reads `fill`, and reports a key that is not a period.
@@ -182,7 +183,7 @@ impl ModelOnMetricSets<'_> {
         }
         let Some(frame) = frame else {
             let message = format!(
-                "`fill` needs a key that is a timeframe, but `{}` is not",
+                "`fill` needs a key whose values are periods of at least a day, but `{}` is not such a key",
                 keys.names[key]
             );
             let frames = "day, week, month, quarter, year, fiscal_quarter or fiscal_year";
@@ -274,8 +275,10 @@ impl ModelOnMetricSets<'_> {
             self.kind != SpecKind::Periods && in_sets(index).all(is_period)
         };
         let has_frame = |index: usize| {
-            let frame = keys.key_in_first_set(index).and_then(|key| key.frame.as_deref());
-            frame.is_some_and(is_same_name)
+            let key = keys.key_in_first_set(index);
+            key.is_some_and(|key| {
+                is_same_name(key.frame.as_deref().unwrap_or_else(|| split_timeframe(&key.column).1))
+            })
         };
         let meanings: [&dyn Fn(usize) -> bool; 4] = [&is_named, &is_same_period, &is_of_time, &has_frame];
         let mut index_lists = meanings.iter().map(|is_meant| {

@@ -185,7 +185,7 @@ impl MetricSet {
         };
         let is_declared = self.column_property(compiler, column, |column| !column.is_nullable()) == Some(true);
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
-        let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
+        let mut bounds = conditions.filter(|condition| condition.compares_time());
         // A definition with the name of the column may be NULL even if the filter compares the column.
         let is_bounded = self.position(column).is_none()
             && bounds.any(|bound| bound.columns.iter().any(|name| self.is_time(compiler, name)));

@@ -304,6 +304,7 @@ impl ModelOnMetricSets<'_> {
         let own_filters = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
         let period_filters = own_filters.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
+        let unit = keys.key_in_first_set(time).and_then(|key| key.period);
         for (filter_set, filter) in filters.chain(period_filters) {
             let sets = self
                 .sets
@@ -325,7 +326,7 @@ impl ModelOnMetricSets<'_> {
                 faults.push(hidden_periods(
                     (condition.span, &excerpt),
                     (index, &reads),
-                    &condition.keys,
+                    &condition.equivalent_keys(unit),
                 ));
             }
         }

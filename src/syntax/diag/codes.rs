@@ -359,8 +359,9 @@ codes! {
         in `order_by`, such as its year, the window ends with this period: January has no previous month, and a \
         running total begins again each year. Write `partition_by` with the other names, or group only by the \
         shorter timeframe and compute the longer one in a later step. In a model built on metric sets, compute the \
-        longer timeframe with a definition, such as `year = month[year]`. PERIODOFFSET also misses rows if \
-        `order_by` begins with the longer timeframe, because PERIODOFFSET moves along the first date in `order_by`."
+        longer timeframe with a definition, such as `year = month[year]`. PERIODOFFSET moves along \
+        the first date in `order_by`. Without `partition_by`, it also compares the other keys in `order_by`, so it \
+        misses rows if `order_by` begins with the longer timeframe."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")

@@ -78,7 +78,8 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
             return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
-        if let Some(trap) = line.unparsable_formula_diagnostic(span) {
+        let trap = line.timeframe_in_flow_diagnostic();
+        if let Some(trap) = trap.or_else(|| line.unparsable_formula_diagnostic(span)) {
             return trap;
         }
     }
@@ -316,23 +317,48 @@ impl<'s> YamlLine<'s> {
     /// `{to: source('raw', 'orders')}`. The value contains the position or ends there.
     fn call_in_flow_diagnostic(&self, position: u32) -> Option<Diagnostic> {
         let at = (position as usize).checked_sub(self.start as usize)?;
-        let (mut key, mut start, mut comma) = ("", 0, None);
-        let (mut depth, mut quote) = (0usize, None);
+        self.cut_value_diagnostic(',', |value| (value.start..=value.end).contains(&at))
+    }
+
+    /// Returns a diagnostic for the first value inside `{…}` or `[…]` that is cut at the bracket of a timeframe, such as
+    /// `{on: day = ordered_at[day]}`.
+    fn timeframe_in_flow_diagnostic(&self) -> Option<Diagnostic> {
+        self.cut_value_diagnostic('[', |_| true)
+    }
+
+    /// Returns a diagnostic for the first value inside `{…}` or `[…]` that contains the character `cut` and that
+    /// `is_meant` accepts. The character is a comma between brackets, or the bracket of a timeframe.
+    fn cut_value_diagnostic(&self, cut: char, is_meant: impl Fn(&Range<usize>) -> bool) -> Option<Diagnostic> {
+        let (mut key, mut start, mut cut_at) = ("", 0, None);
+        let (mut depth, mut lists, mut quote) = (0usize, 0usize, None);
+        let mut before = ' ';
         for (end, c) in self.text.char_indices() {
+            let previous = std::mem::replace(&mut before, c);
             match (quote, c) {
                 (Some(open), c) => quote = Some(open).filter(|open| *open != c),
                 (None, '\'' | '"') => quote = Some(c),
                 (None, '(') => depth += 1,
+                (None, '[') if cut == '[' && lists > 0 && is_word_char(previous) => {
+                    depth += 1;
+                    cut_at = cut_at.or(Some(end));
+                }
                 (None, ')') => depth = depth.saturating_sub(1),
-                (None, ',') if depth > 0 => comma = comma.or(Some(end)),
+                (None, ']') if cut_at.is_some() && depth > 0 => depth -= 1,
+                (None, ',') if depth > 0 => cut_at = cut_at.or(Some(end).filter(|_| cut == ',')),
                 (None, ',' | '{' | '}' | '[' | ']') => {
-                    if let Some(comma) = comma.filter(|_| (start..=end).contains(&at)) {
-                        return self.cut_at_comma_diagnostic(key, start..end, comma);
+                    let value = start..end;
+                    if let Some(cut_at) = cut_at.filter(|_| is_meant(&value)) {
+                        return self.cut_diagnostic(key, value, (cut_at, cut));
                     }
-                    (key, start, comma) = ("", end + 1, None);
+                    match c {
+                        '{' | '[' => lists += 1,
+                        '}' | ']' => lists = lists.saturating_sub(1),
+                        _ => {}
+                    }
+                    (key, start, cut_at) = ("", end + 1, None);
                 }
                 (None, ':') if depth == 0 => {
-                    (key, start, comma) = (self.text.get(start..end)?.trim(), end + 1, None);
+                    (key, start, cut_at) = (self.text.get(start..end)?.trim(), end + 1, None);
                 }
                 _ => {}
             }
@@ -340,12 +366,13 @@ impl<'s> YamlLine<'s> {
         None
     }
 
-    fn cut_at_comma_diagnostic(&self, key: &str, value: Range<usize>, comma: usize) -> Option<Diagnostic> {
+    fn cut_diagnostic(&self, key: &str, value: Range<usize>, (cut, sign): (usize, char)) -> Option<Diagnostic> {
         let text = self.text.get(value.clone())?;
         let (before, after) = (self.text.get(..value.start)?, self.text.get(value.end..)?);
         let start = value.start + (text.len() - text.trim_start().len());
         let text = text.trim();
-        let style = match text.contains('\'') && !text.contains(['"', '\\']) {
+        let prefers_double = sign == '[' || text.contains('\'');
+        let style = match prefers_double && !text.contains(['"', '\\']) {
             true => YamlStyle::Double,
             false => YamlStyle::Single,
         };
@@ -365,9 +392,13 @@ impl<'s> YamlLine<'s> {
             key => ("{…}", format!(" of `{key}`"), format!("{key}: {corrected}")),
         };
         let end = offset(start + text.len());
-        let message = format!("inside `{brackets}`, a comma ends a value in YAML, so the value{of_key} ends before it");
+        let (code, what, span) = match sign {
+            '[' => (Code::InvalidYaml, "`[`", Span::new(offset(start), end)),
+            _ => (Code::FormulaCut, "a comma", Span::new(offset(cut), end)),
+        };
+        let message = format!("inside `{brackets}`, {what} ends a value in YAML, so the value{of_key} ends before it");
         Some(
-            Diagnostic::new(Code::FormulaCut, Span::new(offset(comma), end), message)
+            Diagnostic::new(code, span, message)
                 .with_help(format!("put the value in quotes: `{written}`"))
                 .with_fix(Span::new(offset(start), end), corrected),
         )

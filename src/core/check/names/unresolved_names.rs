@@ -15,7 +15,7 @@ use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_functio
 use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::lex::{looks_like_cell, quote_formula_name};
-use crate::plan::key_name;
+use crate::plan::{key_name, split_timeframe};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
@@ -163,6 +163,13 @@ impl<'a> Resolver<'a> {
         }
         // A definition's name takes precedence over a cell with this name, also in the definition's own formula.
         let hides_cell = is_own && self.scope.sheet.is_some() && looks_like_cell(text);
+        if bare && let Some(key) = self.key_of_period(text, definition) {
+            let diagnostic = unknown_name_diagnostic(text, span)
+                .with_help(format!("write the key as `{key}`"))
+                .with_fix(span, key);
+            self.diagnostics.push(diagnostic);
+            return NameTarget::Error;
+        }
         if bare
             && !hides_cell
             && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
@@ -248,6 +255,20 @@ impl<'a> Resolver<'a> {
         };
         self.diagnostics.push(diagnostic.with_help(help));
         NameTarget::Error
+    }
+
+    /// Returns the grouping key whose timeframe is a period such as `month`, if another part of the step names the
+    /// period.
+    #[cold]
+    fn key_of_period(&self, period: &str, definition: &Definition) -> Option<&'a str> {
+        let is_key = |part: &Definition| self.scope.role(part.part) == DefinitionRole::GroupBy;
+        if is_key(definition) {
+            return None;
+        }
+        let keys = self.ast.definitions.iter().take(MAX_CANDIDATES);
+        keys.filter(|part| is_key(part))
+            .map(|key| self.ast.span(key.body).text(self.source))
+            .find(|key| split_timeframe(key).1.eq_ignore_ascii_case(period))
     }
 
     /// Returns help that lists the names which the definition can use. `sort_keys` contains the names that may sort the
