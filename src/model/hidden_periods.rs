@@ -171,7 +171,11 @@ fn row_selection(program: &Program, id: IrId, text: &str) -> Option<RowSelection
         _ => None,
     };
     let compares = [from, after, internal::EQUAL].contains(&function);
-    let without_days = if compares { RowSelection::Times } else { RowSelection::Other };
+    let without_days = if compares {
+        RowSelection::Times
+    } else {
+        RowSelection::Other
+    };
     Some(days.map_or(without_days, RowSelection::Days))
 }
 

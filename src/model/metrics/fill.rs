@@ -276,9 +276,7 @@ impl ModelOnMetricSets<'_> {
         };
         let has_frame = |index: usize| {
             let key = keys.key_in_first_set(index);
-            key.is_some_and(|key| {
-                is_same_name(key.frame.as_deref().unwrap_or_else(|| split_timeframe(&key.column).1))
-            })
+            key.is_some_and(|key| is_same_name(key.frame.as_deref().unwrap_or_else(|| split_timeframe(&key.column).1)))
         };
         let meanings: [&dyn Fn(usize) -> bool; 4] = [&is_named, &is_same_period, &is_of_time, &has_frame];
         let mut index_lists = meanings.iter().map(|is_meant| {
