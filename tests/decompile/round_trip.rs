@@ -62,6 +62,12 @@ const LOST: &[(&str, &str, &str)] = &[
     // For floats on Snowflake and DuckDB, only common number formats are tried.
     ("snowflake", "TEXT(x, \"000%;(#.0%)\")", ""),
     ("duckdb", "TEXT(x, \"000%;(#.0%)\")", ""),
+    ("duckdb", "TEXT(x, \"+0;-0.0;\"\"none\"\"\")", ""),
+    (
+        "duckdb",
+        "TEXT(x, \"0.000\") & \" \" & TEXT(x, \"#,##0\") & \" \" & TEXT(x, \"00000.0\") & \" \" & TEXT(x, \"0.0%\")",
+        "",
+    ),
     // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
     // Both dates are literals, so their holidays are counted once for all rows.

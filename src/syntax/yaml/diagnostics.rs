@@ -330,7 +330,7 @@ impl<'s> YamlLine<'s> {
     /// `is_meant` accepts. The character is a comma between brackets, or the bracket of a timeframe.
     fn cut_value_diagnostic(&self, cut: char, is_meant: impl Fn(&Range<usize>) -> bool) -> Option<Diagnostic> {
         let (mut key, mut start, mut cut_at) = ("", 0, None);
-        let (mut depth, mut lists, mut quote) = (0usize, 0usize, None);
+        let (mut depth, mut lists, mut timeframes, mut quote) = (0usize, 0usize, 0usize, None);
         let mut before = ' ';
         for (end, c) in self.text.char_indices() {
             let previous = std::mem::replace(&mut before, c);
@@ -338,12 +338,12 @@ impl<'s> YamlLine<'s> {
                 (Some(open), c) => quote = Some(open).filter(|open| *open != c),
                 (None, '\'' | '"') => quote = Some(c),
                 (None, '(') => depth += 1,
-                (None, '[') if cut == '[' && lists > 0 && is_word_char(previous) => {
-                    depth += 1;
-                    cut_at = cut_at.or(Some(end));
+                (None, '[') if lists > 0 && is_word_char(previous) && (cut == '[' || depth > 0) => {
+                    timeframes += 1;
+                    cut_at = cut_at.or(Some(end).filter(|_| cut == '['));
                 }
+                (None, ']') if timeframes > 0 => timeframes -= 1,
                 (None, ')') => depth = depth.saturating_sub(1),
-                (None, ']') if cut_at.is_some() && depth > 0 => depth -= 1,
                 (None, ',') if depth > 0 => cut_at = cut_at.or(Some(end).filter(|_| cut == ',')),
                 (None, ',' | '{' | '}' | '[' | ']') => {
                     let value = start..end;

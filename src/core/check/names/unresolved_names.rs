@@ -163,19 +163,28 @@ impl<'a> Resolver<'a> {
         }
         // A definition's name takes precedence over a cell with this name, also in the definition's own formula.
         let hides_cell = is_own && self.scope.sheet.is_some() && looks_like_cell(text);
-        if bare && let Some(key) = self.key_of_period(text, definition) {
+        let period_key = Some(())
+            .filter(|()| bare)
+            .and_then(|()| self.key_of_period(text, definition));
+        // In a definition, `month` may also be the unit of PERIODOFFSET.
+        let is_filter = matches!(
+            self.scope.role(definition.part),
+            DefinitionRole::Where | DefinitionRole::Having
+        );
+        if bare
+            && !hides_cell
+            && !(is_filter && period_key.is_some())
+            && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
+        {
+            self.diagnostics.push(diagnostic);
+            return target;
+        }
+        if let Some(key) = period_key {
             let diagnostic = unknown_name_diagnostic(text, span)
                 .with_help(format!("write the key as `{key}`"))
                 .with_fix(span, key);
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;
-        }
-        if bare
-            && !hides_cell
-            && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
-        {
-            self.diagnostics.push(diagnostic);
-            return target;
         }
         let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
