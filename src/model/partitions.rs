@@ -228,8 +228,8 @@ impl StepWindowKeys<'_> {
             .iter()
             .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
         let of_shorter = date_part(program, *shorter)?;
-        // The rows of a partition agree on its keys. Without `partition_by`, PERIODOFFSET also compares the other keys in
-        // `order_by`.
+        // The rows of a partition agree on its keys. Without `partition_by`, PERIODOFFSET also compares the other keys
+        // in `order_by`.
         let is_compared = |extent| {
             self.partition.contains(shorter) || (!self.is_explicit && matches!(extent, WindowExtent::Offset { .. }))
         };

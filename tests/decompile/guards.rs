@@ -328,7 +328,8 @@ fn reasons_name_their_cause() {
     }
 }
 
-/// A contract casts every column of the last select to its type. Users may omit the cast, as they may omit other guards.
+/// A contract casts every column of the last select to its type. Users may omit the cast, as they may omit other
+/// guards.
 #[test]
 fn edits_may_omit_the_cast_of_a_contract() {
     let head = "model: m\nfrom: orders\ngroup_by: country\ncontract: {enforced: true}\ndefinitions: |\n";

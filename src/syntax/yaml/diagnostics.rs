@@ -320,8 +320,8 @@ impl<'s> YamlLine<'s> {
         self.cut_value_diagnostic(',', |value| (value.start..=value.end).contains(&at))
     }
 
-    /// Returns a diagnostic for the first value inside `{…}` or `[…]` that is cut at the bracket of a timeframe, such as
-    /// `{on: day = ordered_at[day]}`.
+    /// Returns a diagnostic for the first value inside `{…}` or `[…]` that is cut at the bracket of a timeframe, such
+    /// as `{on: day = ordered_at[day]}`.
     fn timeframe_in_flow_diagnostic(&self) -> Option<Diagnostic> {
         self.cut_value_diagnostic('[', |_| true)
     }
