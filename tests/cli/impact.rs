@@ -240,30 +240,8 @@ fn metrics_with_their_own_measures_read_columns() {
     }
 }
 
-/// A metric is affected only by the columns that its measures and filters read. dbt's manifest does not list the
-/// semantic models that only a filter reads.
-#[test]
-fn metrics_read_the_columns_of_their_filters() {
-    let project = TestProject::new("impact_metric_filters");
-    let model = |name: &str, columns: &[&str]| {
-        let id = format!("model.x.{name}");
-        let select: Vec<String> = columns.iter().map(|column| format!("1 as {column}")).collect();
-        let columns: Vec<(&str, Value)> = columns
-            .iter()
-            .map(|column| (*column, json!({"name": column})))
-            .collect();
-        let node = json!({"unique_id": id, "name": name, "resource_type": "model", "package_name": "x",
-            "relation_name": name, "compiled_code": format!("select {}", select.join(", ")),
-            "columns": columns.into_iter().map(|(name, column)| (name.to_owned(), column)).collect::<serde_json::Map<_, _>>()});
-        (id, node)
-    };
-    let semantic_model = |name: &str, entities: Value, dimensions: Value, measures: Value| {
-        let id = format!("semantic_model.x.{name}");
-        let node = json!({"unique_id": id, "name": name, "resource_type": "semantic_model", "package_name": "x",
-            "depends_on": {"nodes": [format!("model.x.{name}")]}, "entities": entities, "dimensions": dimensions,
-            "measures": measures});
-        (id, node)
-    };
+/// Returns the manifest entries of metrics over the semantic model `orders`, by id.
+fn metrics_with_filters() -> [(String, Value); 7] {
     let metric = |name: &str, kind: &str, parent: &str, params: Value, filter: Option<&str>| {
         let id = format!("metric.x.{name}");
         let filter = filter.map(|filter| json!({"where_filters": [{"where_sql_template": filter}]}));
@@ -274,7 +252,7 @@ fn metrics_read_the_columns_of_their_filters() {
     let orders = "semantic_model.x.orders";
     let count = || json!({"measure": {"name": "n"}, "input_measures": [{"name": "n"}]});
     let large_filter = json!({"where_filters": [{"where_sql_template": "{{ Dimension('order__large') }}"}]});
-    let metrics = [
+    [
         metric("all_orders", "simple", orders, count(), None),
         metric(
             "food_orders",
@@ -318,7 +296,33 @@ fn metrics_read_the_columns_of_their_filters() {
             json!({"expr": "2 * all_orders", "input_measures": [{"name": "n"}], "metrics": [{"name": "all_orders", "filter": large_filter}]}),
             None,
         ),
-    ];
+    ]
+}
+
+/// A metric is affected only by the columns that its measures and filters read. dbt's manifest does not list the
+/// semantic models that only a filter reads.
+#[test]
+fn metrics_read_the_columns_of_their_filters() {
+    let project = TestProject::new("impact_metric_filters");
+    let model = |name: &str, columns: &[&str]| {
+        let id = format!("model.x.{name}");
+        let select: Vec<String> = columns.iter().map(|column| format!("1 as {column}")).collect();
+        let columns: Vec<(&str, Value)> = columns
+            .iter()
+            .map(|column| (*column, json!({"name": column})))
+            .collect();
+        let node = json!({"unique_id": id, "name": name, "resource_type": "model", "package_name": "x",
+            "relation_name": name, "compiled_code": format!("select {}", select.join(", ")),
+            "columns": columns.into_iter().map(|(name, column)| (name.to_owned(), column)).collect::<serde_json::Map<_, _>>()});
+        (id, node)
+    };
+    let semantic_model = |name: &str, entities: Value, dimensions: Value, measures: Value| {
+        let id = format!("semantic_model.x.{name}");
+        let node = json!({"unique_id": id, "name": name, "resource_type": "semantic_model", "package_name": "x",
+            "depends_on": {"nodes": [format!("model.x.{name}")]}, "entities": entities, "dimensions": dimensions,
+            "measures": measures});
+        (id, node)
+    };
     let manifest = json!({
         "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
         "nodes": serde_json::Map::from_iter([
@@ -340,7 +344,7 @@ fn metrics_read_the_columns_of_their_filters() {
                 json!([]),
             ),
         ]),
-        "metrics": serde_json::Map::from_iter(metrics),
+        "metrics": serde_json::Map::from_iter(metrics_with_filters()),
     });
     project
         .write("dbt_project.yml", "name: x\n")

@@ -203,16 +203,7 @@ impl SpecLoader<'_, '_> {
             }
             KeyShape::Names => return self.check_names_list(name, value),
             KeyShape::Texts => match value.items() {
-                Some(items) => {
-                    self.report_calls_cut_at_comma(items);
-                    for item in items {
-                        match item.is_null() {
-                            true => self.report_empty_item(name, item),
-                            false => self.check_value(name, &KeyShape::Text, item),
-                        }
-                    }
-                    return;
-                }
+                Some(items) => return self.check_texts(name, items),
                 None => value.text().is_some(),
             },
             KeyShape::Mapping => value.pairs().is_some(),
@@ -258,6 +249,16 @@ impl SpecLoader<'_, '_> {
         };
         if !fits {
             self.report_shape_error(name, shape, value);
+        }
+    }
+
+    fn check_texts(&mut self, name: &str, items: &[Node]) {
+        self.report_calls_cut_at_comma(items);
+        for item in items {
+            match item.is_null() {
+                true => self.report_empty_item(name, item),
+                false => self.check_value(name, &KeyShape::Text, item),
+            }
         }
     }
 

@@ -163,28 +163,8 @@ impl<'a> Resolver<'a> {
         }
         // A definition's name takes precedence over a cell with this name, also in the definition's own formula.
         let hides_cell = is_own && self.scope.sheet.is_some() && looks_like_cell(text);
-        let period_key = Some(())
-            .filter(|()| bare)
-            .and_then(|()| self.key_of_period(text, definition));
-        // In a definition, `month` may also be the unit of PERIODOFFSET.
-        let is_filter = matches!(
-            self.scope.role(definition.part),
-            DefinitionRole::Where | DefinitionRole::Having
-        );
-        if bare
-            && !hides_cell
-            && !(is_filter && period_key.is_some())
-            && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
-        {
-            self.diagnostics.push(diagnostic);
+        if bare && let Some(target) = self.report_other_meaning(id, span, definition, hides_cell) {
             return target;
-        }
-        if let Some(key) = period_key {
-            let diagnostic = unknown_name_diagnostic(text, span)
-                .with_help(format!("write the key as `{key}`"))
-                .with_fix(span, key);
-            self.diagnostics.push(diagnostic);
-            return NameTarget::Error;
         }
         let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
@@ -264,6 +244,33 @@ impl<'a> Resolver<'a> {
         };
         self.diagnostics.push(diagnostic.with_help(help));
         NameTarget::Error
+    }
+
+    /// Reports a bare name that probably means something else, such as a function or the key of a period.
+    fn report_other_meaning(
+        &mut self,
+        id: ExprId,
+        span: Span,
+        definition: &Definition,
+        hides_cell: bool,
+    ) -> Option<NameTarget> {
+        let text = span.text(self.source);
+        let period_key = self.key_of_period(text, definition);
+        // In a definition, `month` may also be the unit of PERIODOFFSET.
+        let role = self.scope.role(definition.part);
+        let is_period = period_key.is_some() && matches!(role, DefinitionRole::Where | DefinitionRole::Having);
+        if !(hides_cell || is_period)
+            && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition)
+        {
+            self.diagnostics.push(diagnostic);
+            return Some(target);
+        }
+        let key = period_key?;
+        let diagnostic = unknown_name_diagnostic(text, span)
+            .with_help(format!("write the key as `{key}`"))
+            .with_fix(span, key);
+        self.diagnostics.push(diagnostic);
+        Some(NameTarget::Error)
     }
 
     /// Returns the grouping key whose timeframe is a period such as `month`, if another part of the step names the
