@@ -166,6 +166,11 @@ pub(in crate::check) fn find_timeframe(
     )))
 }
 
+/// Returns whether a word is a timeframe, such as `month`.
+pub(in crate::check) fn is_timeframe(word: &str) -> bool {
+    TIMEFRAMES.iter().any(|(frame, _)| word.eq_ignore_ascii_case(frame))
+}
+
 /// Splits a name such as `billing_date_month` into the date and the timeframe. Returns all possible splits.
 pub(in crate::check) fn split_timeframe_name(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
     TIMEFRAMES.iter().filter_map(move |(frame, _)| {

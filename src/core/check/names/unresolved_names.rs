@@ -12,7 +12,7 @@ use crate::check::DefinitionRole;
 use crate::check::calls::foreign_calls;
 use crate::check::calls::foreign_calls::CallInSource;
 use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_function_diagnostic};
-use crate::check::dates::timeframe::split_timeframe_name;
+use crate::check::dates::timeframe::{is_timeframe, split_timeframe_name};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::lex::{looks_like_cell, quote_formula_name};
 use crate::plan::{key_name, split_timeframe};
@@ -278,7 +278,7 @@ impl<'a> Resolver<'a> {
     #[cold]
     fn key_of_period(&self, period: &str, definition: &Definition) -> Option<&'a str> {
         let is_key = |part: &Definition| self.scope.role(part.part) == DefinitionRole::GroupBy;
-        if is_key(definition) {
+        if is_key(definition) || !is_timeframe(period) {
             return None;
         }
         let keys = self.ast.definitions.iter().take(MAX_CANDIDATES);
