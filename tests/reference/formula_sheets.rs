@@ -143,7 +143,7 @@ pub fn expected_values(database: &Database, level: Level, x: &InterpreterExpr) -
     )
 }
 
-fn values_agree(a: &Value, b: &Value) -> bool {
+pub fn values_agree(a: &Value, b: &Value) -> bool {
     match (a.number(), b.number()) {
         (Some(a), Some(b)) => (a - b).abs() <= 2e-10 * a.abs().max(b.abs()).max(1.0),
         _ => a == b,

@@ -155,6 +155,10 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
         }
         start = end;
     }
+    // A bound excludes rows without a period before `fill` and windows read them.
+    if let Some((time, _)) = model.time_key().filter(|_| model.since.or(model.until).is_some()) {
+        rows.retain(|row| !row[time].is_null());
+    }
     add_filled_rows(model, &mut rows, &of_no_rows);
     ModelRows {
         columns: (0..key_count)
@@ -176,11 +180,7 @@ fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows
         Value::Date(day) => Some(day),
         _ => None,
     };
-    rows.retain(|row| {
-        model
-            .until
-            .is_none_or(|until| period(row).is_some_and(|day| day <= until))
-    });
+    rows.retain(|row| model.until.zip(period(row)).is_none_or(|(until, day)| day <= until));
     let combination = |row: &Vec<Value>| -> Vec<Value> {
         let keys = row[..model.keys.len()].iter().enumerate();
         keys.filter(|(index, _)| *index != time)

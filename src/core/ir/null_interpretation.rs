@@ -4,7 +4,8 @@ use super::{Ir, IrId, PoolRange, Program};
 use crate::Level;
 use crate::catalog::{self, FunctionId, Nulls, OverloadId, internal};
 
-/// Possible meanings of a node's NULL. Both fields are `false` if the node is never NULL.
+/// Possible meanings of a node's NULL. If the node is never NULL, `may_be_error` is the meaning of a missing value, for
+/// example after a join.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NullInterpretation {
     pub may_be_blank: bool,
@@ -36,11 +37,14 @@ impl Program {
     pub fn null_interpretation(&mut self, id: IrId) -> NullInterpretation {
         for index in self.null_interpretations.len()..=id.index() {
             let id = IrId(index as u32);
-            let meaning = match self.meta(id).nullable {
-                true => self.compute_null_interpretation(id),
-                false => NullInterpretation::default(),
-            };
-            self.null_interpretations.push(meaning);
+            let meaning = self.compute_null_interpretation(id);
+            // A value that is never NULL may be missing after a join. Whether the missing value is an error must not
+            // depend on what is known of NULLs.
+            let may_be_blank = meaning.may_be_blank && self.meta(id).nullable;
+            self.null_interpretations.push(NullInterpretation {
+                may_be_blank,
+                ..meaning
+            });
         }
         self.cached_null_interpretation(id)
     }
@@ -50,6 +54,7 @@ impl Program {
     }
 
     fn compute_null_interpretation(&self, id: IrId) -> NullInterpretation {
+        let nullable = self.meta(id).nullable;
         let any = |ids: &mut dyn Iterator<Item = IrId>| {
             ids.fold(NullInterpretation::default(), |meaning, id| {
                 meaning.or(self.cached_null_interpretation(id))
@@ -63,7 +68,7 @@ impl Program {
                 _ => BLANK,
             },
             Ir::Definition(definition_index) => self.cached_null_interpretation(self.definition_root(definition_index)),
-            Ir::Apply { overload, args } => self.null_interpretation_of_call(overload, args),
+            Ir::Apply { overload, args } => self.null_interpretation_of_call(overload, args, nullable),
             // IF without a third argument returns a blank. SWITCH and CHOOSE return an error if nothing matches.
             Ir::Case(arms) if self.args(arms).len().is_multiple_of(2) => BLANK.or(any(&mut self.branches(arms))),
             Ir::Switch { arms, .. } if self.args(arms).len().is_multiple_of(2) => {
@@ -77,6 +82,7 @@ impl Program {
             // A lookup that finds no row returns an error. A row that is found may contain a blank cell.
             Ir::RowLookup { args, .. } => ERROR.or(any(&mut self.args(args).get(2).copied().into_iter())),
             Ir::Aggregate { overload, .. } if catalog::get(catalog::overload_owner(overload)).empty_is_error => ERROR,
+            Ir::Aggregate { overload, .. } if is_never_null(overload) => NullInterpretation::default(),
             Ir::Aggregate { args, .. } | Ir::GroupWindow { args, .. } => {
                 any(&mut self.args(args).first().copied().into_iter())
             }
@@ -87,21 +93,24 @@ impl Program {
         }
     }
 
-    fn null_interpretation_of_call(&self, overload: OverloadId, args: PoolRange) -> NullInterpretation {
+    fn null_interpretation_of_call(&self, overload: OverloadId, args: PoolRange, nullable: bool) -> NullInterpretation {
         let function = catalog::overload_owner(overload);
         let args = self.args(args);
         let of_args = args.iter().fold(NullInterpretation::default(), |meaning, id| {
             meaning.or(self.cached_null_interpretation(*id))
         });
         match function {
-            internal::DIVIDE => ERROR,
+            // A blank has no rank.
+            internal::RANK_OF | internal::PERCENT_RANK_OF => ERROR,
+            _ if is_never_null(overload) => NullInterpretation::default(),
+            internal::DIVIDE if nullable => ERROR,
             // These operations treat blank numbers as 0.
             internal::ADD | internal::SUBTRACT | internal::MULTIPLY if of_args.may_be_error => ERROR,
             // An offset outside the partition finds no row.
             internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),
             // NULL arguments are skipped, so NULL means that there are too few values.
             _ if catalog::get(function).empty_is_error => ERROR,
-            _ if self.can_return_error(overload, function, args) => ERROR.or(of_args),
+            _ if nullable && self.can_return_error(overload, function, args) => ERROR.or(of_args),
             _ if catalog::get(function).level == Level::Aggregate && !of_args.may_be_error => BLANK,
             _ if of_args == NullInterpretation::default() => BLANK,
             _ => of_args,
@@ -118,4 +127,9 @@ impl Program {
         let is_safe = safe.zip(last).is_some_and(|(safe, last)| safe.includes(last));
         catalog::null_rule(overload) == Nulls::Error && !is_safe
     }
+}
+
+/// Returns whether a call is never NULL, even if it has no rows.
+fn is_never_null(overload: OverloadId) -> bool {
+    catalog::null_rule(overload) == Nulls::Never || catalog::get(catalog::overload_owner(overload)).empty.is_some()
 }
