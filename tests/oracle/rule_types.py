@@ -1,4 +1,4 @@
-"""The kinds of values in a Snowflake statement, and the scale of NUMBERs by the vendor's rules of arithmetic.
+"""The kinds of values in a Snowflake or BigQuery statement, and the scale of NUMBERs by Snowflake's rules of arithmetic.
 
 A kind is "float", "text", "boolean", "date", "timestamp", "time", "array", "null", "any" (VARIANT), a Number, or None
 where nothing here knows the expression.
@@ -65,8 +65,9 @@ def together(kinds):
 
 
 class Inference:
-    def __init__(self, tables):
+    def __init__(self, tables, dialect):
         self.kinds = {}
+        self.has_float_literals = dialect == "bigquery"
         # The columns of each relation that may be NULL, and the expressions that consist of such a column.
         self.nullable, self.may_be_null = {}, set()
         self.relations = {
@@ -148,9 +149,26 @@ class Inference:
             below = {}
             for child in node.iter_expressions():
                 below[id(child)] = self.kind(child, scope)
+            if self.has_float_literals:
+                self.resolve_literals(node, below)
             found = self.value(node, below, scope)
+            if self.has_float_literals and isinstance(node, exp.Div) and of_integers(node, below):
+                found = "float"
         self.kinds[id(node)] = found
         return found
+
+    def resolve_literals(self, node, below):
+        """On BigQuery, a literal such as 2.5 is a float unless it is next to a NUMERIC."""
+        is_literal = lambda child: isinstance(child, exp.Literal) and not child.is_string
+        children = list(node.iter_expressions())
+        is_numeric = lambda child: isinstance(below[id(child)], Number) and below[id(child)].scale > 0
+        if isinstance(node, (exp.Paren, exp.Neg, exp.If, exp.Case, exp.Cast)) or any(
+            is_numeric(child) for child in children if not is_literal(child)
+        ):
+            return
+        for child in children:
+            if is_literal(child) and is_numeric(child):
+                below[id(child)] = self.kinds[id(child)] = "float"
 
     def parameter(self, name, scope):
         """Parameter of a lambda with its type, which Snowflake allows in a statement."""
@@ -310,9 +328,14 @@ def rounded(node, first):
     return first
 
 
-def kinds_of(tree, tables):
+def of_integers(node, below):
+    """Returns whether both operands are integers, whose quotient is a float on BigQuery."""
+    return below[id(node.left)] == below[id(node.right)] == WHOLE
+
+
+def kinds_of(tree, tables, dialect):
     """Returns the type of each expression by its node id, the type of each output, and the columns that may be NULL."""
-    inference = Inference(tables)
+    inference = Inference(tables, dialect)
     outputs = inference.query(tree, None)
     kinds = collections.defaultdict(lambda: None, inference.kinds)
     return kinds, outputs, inference.may_be_null

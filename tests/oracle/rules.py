@@ -72,7 +72,7 @@ class Statement:
 
     def infer(self):
         if self.inferred is None:
-            self.inferred = kinds_of(self.tree, self.tables)
+            self.inferred = kinds_of(self.tree, self.tables, self.dialect)
         return self.inferred
 
     def kind(self, node):
