@@ -76,7 +76,10 @@ pub fn add_noise(x: f64, size: f64) -> f64 {
     // so the two directions remain opposite.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
-    let up = (mixed & (1 << 39) == 0) == (noise == NoiseDirection::One);
+    // If the operands cancel out, the digits that remain are noise, so a hash of them does not have two opposite
+    // directions.
+    let is_cancelled = x.abs() < size.abs() * 1e-9;
+    let up = (is_cancelled || mixed & (1 << 39) == 0) == (noise == NoiseDirection::One);
     x + size * 2e-13 * if up { part } else { -part }
 }
 

@@ -23,6 +23,17 @@ pub struct MetricSet {
     pub rows: Vec<(InterpreterExpr, Kind)>,
 }
 
+impl MetricSet {
+    /// Returns whether a name is the time column, or a dimension that consists only of the time column.
+    fn is_time(&self, name: &str) -> bool {
+        let is_column = |name: &str| name == self.time;
+        let is_alias = |(dimension, x): &(String, InterpreterExpr)| {
+            dimension == name && matches!(x, InterpreterExpr::Name(column) if is_column(column))
+        };
+        is_column(name) || self.dimensions.iter().any(is_alias)
+    }
+}
+
 /// Formula of a metric in a metric set, or of a definition in a model.
 #[derive(Clone)]
 pub struct MetricFormula {
@@ -137,7 +148,7 @@ impl ModelOverSets {
         let is_time = |key: &ModelKey| match key {
             ModelKey::Column { name: None, of } => self.sets.iter().enumerate().all(|(at, set)| {
                 let column = of.get(at).or(of.first());
-                set.time_kind != Kind::Time && column.is_some_and(|of| name_of(of) == set.time)
+                set.time_kind != Kind::Time && column.is_some_and(|of| set.is_time(name_of(of)))
             }),
             _ => false,
         };

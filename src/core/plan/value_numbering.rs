@@ -104,7 +104,7 @@ impl ValueNumbering<'_> {
             // Each error and each volatile value equals only itself.
             Ir::Error => (0, u64::from(id.0)),
             _ if program.meta(id).volatile => (0, u64::from(id.0)),
-            Ir::Null => (1, 0),
+            Ir::Null => (1, program.meta(id).ty as u64),
             Ir::Bool(value) => (2, u64::from(value)),
             Ir::Number(slice) | Ir::Text(slice) | Ir::Date(slice) => {
                 text.push_str(program.text(slice));

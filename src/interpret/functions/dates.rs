@@ -76,7 +76,11 @@ fn value_day_number(value: &Value) -> i64 {
 /// Truncates a number to an integer. `None` if the number exceeds the range of any calendar.
 fn truncate_days(value: &Value) -> Option<i64> {
     let number = to_number(value).trunc();
-    (number.abs() <= 1e9).then_some(number as i64)
+    if number.abs() > 1e9 {
+        uncertainty::mark_result_too_large();
+        return None;
+    }
+    Some(number as i64)
 }
 
 /// Returns the day of the week, with 0 for Monday.

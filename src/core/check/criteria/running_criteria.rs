@@ -156,22 +156,18 @@ impl Lowerer<'_> {
         let ids: Vec<IrId> = nullable.iter().map(|key| self.build_not_null(*key, span)).collect();
         let id = self.build_and_or(&ids, span, true);
         let meta = self.program.meta(node);
+        let mut arms = vec![id, node];
         match empty {
-            Some(digits) => {
-                let empty = self.program.add_number(digits, Type::Integer, span);
-                self.program.add_node_with_args(
-                    Ir::Case,
-                    &[id, node, empty],
-                    NodeMeta {
-                        nullable: false,
-                        ..meta
-                    },
-                )
+            Some(digits) => arms.push(self.program.add_number(digits, Type::Integer, span)),
+            // The value over no rows is an error, so it must not be read as a blank.
+            None if self.scope.blank_zero && self.program.null_interpretation(node).may_be_error => {
+                arms.push(self.program.add_null(meta.ty, span));
             }
-            None => self
-                .program
-                .add_node_with_args(Ir::Case, &[id, node], NodeMeta { nullable: true, ..meta }),
+            None => {}
         }
+        let nullable = empty.is_none();
+        self.program
+            .add_node_with_args(Ir::Case, &arms, NodeMeta { nullable, ..meta })
     }
 
     /// Reports a criterion that compares the current row's value with only part of a column, because that part differs
