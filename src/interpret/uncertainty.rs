@@ -101,10 +101,10 @@ pub fn report_unsupported(description: impl FnOnce() -> String) {
     });
 }
 
-/// Maximum depth of expressions, including the definitions to which they refer. `MAX_STEPS` is the maximum number of
-/// steps of a computation.
+/// Maximum depth of expressions, including the definitions to which they refer.
 const MAX_DEPTH: u32 = 256;
-const MAX_STEPS: u64 = 50_000_000;
+/// Maximum number of steps of a computation.
+pub const MAX_STEPS: u64 = 50_000_000;
 
 /// Guard for a level of recursion. The level ends when the guard is dropped.
 pub struct RecursionGuard(());

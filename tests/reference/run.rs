@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::shrink::smaller_cases;
 use crate::spec::InterpreterSpec;
 use crate::spec_answers::{answer_fault, has_no_length_of_sum};
-use crate::uncertainty::with_noise;
+use crate::uncertainty::{MAX_STEPS, with_noise};
 use crate::walk::StepRows;
 use crate::written::yaml;
 
@@ -73,15 +73,18 @@ impl Drawn for Case {
         self.database.json()
     }
 
-    fn right(&self) -> StepRows {
+    fn right(&self) -> Option<StepRows> {
         let run = with_noise(None, || self.database.interpret(&self.spec));
+        if run.steps >= MAX_STEPS {
+            return None;
+        }
         assert!(
             run.unsupported_part.is_none(),
             "the interpreter knows nothing of {:?}",
             run.unsupported_part
         );
         self.check_read(&run.value);
-        run.value
+        Some(run.value)
     }
 
     fn smaller_cases(&self) -> Vec<Self> {
