@@ -227,6 +227,7 @@ impl Decompiler {
         }
         case.add_names_of_compound_expressions(trees, part, &mut input);
         let (base, hidden_columns) = (case.base_relation(), case.columns_of_base_relation());
+        let lost_type = |name: &str| case.may_lose_type_of(name);
         let others = [
             FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&named_input),
             // A definition may have the same name as a column that the step reads.
@@ -236,6 +237,9 @@ impl Decompiler {
             FormulaSearch::new(&all_patterns, trees)
                 .with_seed_formulas(&input)
                 .with_hidden_columns(&hidden_columns),
+            FormulaSearch::new(&all_patterns, trees)
+                .with_seed_formulas(&input)
+                .with_temporal_names(&lost_type),
         ];
         for search in others {
             let forms = search.with_value(value).candidate_formulas(part);

@@ -189,3 +189,15 @@ fn casts_of_a_contract_are_not_part_of_formulas() {
         }
     }
 }
+
+/// The type of `other` is unknown. Only the formula of the column shows that it is a date.
+#[test]
+fn a_date_remains_a_date_in_an_edit_that_removes_its_timeframe() {
+    let spec = "model: m\nfrom: orders\ndefinitions: value = other[month]\n";
+    let compiler = compiler("bigquery".parse().unwrap());
+    let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+    let edited = sql.replacen("date_trunc(other, month)", "date_add(other, interval 1 day)", 1);
+    assert_ne!(sql, edited);
+    let found = decompiler().find_formula(&compiler, spec, None, &edited, None, "value");
+    assert_eq!(found.as_deref(), Ok("other[raw] + 1"));
+}

@@ -15,7 +15,7 @@ use super::edits::{ColumnEdit, SqlEdits};
 use super::equivalent_files::{are_equivalent_files, are_equivalent_files_with};
 use super::expression_text::{FormulaText, RangeUse};
 use super::file::{SqlFile, is_same_name};
-use super::formula_names::has_division_by_zero;
+use super::formula_names::{contains_name, has_division_by_zero};
 use super::ranges;
 use super::spec_edit::EditableSpec;
 use super::tree::{SqlNodeId, SqlTrees};
@@ -330,6 +330,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .iter()
             .find(|column| column.name().eq_ignore_ascii_case(name))?;
         Some((column.ty(), column.is_nullable()))
+    }
+
+    /// Returns whether only the definition's formula may show the type of a column, so that a different formula can lose
+    /// the type.
+    pub fn may_lose_type_of(&self, name: &str) -> bool {
+        contains_name(&self.definition.formula, name)
+            && self.base_column_type(name).is_none_or(|(ty, _)| ty == Type::Unknown)
     }
 
     pub fn sheet_outline(&self) -> Option<&SheetOutline> {
