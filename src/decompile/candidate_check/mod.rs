@@ -190,6 +190,27 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
     }
 
+    /// Returns the reason why no formula expresses an edit to the column in a select after the definition's step. Such a
+    /// select only passes the column on. `None` if there is no such edit.
+    pub fn reason_against_later_edit(&self) -> Option<String> {
+        let (cte, name) = (self.cte?, &self.definition.name);
+        let position = |cte: &str| self.edited_file.ctes.iter().position(|other| is_same_name(other, cte));
+        let step_position = position(cte)?;
+        let is_later = |item: &ColumnEdit| {
+            let edited = item.cte.as_deref().map_or(Some(usize::MAX), position);
+            is_same_name(&item.column, name) && edited > Some(step_position)
+        };
+        let later_steps = self.editable_spec.outline.steps.iter().skip(self.step_index + 1);
+        let mut later_definitions = later_steps.flat_map(|step| &step.definitions);
+        let is_defined_later = later_definitions.any(|other| is_same_name(&other.name, name));
+        (!is_defined_later && self.edits.items.iter().any(is_later)).then(|| {
+            format!(
+                "the CTE `{cte}` computes `{name}`, and the edited select only reads it; edit `{cte}`, or add a column \
+                 with a new name"
+            )
+        })
+    }
+
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
     fn cte_of_definition(&self) -> Option<&str> {
         let find = || {
