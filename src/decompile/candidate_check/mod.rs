@@ -190,8 +190,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
     }
 
-    /// Returns the reason why no formula expresses an edit to the column in a select after the definition's step. Such a
-    /// select only passes the column on. `None` if there is no such edit.
+    /// Returns the reason why no formula expresses an edit to the column in a select after the definition's step. Such
+    /// a select only passes the column on. `None` if there is no such edit.
     pub fn reason_against_later_edit(&self) -> Option<String> {
         let (cte, name) = (self.cte?, &self.definition.name);
         let position = |cte: &str| self.edited_file.ctes.iter().position(|other| is_same_name(other, cte));
@@ -353,8 +353,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         Some((column.ty(), column.is_nullable()))
     }
 
-    /// Returns whether only the definition's formula may show the type of a column, so that a different formula can lose
-    /// the type.
+    /// Returns whether only the definition's formula may show the type of a column, so that a different formula can
+    /// lose the type.
     pub fn may_lose_type_of(&self, name: &str) -> bool {
         contains_name(&self.definition.formula, name)
             && self.base_column_type(name).is_none_or(|(ty, _)| ty == Type::Unknown)
