@@ -284,7 +284,9 @@ impl FilePartPosition {
     pub fn advice(&self) -> Option<&'static str> {
         let clause = match &self.kind {
             FilePartKind::Column(_) if self.cte.is_some() => {
-                return Some("a definition must be a column that the query returns, not only a column of a CTE");
+                return Some(
+                    "`push` copies new and removed columns only from the last select; change the step in the spec",
+                );
             }
             FilePartKind::Column(_) => return Some("the spec would also change other parts of the query"),
             FilePartKind::Unnamed => {
@@ -300,7 +302,9 @@ impl FilePartPosition {
         };
         Some(match clause.as_str() {
             "where" | "having" => "no condition of the spec generates this SQL",
-            "group by" => "`push` adds a key to `group_by` only if the edit also adds the column of the key",
+            "group by" => {
+                "`push` can only add keys to `group_by`, together with their columns; change other keys in the spec"
+            }
             "from" => "to join relations, use `joins` in the spec",
             "qualify" => "to filter by a window, use `where` in the next step of the spec",
             "order by" => "a model has no order; to select the first rows, use `order_by` and `limit` in the spec",

@@ -214,8 +214,8 @@ impl FormulaTemplate {
             }
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.
-            (Self::Frame(frame), [x]) if x.is_name => FormulaText::atom(
-                format!("{}[{frame}]", x.text),
+            (Self::Frame(frame), [x]) => FormulaText::atom(
+                format!("{}[{frame}]", bracketed(x, ATOM_PRECEDENCE)),
                 cost + u32::from(frame.starts_with("fiscal")),
             ),
             (Self::Unique(name), [x]) => FormulaText::atom(format!("{name}(DISTINCT({}))", x.text), cost),

@@ -218,15 +218,13 @@ impl Decompiler {
         all_patterns.extend(&more);
         // Prefer a definition's name to its expression.
         let mut named_input = input.clone();
-        for form in named_input
-            .values_mut()
-            .flatten()
-            .filter(|form| form.cost == DEFINITION_NAME_COST)
-        {
+        let forms = named_input.values_mut().flatten();
+        for form in forms.filter(|form| form.cost == DEFINITION_NAME_COST) {
             form.cost = 0;
         }
         case.add_names_of_compound_expressions(trees, part, &mut input);
         let (base, hidden_columns) = (case.base_relation(), case.columns_of_base_relation());
+        let lost_type = |name: &str| case.may_lose_type_of(name);
         let others = [
             FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&named_input),
             // A definition may have the same name as a column that the step reads.
@@ -236,6 +234,9 @@ impl Decompiler {
             FormulaSearch::new(&all_patterns, trees)
                 .with_seed_formulas(&input)
                 .with_hidden_columns(&hidden_columns),
+            FormulaSearch::new(&all_patterns, trees)
+                .with_seed_formulas(&input)
+                .with_temporal_names(&lost_type),
         ];
         for search in others {
             let forms = search.with_value(value).candidate_formulas(part);
@@ -243,18 +244,11 @@ impl Decompiler {
                 return Ok(formula);
             }
         }
-        // formulac may compute the value in a different select from the one that the user edited.
-        if case.cte.is_none() && part == expected {
-            let whole_expression = resolve_output_column(case.edited_file, &case.definition.name, trees);
-            for part in [Some(part), whole_expression].into_iter().flatten() {
-                let forms = FormulaSearch::new(&all_patterns, trees)
-                    .with_seed_formulas(&named_input)
-                    .with_value(case.inside_contract_cast(trees, part))
-                    .candidate_formulas(part);
-                if let Some(formula) = case.first_equivalent_formula(forms, trees) {
-                    return Ok(formula);
-                }
-            }
+        if case.cte.is_none()
+            && part == expected
+            && let Some(formula) = find_equivalent_formula(case, trees, &all_patterns, &named_input, part)
+        {
+            return Ok(formula);
         }
         let search = FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&input);
         let mut search = search.with_value(value);
@@ -339,6 +333,25 @@ impl Decompiler {
         }
         group_probes
     }
+}
+
+/// Returns a formula that is equivalent to the edited SQL of a column in the last select. formulac may compute the
+/// value in a different select from the one that the user edited.
+fn find_equivalent_formula(
+    case: &CandidateCheck<'_, '_>,
+    trees: &mut SqlTrees,
+    patterns: &[&Patterns],
+    input: &SeedFormulas,
+    part: SqlNodeId,
+) -> Option<String> {
+    let whole_expression = resolve_output_column(case.edited_file, &case.definition.name, trees);
+    [Some(part), whole_expression].into_iter().flatten().find_map(|part| {
+        let forms = FormulaSearch::new(patterns, trees)
+            .with_seed_formulas(input)
+            .with_value(case.inside_contract_cast(trees, part))
+            .candidate_formulas(part);
+        case.first_equivalent_formula(forms, trees)
+    })
 }
 
 /// Returns the patterns of the literals in an expression. The numbers and strings of the expression may come from

@@ -49,6 +49,15 @@ pub fn replace_formula_names(formula: &str, names: &[(&str, String)]) -> String 
     out
 }
 
+/// Returns whether a formula contains a name, with or without a timeframe.
+pub(super) fn contains_name(formula: &str, name: &str) -> bool {
+    formula_tokens(formula).iter().any(|(token, _, key)| {
+        let key = key.trim_start_matches("${").trim_end_matches('}');
+        let key = key.split_once('[').map_or(key, |(base, _)| base);
+        matches!(token, Token::Name | Token::Model) && key.eq_ignore_ascii_case(name)
+    })
+}
+
 /// Returns a formula in which the names of columns are qualified with their relations. Each pair contains a column and
 /// its relation.
 ///

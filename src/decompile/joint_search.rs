@@ -109,6 +109,9 @@ impl<'a, 's> JointSearch<'a, 's> {
     fn find_formulas(&self, definitions: &[DefinitionInStep<'a>]) -> Vec<Result<DecompiledFormula, DecompileError>> {
         let reducer = ModelReducer::new(self.editable_spec, self.generated_file, self.edited_file);
         let find_in_reduced_model = |definition: &DefinitionInStep<'a>| {
+            if let Some(reason) = self.check(*definition).reason_against_later_edit() {
+                return Some(Err(decompile_error(reason)));
+            }
             let reduced = reducer.as_ref()?.reduce(self.compiler, self.path, *definition)?;
             self.find_in_reduced_model(&reduced, *definition)
         };

@@ -43,6 +43,8 @@ pub(super) struct FormulaSearch<'s> {
     range: Option<&'s str>,
     /// Columns that a formula may refer to although the SQL does not contain them.
     hidden_columns: &'s [(String, Type)],
+    /// Returns whether `name[raw]` is also a formula for a name. `[raw]` is the value itself, as a date or timestamp.
+    is_temporal: Option<&'s dyn Fn(&str) -> bool>,
     /// Equivalents of subexpressions. A formula for an equivalent is also a formula for the subexpression.
     alternatives: Option<&'s EquivalentExpressions>,
     /// Part of the whole expression whose formulas are also formulas for the whole expression.
@@ -60,6 +62,7 @@ impl<'s> FormulaSearch<'s> {
             base: None,
             range: None,
             hidden_columns: &[],
+            is_temporal: None,
             alternatives: None,
             value: None,
             forms: HashMap::new(),
@@ -94,6 +97,14 @@ impl<'s> FormulaSearch<'s> {
     /// Allows formulas that refer to one of these columns although the SQL does not contain the column.
     pub fn with_hidden_columns(self, hidden_columns: &'s [(String, Type)]) -> Self {
         Self { hidden_columns, ..self }
+    }
+
+    /// Allows `name[raw]` for names that the function accepts.
+    pub fn with_temporal_names(self, is_temporal: &'s dyn Fn(&str) -> bool) -> Self {
+        Self {
+            is_temporal: Some(is_temporal),
+            ..self
+        }
     }
 
     /// Also finds the formulas of equivalent expressions.
@@ -348,15 +359,14 @@ impl<'s> FormulaSearch<'s> {
                 let path = quote_formula_name(&format!("{relation}.{name}"));
                 forms.push(FormulaText::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
+            if relation.is_none() && self.is_temporal.is_some_and(|is_temporal| is_temporal(name)) {
+                forms.push(FormulaText::atom(with_timeframe(name, "raw"), 2));
+            }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
-                let framed = |base: &str| match name_needs_quotes(base) {
-                    true => format!("${{{base}[{frame}]}}"),
-                    false => format!("{base}[{frame}]"),
-                };
                 forms.extend(
                     base.filter(|base| !base.is_empty())
-                        .map(|base| FormulaText::atom(framed(base), 3)),
+                        .map(|base| FormulaText::atom(with_timeframe(base, frame), 3)),
                 );
             }
             return forms;
@@ -430,13 +440,7 @@ fn date_formulas(text: &str) -> Vec<FormulaText> {
 /// Returns the simplest formulas, without duplicates.
 fn simplest_distinct_formulas(mut expression_texts: Vec<FormulaText>, most: usize) -> Vec<FormulaText> {
     // Put a constant on the right-hand side if both orders have the same SQL.
-    let key = |form: &FormulaText| {
-        (
-            form.cost,
-            form.text.len(),
-            form.text.starts_with(|c: char| c.is_ascii_digit()),
-        )
-    };
+    let key = |form: &FormulaText| (form.cost, form.text.len(), begins_with_constant(&form.text));
     expression_texts.sort_by(|a, b| (key(a), &a.text).cmp(&(key(b), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
@@ -450,6 +454,21 @@ fn simplest_distinct_formulas(mut expression_texts: Vec<FormulaText>, most: usiz
         *count <= MAX_SIMILAR_FORMULAS
     };
     expression_texts.into_iter().filter(is_kept).take(most).collect()
+}
+
+/// Writes a timeframe of a column in formula syntax.
+fn with_timeframe(name: &str, frame: &str) -> String {
+    match name_needs_quotes(name) {
+        true => format!("${{{name}[{frame}]}}"),
+        false => format!("{name}[{frame}]"),
+    }
+}
+
+/// Returns whether a formula, or an expression in its brackets, begins with a number.
+fn begins_with_constant(formula: &str) -> bool {
+    formula
+        .split('(')
+        .any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Replaces each number and string in a formula with the same placeholder.

@@ -7,7 +7,10 @@ use super::manual_edits::{KEEP_COMMENT, ManualEdit, Property};
 use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::ReconcileResult;
+use crate::Compiler;
 use crate::decompile::{DecompiledFormula, EditedDefinitionSource, with_formula, with_formulas};
+use crate::model::outline::spec_outline;
+use crate::yaml;
 use formulac_runtime::bisection::apply_with_bisection;
 
 /// CTE and name of an edited column.
@@ -150,8 +153,9 @@ impl ModelReconciler<'_> {
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column, or pass a column of the input
             // through unchanged.
-            let reason = edit.reason_for_keeping_column_edit(self.ours.compiled.dialect());
-            edit.why = Some(reason.to_owned());
+            let is_key = is_group_key(&self.base.source, &name, self.base_compiler);
+            let reason = edit.reason_for_keeping_column_edit(edited_sql, self.ours.compiled.dialect(), is_key);
+            edit.why = Some(reason);
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
             reconciled.kept.push(edit);
@@ -225,4 +229,11 @@ impl ModelReconciler<'_> {
         };
         formula.map_err(|reason| reason.to_string())
     }
+}
+
+/// Returns whether a column is a key of `group_by` in a step of a spec.
+fn is_group_key(spec: &str, column: &str, compiler: &Compiler) -> bool {
+    let outline = yaml::parse_root(spec).and_then(|root| spec_outline(&root, spec, false, compiler));
+    let mut steps = outline.iter().flat_map(|outline| &outline.steps);
+    steps.any(|step| step.keys.iter().any(|key| key.eq_ignore_ascii_case(column)))
 }

@@ -1,9 +1,10 @@
 //! Manual edits to generated files, grouped by definition and property.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
+use formulac_syntax::diag::lists::join_words;
 use serde_json::{Value, json};
 
 use super::properties::{self, LocatedPropertyValue, PropertyKey};
@@ -11,7 +12,8 @@ use super::state::normalize_line_endings;
 use crate::dbt::tokens::{SqlTokenKind, canonical_text, tokens};
 use crate::dbt::{find_sql_fault, have_same_values, is_unmodified};
 use crate::decompile::{
-    ColumnEdit, FilePartPosition, NonColumnEdit, RewrittenSql, SqlEdits, Substitution, restore_edited_column,
+    ColumnEdit, FilePartPosition, NonColumnEdit, RewrittenSql, SqlEdits, Substitution, column_readers,
+    restore_edited_column,
 };
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
@@ -214,12 +216,29 @@ impl ManualEdit {
         (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
     }
 
-    /// Returns the reason why the edit to a column that is not a definition remains in the file.
-    pub(super) fn reason_for_keeping_column_edit(&self, dialect: Dialect) -> &'static str {
+    /// Returns the reason why the edit to a column that is not a definition remains in the file. Such a column is a key,
+    /// passes on a column of the input, or helps to compute definitions.
+    pub(super) fn reason_for_keeping_column_edit(&self, sql: &str, dialect: Dialect, is_key: bool) -> String {
         let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
-        match adds_hint_or_jinja(before, after, dialect) {
-            true => HINT_REASON,
-            false => "the spec does not define the column",
+        let readers = self
+            .position
+            .iter()
+            .flat_map(|position| column_readers(sql, dialect, position));
+        let readers: BTreeSet<String> = readers
+            .filter_map(|(part, _)| part.column_name_if_column().map(|name| format!("`{name}`")))
+            .collect();
+        let readers: Vec<String> = readers.into_iter().collect();
+        match readers.as_slice() {
+            _ if adds_hint_or_jinja(before, after, dialect) => HINT_REASON.to_owned(),
+            _ if is_key => "the column is a key of `group_by`; change the key in the spec".to_owned(),
+            [reader] if self.cte.is_some() => {
+                format!("the column helps to compute {reader}; change its formula in the spec")
+            }
+            [_, ..] if self.cte.is_some() => {
+                let readers = join_words(&readers, "and");
+                format!("the column helps to compute {readers}; change their formulas in the spec")
+            }
+            _ => "the spec does not define the column".to_owned(),
         }
     }
 

@@ -189,3 +189,37 @@ fn casts_of_a_contract_are_not_part_of_formulas() {
         }
     }
 }
+
+/// The type of `other` is unknown. Only the formula of the column shows that it is a date.
+#[test]
+fn a_date_remains_a_date_in_an_edit_that_removes_its_timeframe() {
+    let spec = "model: m\nfrom: orders\ndefinitions: value = other[month]\n";
+    let compiler = compiler("bigquery".parse().unwrap());
+    let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+    let edited = sql.replacen("date_trunc(other, month)", "date_add(other, interval 1 day)", 1);
+    assert_ne!(sql, edited);
+    let found = decompiler().find_formula(&compiler, spec, None, &edited, None, "value");
+    assert_eq!(found.as_deref(), Ok("other[raw] + 1"));
+}
+
+/// An edit of a select that only passes a column on has no effect on the definition of the column.
+#[test]
+fn an_edit_after_the_step_of_a_definition_is_not_its_formula() {
+    let spec = "model: m\nfrom: orders\nsteps:\n  - name: totals\n    group_by: country\n    definitions: revenue = SUM(amount)\n  - name: ranked\n    keep: all\n    order_by: country\n    definitions: growth = revenue - OFFSET(revenue, -1)\n  - name: doubles\n    keep: all\n    definitions: value = growth * 2\n";
+    let compiler = compiler("bigquery".parse().unwrap());
+    let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+    let passed_on = "    revenue,\n";
+    let selects: Vec<usize> = sql.match_indices(passed_on).map(|(at, _)| at).collect();
+    assert_eq!(selects.len(), 2, "{sql}");
+    for at in selects {
+        let mut edited = sql.clone();
+        edited.replace_range(at..at + passed_on.len(), "    revenue * 2 as revenue,\n");
+        let found = decompiler().find_formula_with_guards(&compiler, spec, None, &edited, Some("totals"), "revenue");
+        let reason = found.map(|found| found.formula).unwrap_err().reason;
+        assert_eq!(
+            reason,
+            "the CTE `totals` computes `revenue`, and the edited select only reads it; edit `totals`, or add a column with \
+             a new name"
+        );
+    }
+}

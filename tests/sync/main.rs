@@ -13,6 +13,7 @@ mod group_keys;
 mod guarded_edits;
 mod large;
 mod manual_edits;
+mod passed_on_columns;
 mod property_edits;
 mod random;
 mod set_edits;

@@ -15,7 +15,7 @@ use super::edits::{ColumnEdit, SqlEdits};
 use super::equivalent_files::{are_equivalent_files, are_equivalent_files_with};
 use super::expression_text::{FormulaText, RangeUse};
 use super::file::{SqlFile, is_same_name};
-use super::formula_names::has_division_by_zero;
+use super::formula_names::{contains_name, has_division_by_zero};
 use super::ranges;
 use super::spec_edit::EditableSpec;
 use super::tree::{SqlNodeId, SqlTrees};
@@ -190,6 +190,27 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         edits.items.iter().filter(|_| step.is_filled).find(is_other_column)
     }
 
+    /// Returns the reason why no formula expresses an edit to the column in a select after the definition's step. Such
+    /// a select only passes the column on. `None` if there is no such edit.
+    pub fn reason_against_later_edit(&self) -> Option<String> {
+        let (cte, name) = (self.cte?, &self.definition.name);
+        let position = |cte: &str| self.edited_file.ctes.iter().position(|other| is_same_name(other, cte));
+        let step_position = position(cte)?;
+        let is_later = |item: &ColumnEdit| {
+            let edited = item.cte.as_deref().map_or(Some(usize::MAX), position);
+            is_same_name(&item.column, name) && edited > Some(step_position)
+        };
+        let later_steps = self.editable_spec.outline.steps.iter().skip(self.step_index + 1);
+        let mut later_definitions = later_steps.flat_map(|step| &step.definitions);
+        let is_defined_later = later_definitions.any(|other| is_same_name(&other.name, name));
+        (!is_defined_later && self.edits.items.iter().any(is_later)).then(|| {
+            format!(
+                "the CTE `{cte}` computes `{name}`, and the edited select only reads it; edit `{cte}`, or add a column \
+                 with a new name"
+            )
+        })
+    }
+
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
     fn cte_of_definition(&self) -> Option<&str> {
         let find = || {
@@ -330,6 +351,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .iter()
             .find(|column| column.name().eq_ignore_ascii_case(name))?;
         Some((column.ty(), column.is_nullable()))
+    }
+
+    /// Returns whether only the definition's formula may show the type of a column, so that a different formula can
+    /// lose the type.
+    pub fn may_lose_type_of(&self, name: &str) -> bool {
+        contains_name(&self.definition.formula, name)
+            && self.base_column_type(name).is_none_or(|(ty, _)| ty == Type::Unknown)
     }
 
     pub fn sheet_outline(&self) -> Option<&SheetOutline> {

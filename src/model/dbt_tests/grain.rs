@@ -223,7 +223,7 @@ impl SpecCompilation<'_> {
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
                 _ => format!(
-                    "add a `not_null` test like the one on `{}`",
+                    "add `columns` as in the help for `{}`",
                     keys.first().map_or("", |first| first.as_str())
                 ),
             };
@@ -235,7 +235,7 @@ impl SpecCompilation<'_> {
 
 fn nullable_key_warning(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
     let column = key_as_formula(grouped.map_or(key, |grouped| grouped.text));
-    let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
+    let message = format!("the key column `{key}` may be NULL, but has no `not_null` test");
     let help = format!("{add}{FILTER_NULLS_HELP}{column}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }

@@ -255,7 +255,11 @@ fn write_metric_set_resolutions(
     sides: &[ConflictSide],
 ) {
     let Some(first) = sides.first() else {
-        let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
+        let _ = writeln!(
+            out,
+            "  next    undo the edit in {}, then run `formulac plan` again\n",
+            conflict.file
+        );
         return;
     };
     let _ = writeln!(out, "  next    {}", resolve_command(workspace, model, conflict, *first));

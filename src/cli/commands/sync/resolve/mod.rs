@@ -107,7 +107,10 @@ pub fn manual_resolution_instruction(conflict: &Conflict) -> String {
             let readers = quoted_list(&conflict.readers);
             format!("refer to `{name}` in {readers} in {spec} to use the edited SQL there")
         }
-        spec => format!("edit {spec} and {} so that they agree", conflict.file),
+        spec => format!(
+            "edit {spec} and {} so that they agree, then run `formulac plan` again",
+            conflict.file
+        ),
     }
 }
 
