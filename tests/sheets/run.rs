@@ -77,8 +77,8 @@ impl Drawn for Case {
         self.read().into_iter().map(Table::json).collect()
     }
 
-    fn right(&self) -> Shown {
-        Shown::from_sheet(&self.sheet, &self.table)
+    fn right(&self) -> Option<Shown> {
+        Some(Shown::from_sheet(&self.sheet, &self.table))
     }
 
     fn smaller_cases(&self) -> Vec<Self> {
