@@ -5,7 +5,8 @@ use std::fmt;
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
 use crate::operands::{NullSources, can_return_error, fails_without_values, selectable_arguments};
-use crate::uncertainty;
+use crate::value::Value;
+use crate::{functions, uncertainty};
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -108,6 +109,20 @@ fn aggregated_argument<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<&'
     }
 }
 
+/// Returns whether a call is a constant date, such as `DATE(2024, 9, 23)`.
+fn is_constant_date(name: &str, args: &[InterpreterExpr]) -> bool {
+    let literal = |arg: &InterpreterExpr| match arg {
+        InterpreterExpr::Literal(value) => Some(value.clone()),
+        _ => None,
+    };
+    let values = || args.iter().map(literal).collect::<Option<Vec<Value>>>();
+    name == "DATE"
+        && matches!(
+            values().and_then(|values| functions::call(name, &values)),
+            Some(Value::Date(_))
+        )
+}
+
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
@@ -155,6 +170,7 @@ impl InterpreterStep {
                 }
                 (_, sources) => sources,
             },
+            InterpreterExpr::Call(name, args) if is_constant_date(name, args) => NullSources::default(),
             InterpreterExpr::Call(name, args) => match selectable_arguments(name, args) {
                 Some((branches, nothing)) => any(&branches).or(nothing),
                 None if fails_without_values(name) => NullSources::ERROR,
