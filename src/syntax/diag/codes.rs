@@ -128,7 +128,8 @@ codes! {
          library can set another limit."
         Shown("a file of 17 MiB") => Shown("the formulas in two smaller files");
     SingleQuotes "F0106" "single-quotes" Error
-        "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Enclose text in double quotes."
+        "In a worksheet, single quotes enclose the name of a tab, as in `'Targets'!A:A`. Enclose text in double \
+         quotes."
         Formula("COUNTIF(status = 'open)") => Formula("COUNTIF(status = \"open\")");
     UnclosedReference "F0107" "unclosed-reference" Error
         "A reference that begins with `${` must end with `}` on the same line."
@@ -137,7 +138,8 @@ codes! {
         "A number is larger or has more digits than any warehouse supports."
         Formula("SUM(amount) * 1e999") => Formula("SUM(amount) * 1e9");
     ExpectedExpression "F0201" "expected-expression" Error
-        "A value is missing: the formula has an operator, a comma or a closing bracket in its place, or ends there."
+        "A value is missing. In its place, the formula has an operator, a comma or a closing bracket, or the formula \
+         ends."
         Formula("SUM(amount) / ") => Formula("SUM(amount) / 2");
     UnexpectedToken "F0202" "unexpected-token" Error
         "Two values are next to each other without an operator or comma between them."
@@ -157,13 +159,13 @@ codes! {
         "`1 < x < 5` would compare the result of `1 < x`, a boolean, with 5. Combine two comparisons with AND instead."
         Formula("COUNTIF(1 < amount < 5)") => Formula("COUNTIF(AND(1 < amount, amount < 5))");
     NotFormulaSyntax "F0207" "not-formula-syntax" Error
-        "The formula contains notation from SQL, Python or another spreadsheet that formulac does not support. The \
-         help shows the equivalent formula."
+        "The formula contains notation from SQL, Python or another spreadsheet program. formulac does not support this \
+         notation. The help shows the equivalent formula."
         Formula("COUNTIF(amount == 1)") => Formula("COUNTIF(amount = 1)");
     StrayFormula "F0208" "stray-formula" Error
         "A file contains either definitions of the form `name = formula`, or a single formula, but not both. \
-        `group_by` accepts columns, definitions and timeframes, but no other formulas: define the formula under a \
-        name in `definitions`, and group by this name."
+         `group_by` accepts columns, definitions and timeframes, but no other formulas. To group by another formula, \
+         define it under a name in `definitions`, and group by this name."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
     NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
         "`!=` is accepted, but the spreadsheet operator is `<>`."
@@ -204,8 +206,8 @@ codes! {
         "`DISTINCT(x)` is allowed only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
     NoSuchCell "F0312" "no-such-cell" Error
-        "A cell or a range is outside the columns of the worksheet, or refers to row 0 as a fixed row, such as \
-         `A$0`. A range may extend beyond the first or last row of the worksheet, where it is truncated."
+        "A cell or a range is outside the columns of the worksheet, or refers to row 0 as a fixed row, as in `A$0`. A \
+         range may extend beyond the first or last row of the worksheet. It is then truncated at that row."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
@@ -223,29 +225,30 @@ codes! {
          in a worksheet. This may confuse readers. Choose a name that does not look like a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "formulac knows only some columns of the relation, for example those in a properties file, and this column \
-         is not among them. formulac infers the type of the column from its use. Run `dbt docs generate` (in dbt 2.0 \
-         or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema \
-         fetch`, which queries the warehouse for the columns that specs read. formulac reports an error instead of \
-         this warning if a known column has a similar name (F0302), or if the name could belong to several relations \
-         whose columns are not all known (F0303). In CI, `check --deny warnings` turns the warning into an error."
+        "formulac knows only some columns of the relation, for example those in a properties file, and this column is \
+         not among them. formulac therefore infers the type of the column from its use. To list all columns in \
+         `catalog.json`, run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`). Alternatively, \
+         run `formulac schema fetch` to query the warehouse for the columns that specs read. formulac reports an error \
+         instead of this warning if a known column has a similar name (F0302), or if the name could belong to several \
+         relations whose columns are not all known (F0303). In CI, `check --deny warnings` turns the warning into an \
+         error."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same formula after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
-        "A step with joins uses a name without its relation, and the columns of at least two of the relations are \
-         not all known. The SQL contains the name as written, so the warehouse rejects the query if several \
-         relations have a column with this name. This warning is not reported for a name in `on` that is compared \
-         with a column of the joined relation, because such a name belongs to the other relation."
+        "A step with joins uses a name without its relation, but formulac does not know all columns of at least two of \
+         the relations. The SQL contains the name as written, so the warehouse rejects the query if several relations \
+         have a column with this name. This warning is not reported for a name in `on` that is compared with a column \
+         of the joined relation, because such a name belongs to the other relation."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
         "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot \
-        read a field of its elements. Select the element in a dbt model, for example `(select value.int_value from \
-        unnest(event_params) where key = 'ga_session_id') as ga_session_id`, and use this column in the formula."
+         read a field of its elements. Select one element in a dbt model, for example `(select value.int_value from \
+         unnest(event_params) where key = 'ga_session_id') as ga_session_id`, and use this column in the formula."
         Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
         => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
-        "The call has too many or too few arguments. The help contains the function's signature."
+        "The call has too many or too few arguments. The help shows the function's signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
         "The function or operator does not accept a value of this type. Convert the value, for example with \
@@ -265,8 +268,8 @@ codes! {
         value per row."
         Row("SUM(amount)") => Row("amount * 2");
     WindowNotAllowed "F0407" "window-not-allowed" Error
-        "A step computes values that read other rows last, so the same step cannot filter by such a value, group by \
-         it or aggregate it. Use the value in the next step."
+        "Values that read other rows are computed at the end of a step, so the same step cannot filter by such a \
+         value, group by it or aggregate it. Use the value in the next step."
         Spec("model: m\nfrom: t\norder_by: g\nwhere: OFFSET(x, 1) > 0\ndefinitions: a = x + 1\n")
         => Spec("model: m\nfrom: t\norder_by: g\nwhere: x > 0\ndefinitions: a = x + 1\n");
     ConstantExpected "F0409" "constant-expected" Error
@@ -294,36 +297,38 @@ codes! {
         \"minute\" and \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
-        "A grouping or sort key with the same value in every row has no effect. In addition, SQL interprets a number \
-         in `group by` or `order by` as the position of a column."
+        "A grouping or sort key with the same value in every row has no effect. SQL also interprets a number in `group \
+         by` or `order by` as the position of a column."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     RateAveraged "W0417" "rate-averaged" Warning("average or sum rates", "divide the sum of the numerators by the sum of the denominators")
-        "The average of rates is not the overall rate: a month with ten customers would have the same weight as a \
-        month with a thousand customers, and a sum of rates has no meaning. Divide the sum of the numerators by the \
-        sum of the denominators. If all rates should have the same weight, add `// noqa: W0417`."
+        "The average of rates is not the overall rate, because a month with ten customers has the same weight as a \
+         month with a thousand customers. A sum of rates has no meaning. Divide the sum of the numerators by the sum \
+         of the denominators. If all rates should have the same weight, add `// noqa: W0417`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion that ignores case", "compare with `=` if case matters")
         "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, as \
-        does the criterion `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
-        warning is reported if a criterion begins with `=`, or if one spec or file compares a column with the same \
-        text both in a criterion and in a condition, because the two results could differ."
+         does the criterion `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. \
+         This warning is reported if a criterion begins with `=`. It is also reported if one spec or file compares a \
+         column with the same text both in a criterion and in a condition, because the two results could differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
-        "In spreadsheets, the function with this name has a different meaning. formulac's function works as in Omni. \
-         Write the name of the function that you mean."
+        "In spreadsheets, the function with this name has a different meaning. formulac's function works like the \
+         function in Omni. Write the name of the function that you mean."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
-        "Both ends of a range of rows must use the same name, by itself or as the argument of FIRST, LAST or OFFSET. The range must be the argument of an aggregate. `FIRST(x):x` contains the rows so far, `OFFSET(x, -2):x` the last three rows, \
-        and `x:x` all rows of the partition."
+        "Both ends of a range of rows must use the same name, by itself or as the argument of FIRST, LAST or OFFSET. \
+         The range must be the argument of an aggregate. `FIRST(x):x` contains the rows from the first row to the \
+         current row, `OFFSET(x, -2):x` the current row and the two rows before it, and `x:x` all rows of the \
+         partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows even though dates may be missing", "use `PERIODOFFSET` for the value of another period")
-        "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
-        rows. If rows are ordered by a date, the previous row belongs to the previous period only if no period is \
-        missing. PERIODOFFSET looks up the period itself, and a range such as `PERIODOFFSET(x, -2, \"month\"):x` \
-        always covers three months. With `fill: month`, the step has a row for every month."
+        "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count rows. \
+         If rows are ordered by a date, the previous row belongs to the previous period only if no period is missing. \
+         PERIODOFFSET looks up the row of the period itself, and a range such as `PERIODOFFSET(x, -2, \"month\"):x` \
+         always covers three months. Alternatively, set `fill: month`, so that the step has a row for every month."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
@@ -341,10 +346,10 @@ codes! {
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
         "PERIODOFFSET looks up the row whose key is the given number of calendar periods before or after the key of \
-        this row. The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must \
-        first be converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to \
-        months cannot be shifted by days or weeks because no row has the resulting key. The same applies to calendar \
-        ranges and to `FIRST(x, unit)`."
+         this row. The key is the first date or time in `order_by`. Text and numbers cannot be shifted. An instant \
+         must first be converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to \
+         months cannot be shifted by days or weeks because no row has the resulting key. The same applies to calendar \
+         ranges and to `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET even though several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
@@ -365,9 +370,9 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")
-        "PERIODOFFSET looks up the row whose key is the given number of months before or after the key of this row. \
-        The first day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly \
-        all rows."
+        "PERIODOFFSET looks up the row whose key is the given number of months before or after the key of this row. If \
+         the first day of a week is moved by a month, the result is rarely the first day of a week, so the value is \
+         empty in nearly all rows."
         Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
     KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods together with a finer key of the same date", "fill the shorter period, or remove the key")
@@ -384,23 +389,25 @@ codes! {
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
     JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
-        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees this. A join \
-         that matches several rows repeats the rows of the step. For a dbt model, formulac generates a test instead \
-         of this warning."
+        "A join must match at most one row unless it has `cardinality: many`. formulac knows no key that guarantees \
+         this. If the join matches several rows, it repeats the rows of the step. For a dbt model, formulac generates \
+         a test instead of this warning."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
     JoinedLater "F0442" "joined-later" Error
-        "Joins are performed one after the other, and the condition of a join can read only relations from earlier joins."
+        "Joins are performed one after the other, so the condition of a join can read only the joined relation and the \
+         relations before it."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
-        "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
-        joined relation's key, or the joined relation has a column such as `valid_from`. The relation may then \
-        contain several versions of a row, and the join finds all of them."
+        "A join must match at most one row unless it has `cardinality: many`. This join compares only part of the \
+         joined relation's key, or the joined relation has a column such as `valid_from`. The relation may then \
+         contain several versions of a row, and the join finds all of them."
         Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, on: orders.product = prices.product}], definitions: total = SUM(prices.price)}\n")
         => Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, using: [product, day]}], definitions: total = SUM(prices.price)}\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
-        "In a worksheet, a name refers to the cell in the current row, so an aggregate of the name has only one value. The letter of a column refers to all rows."
+        "In a worksheet, a name refers to the cell in the current row, so an aggregate of the name covers only one \
+         value. The letter of a column refers to all rows."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
@@ -410,9 +417,9 @@ codes! {
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     SeveralInCell "W0453" "several-in-cell" Warning("have a pivot whose cells may hold several rows", "group by the keys in an earlier step, or declare the key in the schema")
-        "A cell of a pivot shows the input row that has the values of `order_by` in the cell's row and the value of \
-        `pivot_by` in the cell's column. If no key of the input is known, several rows may belong to a cell, which then \
-        shows the largest of their values."
+        "A cell of a pivot shows a value from one input row. This row has the `order_by` values of the cell's row and \
+         the `pivot_by` value of the cell's column. If no key of the input is known, several rows may belong to a \
+         cell, and the cell then shows the largest of their values."
         Spec("model: m\nfrom: sales\ncolumns: [month, region, revenue]\npivot_by: region\nvalues: [north, south]\norder_by: month\ncalculations: total = SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(revenue)}\n  - {name: sheet, columns: [month, region, revenue], pivot_by: region, values: [north, south], order_by: month, calculations: total = SUM(PIVOTROW(C1))}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
@@ -423,9 +430,10 @@ codes! {
         `$1`."
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
-        "A number mask of TEXT consists of `0`, `#`, `.`, `%` and `,`. A comma between digits separates thousands; a comma after \
-        the digits divides by 1000. A date mask consists of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`. Next to \
-        hours or seconds, `mm` means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
+        "A number mask of TEXT consists of `0`, `#`, `.`, `%` and `,`. A comma between digits separates thousands; a \
+         comma after the digits divides by 1000. A date mask consists of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm \
+         ss AM/PM`. Next to hours or seconds, `mm` means minutes. Characters such as `$`, `-`, `/` and spaces are \
+         literal. Enclose other text in quotes, and double these quotes in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
         "formulac knows the possible values of a column from `values:` in the schema file, dbt's `accepted_values` \
@@ -435,18 +443,18 @@ codes! {
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
     NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
-        "Text is ordered by characters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the \
-        column contains numbers, and use `VALUE(column)` if the column contains numbers as text. A criterion with a \
-        number, such as `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a \
-        criterion finds only numbers. Write `COUNTIF(VALUE(code), \">=30\")`."
+        "Text is compared character by character, so `\"9\"` is greater than `\"30\"`. Write the number without quotes \
+         if the column contains numbers, and use `VALUE(column)` if the column contains numbers as text. A criterion \
+         with a number, such as `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, \
+         such a criterion finds only numbers. Write `COUNTIF(VALUE(code), \">=30\")`."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "In a comparison with a timestamp, a date means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
     CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap the arguments")
         "SUMIF expects the tested range, the criterion, and then the summed range; SUMIFS expects the summed range \
-        first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
-        function, the wrong values are tested, or no values."
+         first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
+         function, the function tests the wrong values or no values at all."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
     WeekBegins "W0474" "week-begins" Warning("use WEEKDAY or WEEKNUM with weeks that start on Sunday", "pass 2 as the type, so that weeks start on Monday")
         "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as in spreadsheets. The timeframes `week` and \
@@ -472,8 +480,8 @@ codes! {
         so `region = \"\"` finds only empty text. Use ISBLANK to find blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
     SumOfDistinct "W0479" "sum-of-distinct" Warning("sum distinct values, so equal values count once", "aggregate in a step before the join")
-        "SUM adds equal distinct values only once, so the sum of two orders of 10 is 10. If a join repeats rows, \
-        aggregate in a separate step before the join."
+        "A sum of distinct values includes equal values only once, so the sum for two orders of 10 each is 10. If a \
+         join repeats rows, aggregate in a separate step before the join."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
         "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW read the columns of a pivot: a worksheet whose `pivot_by` \
@@ -482,9 +490,9 @@ codes! {
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
         "If a formula of a pivot reads cells for which the input may have no row, such as the cell in the previous \
-         row, formulac generates a row for every cell. The row and column keys must then be columns of the input, \
-         and the worksheet cannot have `where`. The same applies to a pivot with `values`, which also needs a single \
-         key in `pivot_by` and distinct values."
+         row, formulac generates a row for every cell. The row and column keys must then be columns of the input, and \
+         the worksheet cannot have `where`. The same restrictions apply to a pivot with `values`. In addition, such a \
+         pivot needs a single key in `pivot_by`, and its `values` must be distinct."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
@@ -499,13 +507,14 @@ codes! {
         return NULL for text that is not a number, such as `11 000`."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "use 1 as the index of the first value of CHOOSE")
-        "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The share of \
-        PERCENTILE is a number from 0 to 1. If a constant is out of range, the result is NULL in every row, whereas \
-        a spreadsheet shows #VALUE! or #NUM!."
+        "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The `share` \
+         argument of PERCENTILE is a number from 0 to 1. If a constant is out of range, the result is NULL in every \
+         row, whereas a spreadsheet shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
         "A date has no time of day, so if you add a number of days to a date, the fraction of the number is ignored. \
-         Add TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
+         To get a timestamp half a day later, add TIME(12, 0, 0) to the date. Alternatively, add the fraction to a \
+         timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the number of digits that you need")
         "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
@@ -528,29 +537,32 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     SeveralMatches "W0491" "several-matches" Warning("have a lookup that may match several rows", "add `order_by` to the tab, or the key to the schema")
-        "A lookup returns the first row with the key. The key is not known to be unique in the tab, and the tab has \
-        no order, so the first row depends on the values of the rows. Add `order_by` to the tab, or the key to \
-        the schema."
+        "A lookup returns the first row with the key. The key is not known to be unique in the tab, and the tab has no \
+         order, so the values in the other columns determine which row is first. Add `order_by` to the tab, or the key \
+         to the schema."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target]}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: target}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     NotWholeColumns "F0492" "not-whole-columns" Error
-        "A lookup searches complete columns of one sheet, `D:E` or `'Targets'!A:B`; XLOOKUP and MATCH search one \
-        column. Lookups in part of a column are not supported."
+        "A lookup searches entire columns of one sheet or tab, such as `D:E` or `'Targets'!A:B`. XLOOKUP and MATCH \
+         search a single column. Lookups in part of a column are not supported."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A1:A9, B1:B9)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A:A, B:B)\n");
     LookupMode "F0493" "lookup-mode" Error
-        "The match mode of XLOOKUP is 0 for an equal key, -1 for the next smaller key, 1 for the next larger key, 2 \
-        for a pattern. The match type of MATCH is 0 for an equal key, 1 for the largest key that is less than or \
-        equal to the value, -1 for the smallest key that is greater than or equal to the value."
+        "The match mode of XLOOKUP is 0 for an equal key, -1 for an equal key or otherwise the next smaller key, 1 for \
+         an equal key or otherwise the next larger key, and 2 for a pattern. The match type of MATCH is 0 for an equal \
+         key, 1 for the largest key that is less than or equal to the value, and -1 for the smallest key that is \
+         greater than or equal to the value."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
-        "The rows of another tab are not rows of the sheet. A lookup finds one row of the tab per row of the sheet, \
-        and NETWORKDAYS and WORKDAY read holidays from a column of the tab. Other functions cannot read another tab."
+        "The rows of another tab are not part of the sheet. For each row of the sheet, a lookup finds one row of the \
+         tab, and NETWORKDAYS and WORKDAY read holidays from a column of the tab. Other functions cannot read another \
+         tab."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
-        "This warehouse cannot compute the function in a single expression; the message gives the reason and an alternative."
+        "The warehouse cannot compute the function in a single expression. The message gives the reason and an \
+         alternative."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
     ExpressionTooLarge "F0502" "expression-too-large" Error
         "The SQL of some functions repeats an argument, and `compile` inserts the SQL of a definition wherever its name is used. The repeated parts of one expression must not exceed 64 KiB. `query` and `model` compute each value once."
@@ -577,9 +589,9 @@ codes! {
         grouping or the key of the relation identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same formula in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
-        "The warehouse supports this type of join only if the condition contains an equality between a column of \
-         each side. This applies to left and full joins on BigQuery, and to full joins on Postgres. Add such an \
-         equality, or use an inner join."
+        "The warehouse supports this type of join only if the condition contains an equality between a column of one \
+         side and a column of the other side. This applies to left and full joins on BigQuery, and to full joins on \
+         Postgres. Add such an equality, or use an inner join."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error
@@ -598,21 +610,21 @@ codes! {
         `équipe`, refer to the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     DrawnAgain "W0513" "drawn-again" Warning("compute a random number again for each read", "build the random numbers in a model of their own")
-        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer from \
-         an AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
-         table, and read this model."
+        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an AI \
+         function's answer in such a CTE can have several values. Compute the values in a separate model that dbt \
+         builds as a table, and read this model."
         Shown("`draw = RAND()` in a step, and a later step that joins the rows of this step to themselves, on BigQuery") => Shown("a model with `draw = RAND()`, and a second model that reads the first");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If \
-         both names were the same, the model would read itself. `formulac query` generates no model, so a query may \
-         read a table that has its name."
+        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If both \
+         names were the same, the model would read itself. `formulac query` generates no model, so a query may read a \
+         table that has the query's own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
         "An enforced contract needs the data type of every column. formulac derives the data type from the type of the \
-        column's formula. If this type is unknown, declare the data type with the warehouse's name for the type."
+         column's formula. If this type is unknown, set `data_type` to the warehouse's name for the type."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
@@ -623,14 +635,14 @@ codes! {
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
     HardCodedTable "W0605" "hard-coded-table" Warning("read a table of the dbt project by its name in the warehouse", "use `ref` or `source`")
         "dbt builds a model after the models and sources to which it refers with `ref` and `source`. A table that is \
-         written with its schema is not among them, so dbt may build the model first, and reads the same table in every \
-         environment."
+         written with its schema is not one of these, so dbt may build the model before the table. In addition, the \
+         model reads the same table in every environment."
         Shown("`from: finance.fct_orders`, if dbt builds the model `fct_orders` in the schema `finance`") => Shown("`from: ref('fct_orders')`");
     NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
         "According to the schema and the spec, a key column of the model may be NULL. The uniqueness test of the key \
          treats NULL as a value like any other, but in joins, incremental models and dbt's snapshots, NULL does not \
-         equal NULL. A `not_null` test or a filter ensures that the key is never NULL. If a row with an empty key is \
-         intended, write `group_by: region # // noqa: W0610`."
+         equal NULL. A `not_null` test or a filter ensures that the key is never NULL. If the model is meant to have a \
+         row with an empty key, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
     ContractOfNoRelation "F0620" "contract-of-no-relation" Error
@@ -657,9 +669,9 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
         "In an incremental model, a value must depend only on new and late rows, and on rows within a known interval \
-        before them. `PERIODOFFSET` specifies that interval, and a window that is partitioned by the time column \
-        reads only the rows of its partition. Rows at a given distance, running totals, ranks over all rows, totals \
-        and limits may depend on any earlier row."
+         before them. `PERIODOFFSET` specifies that interval, and a window that is partitioned by the time column \
+         reads only the rows of its partition. A value from another row (OFFSET), a running total, a rank over all \
+         rows, a total or a limit may depend on any earlier row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
@@ -669,9 +681,10 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again. A \
-         run also skips rows without a time. The generated tests for these columns include dbt's `not_null`. Declare \
-         that the column never contains NULL, or define the column so that it never contains NULL."
+        "NULL is not equal to any value. A row with NULL in its key therefore never matches an existing row, and each \
+         run adds the row again. A run also skips rows without a time. The generated tests for these columns include \
+         dbt's `not_null`. Declare that the column never contains NULL, or define the column so that it never contains \
+         NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the \
             same model, grouped by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
@@ -682,7 +695,8 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
     SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
-        "With an enforced contract on an incremental model, dbt accepts `append_new_columns` or `fail`; with other values, the table could differ from the contract."
+        "With an enforced contract on an incremental model, dbt accepts only `append_new_columns` or `fail` for \
+         `on_schema_change`. With other values, the table could differ from the contract."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
     RowsMayLeave "F0637" "rows-may-leave" Error
@@ -723,10 +737,10 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
     NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "use names that the semantic layer accepts")
-        "Names in dbt's semantic layer have at least two characters, which can be lower-case letters, digits and \
-        single `_`. These names begin with a letter and do not end with `_`. Units of time and `metric_time` are \
-        reserved. A column with any other name, or with a name that SQL must quote, does not become a dimension or \
-        metric. A model with any other name has no semantic model."
+        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and `_`, but no two \
+         `_` in a row. The names begin with a letter and do not end with `_`. Units of time and `metric_time` are \
+         reserved. A column with any other name, or with a name that SQL must quote, does not become a dimension or \
+         metric. A model with any other name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
@@ -742,8 +756,8 @@ codes! {
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
         "Some parts of Omni's files cannot be expressed as formulas, or become formulas that need a review. The spec \
-        contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in \
-        Omni."
+         lists each part in a `# gap:` comment with Omni's file, line and text, so that you can convert the part or \
+         leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same measure as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one \
@@ -759,8 +773,9 @@ codes! {
         measure is a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
-        "The file is not valid YAML, or a key appears twice. Put a formula with `: `, ` #` or a leading `{`, `[`, \
-         `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes. A file can contain at most 2,000,000 keys and values."
+        "The file is not valid YAML, or a key appears twice. If a formula contains `: ` or ` #`, or begins with `{`, \
+         `[`, `&`, `*`, `!`, `%` or `@`, write the formula in a text block (`|`) or in quotes. A file can contain at \
+         most 2,000,000 keys and values."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     UnknownKey "F0802" "unknown-key" Error
         "The file contains a key that is not allowed at this position."
@@ -805,10 +820,9 @@ codes! {
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
         "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate \
-         columns of the step, and the old value of a column that the step redefines. If a definition has a new name, \
-         which no formula reads as a column, formulac assumes that the relation has no column with this name. A \
-         `union` of several steps lists the columns of all steps, so a schema or `keep` must list the columns of \
-         each step."
+         columns of the step and the old values of columns that the step redefines. If no formula reads the name of a \
+         definition as a column, formulac assumes that the relation has no column with this name. A `union` of several \
+         steps lists the columns of all steps, so a schema or `keep` must list the columns of each step."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
@@ -822,8 +836,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "YAML reads this unquoted name or formula as a number, a date, a boolean or null, and YAML parsers interpret \
-         such values differently. Put the name or formula in quotes."
+        "Without quotes, YAML parsers interpret this name or formula as a number, a date, a boolean or null, and \
+         different parsers interpret such values differently. Put the name or formula in quotes."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
@@ -846,18 +860,22 @@ codes! {
         Shown("`amount: decimal(12,2)` in known.yml, with `amount` as INTEGER in target/catalog.json") => Shown("both \
             files after `formulac generate`");
     FolderNotRead "F0830" "folder-not-read" Error
-        "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from the folders in `test-paths`, and does not follow links to folders inside them. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
+        "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the \
+         tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml`, and tests from the folders in \
+         `test-paths`. It does not follow links to other folders inside these folders. In `formulac.yml`, `models:` \
+         and `tests:` specify the folders for generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step have the same name, so the name of a column would be ambiguous."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
         => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     UnknownMetric "F0850" "unknown-metric" Error
-        "A model built on metric sets refers to a set, a metric or a key that does not exist, or to a name that exists in several sets. For an ambiguous name, write `set.metric`."
+        "A model built on metric sets refers to a set, a metric or a key that does not exist, or to a name that exists \
+         in several sets. To select one of the sets, write `set.metric`."
         Shown("metrics: [orders.revenu]") => Shown("metrics: [orders.revenue]");
     MetricKey "F0851" "metric-key" Error
-        "Every metric set of a model must have the keys in `group_by`. A key is a period of each set's `time`, such \
-         as `month`; a column of a relation that all sets read; or a mapping that names a column of each set."
+        "Every metric set of a model must have the keys in `group_by`. A key can be a period of each set's `time` \
+         (such as `month`), a column of a relation that all sets read, or a mapping that names a column of each set."
         Shown("group_by: region, where only one of two sets has the column") => Shown("group_by:\n  - region: {orders: customers.region, refunds: region}");
     MetricWindow "F0852" "metric-window" Error
         "If a metric reads other periods, one of the keys in `group_by` must be a period of the set's `time`, such as `month`."
@@ -872,7 +890,7 @@ codes! {
         "The formulas of a model built on metric sets use metrics. Define aggregates of columns as metrics in a set."
         Shown("metrics: [orders.revenue]\ndefinitions: largest = MAX(amount)") => Shown("metrics: [orders.revenue, orders.largest_order]");
     DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
-        "The metric or dimension has a new name, or its set marks the metric as deprecated."
+        "The metric or dimension has been renamed, or its set marks the metric as deprecated."
         Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
     FillKey "F0857" "fill-key" Error
         "The key whose periods `fill` adds must be a timeframe: day, week, month, quarter, year, fiscal_quarter or \
