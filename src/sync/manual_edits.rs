@@ -216,8 +216,8 @@ impl ManualEdit {
         (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
     }
 
-    /// Returns the reason why the edit to a column that is not a definition remains in the file. Such a column is a key,
-    /// passes on a column of the input, or helps to compute definitions.
+    /// Returns the reason why the edit to a column that is not a definition remains in the file. Such a column is a
+    /// key, passes on a column of the input, or helps to compute definitions.
     pub(super) fn reason_for_keeping_column_edit(&self, sql: &str, dialect: Dialect, is_key: bool) -> String {
         let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
         let readers = self
